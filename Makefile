@@ -1,0 +1,61 @@
+# Aria. `make help` lists what there is. Needs Go, Node with npm, and root for
+# everything that starts containers.
+SHELL := /bin/bash
+export CGO_ENABLED := 0
+export GOFLAGS := -buildvcs=false
+
+BIN := bin
+BUN := $(BIN)/bun
+ROUNDS ?= 10
+N ?= 1000
+
+.PHONY: all help build setup demo test check bench kill cycles generate generate-check fmt clean
+
+all: build check test ## build, check, test
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+setup: $(BUN) ## fetch the pinned Bun (npm) into bin/
+
+$(BUN): tools/package-lock.json
+	@echo "setup: fetching the pinned Bun from npm (about 100 MB, once)"
+	@npm ci --prefix tools --no-fund --no-audit --loglevel=error >/dev/null
+	@mkdir -p $(BIN) && install -m 0755 tools/node_modules/@oven/bun-linux-x64/bin/bun $(BUN)
+
+# The TypeScript compiler is part of arc. It is compiled once, then cached.
+build: setup ## build arc, ariad and quiltd into bin/
+	@mkdir -p $(BIN)
+	@echo "build: compiling (the first time takes about five minutes on two cores: TypeScript's compiler is in arc)"
+	@go build -ldflags='-s -w' -o $(BIN)/ ./cmd/...
+
+demo: build ## build, start the pair, run examples/orders, stop everything
+	@go run ./test/cmd/demo -bin $(BIN)
+
+test: build ## every test; as root none is skipped
+	@ARIA_TEST_ROOT=1 ARIA_BIN=$(CURDIR)/$(BIN) ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/suite -bun $(CURDIR)/$(BUN)
+
+check: ## formatting, vet
+	@out=$$(gofmt -l $$(git ls-files '*.go' | grep -v proto/gen/)); test -z "$$out" || { echo "not gofmt'ed: $$out"; exit 1; }
+	@go vet ./...
+
+bench: build ## 300 cold calls through the public API beside bare bun
+	@go run ./test/cmd/bench -bin $(BIN) -n 300
+
+kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
+	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
+
+cycles: build ## N executions in a row; nothing may leak
+	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
+
+generate: ## make proto/gen anew (Debian package protobuf-compiler)
+	@proto/generate.sh
+
+generate-check: generate ## fail if the committed proto/gen differs
+	@git diff --exit-code --stat -- proto/gen
+
+fmt:
+	@gofmt -w $$(git ls-files '*.go' | grep -v proto/gen/)
+
+clean: ## remove what was built
+	@rm -rf $(BIN)
