@@ -69,8 +69,9 @@ function stacks(e, root2, self2) {
 `);
 }
 function stack(e, root2, self2) {
-  return String(e.stack ?? `${e.name}: ${e.message}`).split(`
-`).filter((l) => !/^\s+at /.test(l) || !(l.includes(self2) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l))).map((l) => l.replaceAll("file://" + root2, "").replaceAll(root2, "")).join(`
+  let lines = String(e.stack ?? `${e.name}: ${e.message}`).split(`
+`), at = e.position;
+  return at?.file && lines.length === 1 && lines.push(`    at ${at.file}:${at.line}:${at.column}`), lines.filter((l) => !/^\s+at /.test(l) || !(l.includes(self2) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l))).map((l) => l.replaceAll("file://" + root2, "").replaceAll(root2, "")).join(`
 `);
 }
 function show(v) {
