@@ -55,8 +55,8 @@ func contents(cfg Config) ([]file, error) {
 }
 
 // libraries finds the loader and, through every DT_NEEDED, the libraries. Each
-// is stored at the loader's own path or in /lib64, which loaders search, with
-// links resolved.
+// keeps the path it was found at, for that is where this loader searches; what
+// is a link on the host is a file here.
 func libraries(cfg Config) ([]file, error) {
 	interp, needed, err := readELF(cfg.Bun)
 	if err != nil {
@@ -84,7 +84,7 @@ func libraries(cfg Config) ([]file, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, file{path: path.Join(path.Dir(strings.TrimPrefix(interp, "/")), name), mode: 0o755, source: src})
+		out = append(out, file{path: strings.TrimPrefix(filepath.ToSlash(src), "/"), mode: 0o755, source: src})
 		needed = append(needed, more...)
 	}
 	return out, nil

@@ -53,10 +53,12 @@ func compile(p Plan, h held) *program {
 	}
 	c.dropPrivilege(p, h)
 	c.tieToLauncher(h)
+	// Landlock and seccomp ask for it.
+	c.add("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	if p.Landlock {
 		c.landlock()
 	}
-	c.lastWalls()
+	c.seccomp()
 	c.add("exec "+p.Argv[0], unix.SYS_EXECVE, c.str(p.Argv[0]), c.strs(p.Argv), c.strs(p.Env))
 	return c
 }
@@ -159,8 +161,7 @@ func (c *program) tieToLauncher(h held) {
 	c.add("launcher is alive", unix.SYS_PPOLL, uintptr(unsafe.Pointer(fds)), 1, uintptr(unsafe.Pointer(zero)), 0, 0).rule = mustBeZero
 }
 
-func (c *program) lastWalls() {
-	c.add("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
+func (c *program) seccomp() {
 	prog := &struct {
 		n uint16
 		_ [6]byte
