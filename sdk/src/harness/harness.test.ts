@@ -35,6 +35,17 @@ describe('a unit runs', () => {
     });
     expect(o.end).toEqual({ t: 'result', value: 7 });
   });
+  test('code marked as needing no transpiler: chunks, import(), top-level await, places', async () => {
+    const o = await execute({
+      code: {
+        'code/u.js': `// @bun\nimport {x} from './c.js';\nexport class Unit {\n  async run() {\n    if ((await import('./d.js')).y + x === 42) throw new Error('here');\n  }\n}`,
+        'code/c.js': '// @bun\nexport const x = await Promise.resolve(40)',
+        'code/d.js': '// @bun\nexport const y = 2',
+      },
+    });
+    expect(o.end.error.message).toBe('here');
+    expect(o.end.error.stack).toContain('code/u.js:5:');
+  });
   test('runtime modules', async () => {
     const o = await execute({ code: `import fs from 'node:fs'; import {join} from 'node:path'; export class Unit { async run() { return [typeof fs.readFileSync, join('a','b')] } }` });
     expect(o.end.value).toEqual(['function', 'a/b']);
