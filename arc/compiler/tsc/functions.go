@@ -120,6 +120,10 @@ func (x *extraction) param(d *ast.Node, p *ast.Symbol, pname, name string) (s ke
 	t := x.c.GetTypeOfSymbol(p)
 	optional = d.AsParameterDeclaration().QuestionToken != nil || d.Initializer() != nil || hasUndefined(t)
 	t = x.c.RemoveMissingOrUndefinedType(t)
+	if init := d.Initializer(); init != nil && d.Type() == nil && t.Flags()&checker.TypeFlagsAny != 0 {
+		// An argument of tool.fn is typed by its context, which knows nothing.
+		t = x.c.GetWidenedType(x.c.GetBaseTypeOfLiteralType(x.c.GetTypeAtLocation(init)))
+	}
 	x.g.closed, x.g.at, x.g.path = true, d, []string{name, pname}
 	s = x.g.written(t, d.Type())
 	if init := d.Initializer(); init != nil {
