@@ -1,0 +1,278 @@
+// @bun @bun-cjs
+(function(exports, require, module, __filename, __dirname) {
+
+// src/host.ts
+var hostKey = /* @__PURE__ */ Symbol.for("aria.host");
+
+// src/harness/channel.ts
+var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0);
+function connect(open2, on, lost) {
+  Bun.connect({
+    fd: 3,
+    socket: {
+      binaryType: "uint8array",
+      open(s) {
+        socket = s, open2();
+      },
+      data: (_, chunk) => take(chunk, on),
+      close: lost,
+      error: lost
+    }
+  });
+}
+function keepAlive(keep) {
+  keep ? socket.ref() : socket.unref();
+}
+function send(frame2) {
+  let text = encoder.encode(stringify(frame2));
+  if (text.length > 4194304) return !1;
+  let buf = new Uint8Array(4 + text.length);
+  new DataView(buf.buffer).setUint32(0, text.length), buf.set(text, 4);
+  for (let at = 0; at < buf.length; ) {
+    let n = socket.write(at === 0 ? buf : buf.subarray(at));
+    n < 0 && process.reallyExit(1), at += n, n === 0 && sleepSync(0.2);
+  }
+  return !0;
+}
+function take(chunk, on) {
+  let data = chunk;
+  held.length > 0 && (data = new Uint8Array(held.length + chunk.length), data.set(held), data.set(chunk, held.length));
+  let at = 0;
+  for (; data.length - at >= 4; ) {
+    let end = at + 4 + new DataView(data.buffer, data.byteOffset + at).getUint32(0);
+    if (data.length < end) break;
+    let frame2 = parse(decoder.decode(data.subarray(at + 4, end)));
+    at = end, on(frame2);
+  }
+  held = data.slice(at);
+}
+
+// src/harness/failure.ts
+function failure(e, root2, self2) {
+  let x = e, isError = e instanceof Error || typeof e == "object" && e !== null && typeof x.message == "string", f = {
+    name: clip(isError ? String(x.name || "Error") : "Thrown"),
+    message: clip(isError ? String(x.message) : `a ${e === null ? "null" : typeof e} was thrown: ${show(e)}`),
+    stack: clip(isError ? stacks(x, root2, self2) : ""),
+    retryable: isError && typeof x.retryable == "boolean" ? x.retryable : !0
+  };
+  return isError && typeof x.code == "string" && (f.code = x.code), isError && typeof x.hint == "string" && (f.hint = clip(x.hint)), f;
+}
+function stacks(e, root2, self2) {
+  let out = [];
+  for (let i = 0; e && i <= 5; e = e.cause, i++) {
+    let head = i === 0 ? "" : "caused by: ";
+    out.push(head + (e instanceof Error ? stack(e, root2, self2) : show(e)));
+    for (let part of Array.isArray(e.errors) ? e.errors.slice(0, 5) : [])
+      out.push("one of: " + (part instanceof Error ? stack(part, root2, self2) : show(part)));
+  }
+  return out.join(`
+`);
+}
+function stack(e, root2, self2) {
+  let lines = String(e.stack ?? `${e.name}: ${e.message}`).split(`
+`), at = e.position;
+  return at?.file && lines.length === 1 && lines.push(`    at ${at.file}:${at.line}:${at.column}`), lines.filter((l) => !/^\s+at /.test(l) || !(l.includes(self2) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l))).map((l) => l.replaceAll("file://" + root2, "").replaceAll(root2, "")).join(`
+`);
+}
+function show(v) {
+  try {
+    return typeof v == "string" ? v : JSON.stringify(v) ?? String(v);
+  } catch {
+    return Object.prototype.toString.call(v);
+  }
+}
+function clip(s) {
+  return s.length <= 65536 ? s : s.slice(0, 65536) + " … (cut)";
+}
+
+// src/harness/values.ts
+function revive(args, list) {
+  for (let { arg, path, type } of list) {
+    let steps = [arg, ...path.split("/").slice(1).map((s) => s.replaceAll("~1", "/").replaceAll("~0", "~"))];
+    walk(args, steps, 0, type);
+  }
+}
+function walk(at, steps, i, type) {
+  if (at === null || typeof at != "object") return;
+  let keys = steps[i] === "*" ? at instanceof Map ? [...at.keys()] : Object.keys(at) : [steps[i]];
+  for (let k of keys) {
+    let inMap = at instanceof Map;
+    if (inMap ? !at.has(k) : !Object.hasOwn(at, k)) continue;
+    let v = inMap ? at.get(k) : at[k];
+    i < steps.length - 1 ? walk(v, steps, i + 1, type) : v !== null && (inMap ? at.set(k, rich(v, type)) : at[k] = rich(v, type));
+  }
+}
+function rich(v, type) {
+  switch (type) {
+    case "date":
+      return typeof v == "string" ? new Date(v) : v;
+    case "bigint":
+      return typeof v == "string" || typeof v == "number" ? BigInt(v) : v;
+    case "bytes":
+      return typeof v == "string" ? new Uint8Array(Buffer.from(v, "base64")) : v;
+    case "url":
+      return typeof v == "string" ? new URL(v) : v;
+    case "set":
+      return Array.isArray(v) ? new Set(v) : v;
+    case "map":
+      return Array.isArray(v) ? new Map(v) : typeof v == "object" ? new Map(Object.entries(v)) : v;
+  }
+  return v;
+}
+var Uncrossable = class extends TypeError {
+  constructor(path, why) {
+    super(why);
+    this.path = path;
+  }
+  path;
+}, deepest = 400;
+function plain(v, path = "", above = []) {
+  switch (typeof v) {
+    case "string":
+    case "boolean":
+      return v;
+    case "undefined":
+      return null;
+    case "bigint":
+      return v.toString();
+    case "number":
+      if (Number.isFinite(v)) return v;
+      throw new Uncrossable(path, `${v} is not a JSON number`);
+    case "object":
+      break;
+    default:
+      throw new Uncrossable(path, `a ${typeof v} cannot cross`);
+  }
+  if (v === null) return null;
+  if (above.includes(v)) throw new Uncrossable(path, "the value contains itself");
+  if (above.length >= deepest) throw new Uncrossable(path, `the value is nested more than ${deepest} deep`);
+  above.push(v);
+  let out = object(v, path, above);
+  return above.pop(), out;
+}
+function object(v, path, above) {
+  if (Array.isArray(v)) return Array.from(v, (x, i) => plain(x, `${path}/${i}`, above));
+  if (v instanceof Date) {
+    if (Number.isNaN(v.getTime())) throw new Uncrossable(path, "the Date is invalid");
+    return v.toISOString();
+  }
+  if (v instanceof URL) return v.href;
+  if (v instanceof Set) return Array.from(v, (x, i) => plain(x, `${path}/${i}`, above));
+  if (v instanceof Map) return map(v, path, above);
+  if (ArrayBuffer.isView(v)) return Buffer.from(v.buffer, v.byteOffset, v.byteLength).toString("base64");
+  if (v instanceof ArrayBuffer) return Buffer.from(v).toString("base64");
+  if (v instanceof Promise) throw new Uncrossable(path, 'it is a promise: an "await" is missing');
+  if (v instanceof Error) throw new Uncrossable(path, "an Error cannot cross: throw it, or return its message");
+  if (v instanceof WeakMap || v instanceof WeakSet || v instanceof RegExp) throw new Uncrossable(path, `a ${v.constructor.name} cannot cross`);
+  if (typeof v.toJSON == "function") return plain(v.toJSON(), path, above);
+  let out = { __proto__: null };
+  for (let k of Object.keys(v)) {
+    let x = v[k];
+    x !== void 0 && (out[k] = plain(x, `${path}/${k.replaceAll("~", "~0").replaceAll("/", "~1")}`, above));
+  }
+  return out;
+}
+function map(m, path, above) {
+  let keys = [...m.keys()];
+  if (!keys.every((k) => typeof k == "string")) return [...m].map(([k, x], i) => [plain(k, `${path}/${i}/0`, above), plain(x, `${path}/${i}/1`, above)]);
+  let out = { __proto__: null };
+  for (let k of keys) out[k] = plain(m.get(k), `${path}/${k}`, above);
+  return out;
+}
+
+// src/harness/host.ts
+var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, host = {
+  call(op, args) {
+    return new Promise((resolve, reject) => {
+      if (!send({ t: "call", id: last + 1, op, args }))
+        return reject({ code: "exhausted", message: `${op}: the arguments are longer than ${4} MiB`, hint: "a kv value holds at most 1 MiB of JSON" });
+      pending.set(++last, { resolve, reject }), keepAlive(!0);
+    });
+  },
+  log(level, text, fields) {
+    text.length > longest && (text = text.slice(0, longest) + " … (cut)");
+    let f;
+    try {
+      f = fields === void 0 ? void 0 : plain(fields);
+    } catch (e) {
+      text += ` (fields left out: ${e.message})`;
+    }
+    send({ t: "log", level, text, fields: f }) || send({ t: "log", level, text: text + " (fields left out: too long)" });
+  }
+};
+function answer(frame2) {
+  let p = pending.get(frame2.id);
+  pending.delete(frame2.id), pending.size === 0 && keepAlive(!1), frame2.t === "ok" ? p?.resolve(frame2.value) : p?.reject(frame2.error);
+}
+
+// src/harness/load.ts
+var root = "/tmp/unit/", code = /* @__PURE__ */ new Map();
+function install() {
+  Bun.plugin({
+    name: "unit",
+    setup(build) {
+      build.onResolve({ filter: /^(\.\.?\/|\/tmp\/unit\/)/ }, ({ path, importer }) => {
+        let full = path.startsWith("/") ? path : join(importer, path);
+        return code.has(full) ? { path: full } : void 0;
+      }), build.onLoad({ filter: /^\/tmp\/unit\// }, ({ path }) => ({ contents: code.get(path) ?? "", loader: "js" }));
+    }
+  });
+}
+async function load(files, entry) {
+  for (let f of files) code.set(root + f.path, f.content);
+  if (!code.has(root + entry)) throw new Error(`the bundle has no file ${entry}`);
+  try {
+    return require(root + entry);
+  } catch (e) {
+    if (!/async module|top-level await/i.test(String(e?.message))) throw e;
+    return import(root + entry);
+  }
+}
+function join(importer, relative) {
+  let parts = importer.split("/").slice(0, -1);
+  for (let p of relative.split("/"))
+    p === ".." ? parts.pop() : p !== "." && parts.push(p);
+  return parts.join("/");
+}
+
+// src/harness/main.ts
+var self = process.argv[1], exit = process.reallyExit.bind(process), started = !1, over = !1;
+function finish(frame2) {
+  return over || (over = !0, send(frame2) || send({ t: "error", error: problem("exhausted", `the result is longer than ${4} MiB of JSON`, "return less, or store it in kv and return the key") })), exit(0);
+}
+var fail = (e) => finish({ t: "error", error: failure(e, root, self) });
+function problem(code2, message, hint) {
+  return { name: "AriaError", message, stack: "", code: code2, hint, retryable: !1 };
+}
+function guard() {
+  process.on("uncaughtException", fail), process.on("unhandledRejection", fail), process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") })), process.exit = (code2) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code2 ?? ""})`, "return a value or throw an error instead") });
+}
+async function run(start) {
+  revive(start.args, start.revive ?? []);
+  let exported = (await load(start.files, start.entry))[start.export];
+  if (typeof exported != "function") throw problem("not_found", `${start.entry} exports no class or function "${start.export}"`, "build the bundle again");
+  if (!start.method) return exported(...start.args);
+  let it = new exported();
+  if (typeof it[start.method] != "function") throw problem("not_found", `"${start.export}" has no method "${start.method}"`, "build the bundle again");
+  return it[start.method](...start.args);
+}
+function result(v) {
+  let value;
+  try {
+    value = plain(v);
+  } catch (e) {
+    if (!(e instanceof Uncrossable)) return fail(e);
+    let at = e.path ? `the result at ${e.path}` : "the result";
+    return finish({ t: "error", error: problem("failed", `${at} cannot be returned: ${e.message}`, "return plain data, Date, bigint, URL, Map, Set or Uint8Array") });
+  }
+  return finish({ t: "result", value });
+}
+function frame(f) {
+  if (f.t !== "start") return answer(f);
+  started || (started = !0, keepAlive(!1), run(f).then(result, fail));
+}
+function open() {
+  send({ t: "ready" }), globalThis[hostKey] = host, guard(), install();
+}
+connect(open, frame, () => exit(1));
+})

@@ -1,0 +1,86 @@
+// The harness runs one unit once: ready, start, the method, result or error,
+// exit. It holds no secret: the unit shares the process and is trusted with
+// nothing but its own result.
+import { hostKey } from '../host';
+import { connect, keepAlive, maxFrame, send } from './channel';
+import { failure } from './failure';
+import { answer, host } from './host';
+import { install, load, root, type File } from './load';
+import { plain, revive, Uncrossable, type Revive } from './values';
+
+interface Start {
+  t: 'start';
+  files: File[];
+  entry: string;
+  export: string;
+  method?: string;
+  args: unknown[];
+  revive?: Revive[];
+}
+
+const self = process.argv[1]!;
+const exit: (code: number) => never = process.reallyExit.bind(process);
+let started = false;
+let over = false;
+
+function finish(frame: { t: 'result'; value: unknown } | { t: 'error'; error: unknown }): never {
+  if (!over) {
+    over = true;
+    if (!send(frame)) send({ t: 'error', error: problem('exhausted', `the result is longer than ${maxFrame >> 20} MiB of JSON`, 'return less, or store it in kv and return the key') });
+  }
+  return exit(0);
+}
+
+const fail = (e: unknown) => finish({ t: 'error', error: failure(e, root, self) });
+
+function problem(code: string, message: string, hint: string) {
+  return { name: 'AriaError', message, stack: '', code, hint, retryable: false };
+}
+
+// Every way out of the process that the unit can take ends in one last frame.
+function guard(): void {
+  process.on('uncaughtException', fail);
+  process.on('unhandledRejection', fail);
+  process.on('beforeExit', () => finish({ t: 'error', error: problem('failed', 'the unit waits for something that can never come', 'a promise was never settled, and no timer or question is open') }));
+  process.exit = (code?: any) => finish({ t: 'error', error: problem('failed', `the unit called process.exit(${code ?? ''})`, 'return a value or throw an error instead') });
+}
+
+async function run(start: Start): Promise<unknown> {
+  revive(start.args as any[], start.revive ?? []);
+  const exported = (await load(start.files, start.entry))[start.export];
+  if (typeof exported !== 'function') throw problem('not_found', `${start.entry} exports no class or function "${start.export}"`, 'build the bundle again');
+  if (!start.method) return exported(...start.args);
+  const it = new exported();
+  if (typeof it[start.method] !== 'function') throw problem('not_found', `"${start.export}" has no method "${start.method}"`, 'build the bundle again');
+  return it[start.method](...start.args);
+}
+
+function result(v: unknown): never {
+  let value: unknown;
+  try {
+    value = plain(v);
+  } catch (e) {
+    if (!(e instanceof Uncrossable)) return fail(e);
+    const at = e.path ? `the result at ${e.path}` : 'the result';
+    return finish({ t: 'error', error: problem('failed', `${at} cannot be returned: ${e.message}`, 'return plain data, Date, bigint, URL, Map, Set or Uint8Array') });
+  }
+  return finish({ t: 'result', value });
+}
+
+function frame(f: any): void {
+  if (f.t !== 'start') return answer(f);
+  if (started) return;
+  started = true;
+  keepAlive(false); // from here on only the unit's own waits keep the process
+  run(f).then(result, fail);
+}
+
+// What does not depend on the unit is prepared while the start frame is on its way.
+function open(): void {
+  send({ t: 'ready' });
+  (globalThis as any)[hostKey] = host;
+  guard();
+  install();
+}
+
+connect(open, frame, () => exit(1));
