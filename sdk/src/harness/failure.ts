@@ -1,0 +1,61 @@
+// What is told of an error: name, message and a stack whose places are those of
+// the bundle ("code/orders.js:12:7"), with its causes below.
+
+export interface Failure {
+  name: string;
+  message: string;
+  stack: string;
+  code?: string;
+  hint?: string;
+  retryable: boolean;
+}
+
+const most = 64 << 10; // characters of a message or stack
+const causes = 5;
+
+export function failure(e: unknown, root: string, self: string): Failure {
+  const x = e as any;
+  const isError = e instanceof Error || (typeof e === 'object' && e !== null && typeof x.message === 'string');
+  const f: Failure = {
+    name: clip(isError ? String(x.name || 'Error') : 'Thrown'),
+    message: clip(isError ? String(x.message) : `a ${e === null ? 'null' : typeof e} was thrown: ${show(e)}`),
+    stack: clip(isError ? stacks(x, root, self) : ''),
+    retryable: isError && typeof x.retryable === 'boolean' ? x.retryable : true,
+  };
+  if (isError && typeof x.code === 'string') f.code = x.code;
+  if (isError && typeof x.hint === 'string') f.hint = clip(x.hint);
+  return f;
+}
+
+function stacks(e: any, root: string, self: string): string {
+  const out: string[] = [];
+  for (let i = 0; e && i <= causes; e = e.cause, i++) {
+    const head = i === 0 ? '' : 'caused by: ';
+    out.push(head + (e instanceof Error ? stack(e, root, self) : show(e)));
+    for (const part of Array.isArray(e.errors) ? e.errors.slice(0, causes) : []) {
+      out.push('one of: ' + (part instanceof Error ? stack(part, root, self) : show(part)));
+    }
+  }
+  return out.join('\n');
+}
+
+// Frames of the harness and of the engine say nothing to the author.
+function stack(e: Error, root: string, self: string): string {
+  const lines = String(e.stack ?? `${e.name}: ${e.message}`).split('\n');
+  return lines
+    .filter((l) => !/^\s+at /.test(l) || !(l.includes(self) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l)))
+    .map((l) => l.replaceAll('file://' + root, '').replaceAll(root, ''))
+    .join('\n');
+}
+
+function show(v: unknown): string {
+  try {
+    return typeof v === 'string' ? v : (JSON.stringify(v) ?? String(v));
+  } catch {
+    return Object.prototype.toString.call(v);
+  }
+}
+
+function clip(s: string): string {
+  return s.length <= most ? s : s.slice(0, most) + ' … (cut)';
+}

@@ -1,0 +1,40 @@
+// The host is whoever runs the unit: the harness in a container, memoryHost() in
+// a test. It is looked up at every call, so making a handle has no effect.
+import { AriaError, Conflict } from './errors';
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+
+export interface Host {
+  /** Asks and gets the answer's value; rejects with `{code, message, hint}`. */
+  call(op: string, args: object): Promise<any>;
+  log(level: Level, text: string, fields?: object): void;
+  /** What `use(cls)` stands for; absent where other units cannot be reached. */
+  use?(cls: abstract new () => object): object;
+}
+
+export const hostKey = Symbol.for('aria.host');
+
+export function host(): Host | undefined {
+  return (globalThis as any)[hostKey];
+}
+
+export async function call(op: string, args: object): Promise<any> {
+  const h = host();
+  if (!h) {
+    throw new AriaError('unavailable', `${op} needs a host, and there is none in this process`, {
+      hint: 'run the unit with "arc run", or call memoryHost() of @aria/sdk/testing at the top of a test',
+    });
+  }
+  try {
+    return await h.call(op, args);
+  } catch (e) {
+    throw refused(e);
+  }
+}
+
+// A refusal becomes an error of ours, made here so that its stack is the caller's.
+function refused(e: any): unknown {
+  if (typeof e?.code !== 'string') return e;
+  const opts = e.hint ? { hint: e.hint } : {};
+  return e.code === 'conflict' ? new Conflict(e.message, opts) : new AriaError(e.code, e.message, opts);
+}

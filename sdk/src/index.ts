@@ -1,0 +1,5 @@
+export { tool, agent, team, pipeline, step } from './decorators';
+export { Agent, Team, Pipeline, use } from './units';
+export { kv } from './kv';
+export { log } from './log';
+export { AriaError, TerminalError, Conflict } from './errors';

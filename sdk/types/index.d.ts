@@ -1,0 +1,278 @@
+/**
+ * @aria/sdk: what a unit of Aria is written with.
+ *
+ * Decorators only mark; `arc build` reads them together with the types and the
+ * JSDoc around them. Handles such as `kv` are permission and client in one: what
+ * a class can reach is what its handles say, and nothing else.
+ */
+
+/** A span of time: `'250ms'`, `'20s'`, `'5m'`, `'2h'`, `'7d'`. */
+export type Dur = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
+
+/** An amount of memory: `'64MiB'`, `'1GiB'`. */
+export type Size = `${number}${'KiB' | 'MiB' | 'GiB'}`;
+
+/** Provider and model: `'openai:gpt-4o-mini'`, `'local:planner'`. */
+export type Model = `${string}:${string}`;
+
+/** What one run may cost at most. What is not stated is not bounded. */
+export interface Budget {
+  /** US dollars. */
+  usd?: number;
+  /** Model tokens, in and out together. */
+  tokens?: number;
+  time?: Dur;
+}
+
+/* ---- tools ---- */
+
+/** Options of a tool. Every one can be overridden in `aria.toml`. */
+export interface ToolOpts {
+  /** Unit name; without it, class and method: `orders.get`. */
+  name?: string;
+  /** What a model reads; without it, the text of the JSDoc comment. */
+  description?: string;
+  /** Wall time of one execution. */
+  timeout?: Dur;
+  /** How often a failed execution is tried again. A TerminalError is not. */
+  retries?: number;
+  /** The same call twice does no more than once: retries are safe. */
+  idempotent?: boolean;
+  /** A person must agree before it runs. */
+  approve?: boolean;
+  memory?: Size;
+  /** Cores: `0.5` is half of one. */
+  cpu?: number;
+}
+
+/** Decorates an async method. */
+export type ToolDecorator = <This, Args extends any[], Result>(
+  method: (this: This, ...args: Args) => Promise<Result>,
+  context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<Result>>,
+) => void;
+
+/**
+ * Makes a method a tool. Its parameters and its result are its schema.
+ *
+ * ```ts
+ * export class Clock {
+ *   /** What time is it? *\/
+ *   @tool()
+ *   async now(zone = 'UTC'): Promise<string> { … }
+ * }
+ * ```
+ */
+export const tool: {
+  (opts?: ToolOpts): ToolDecorator;
+  /** A tool without a class: `export const hello = tool.fn(async (name: string) => …)`. */
+  fn<Args extends any[], Result>(
+    fn: (...args: Args) => Promise<Result>,
+    opts?: ToolOpts,
+  ): (...args: Args) => Promise<Result>;
+};
+
+/* ---- agents, teams, pipelines ---- */
+
+declare const io: unique symbol;
+
+/** An agent that takes `In` and answers `Out`. */
+export abstract class Agent<In = string, Out = string> {
+  readonly [io]: [In, Out];
+  /** What the model is told; a constant string. */
+  abstract instructions: string;
+}
+
+/** Agents that work together. */
+export abstract class Team<In = string, Out = string> {
+  readonly [io]: [In, Out];
+}
+
+/** Steps with an order (`@step`), or one `run(input)` method. */
+export abstract class Pipeline<In = void, Out = void> {
+  readonly [io]: [In, Out];
+}
+
+export type ToolboxClass = new () => object;
+export type AgentClass = abstract new () => Agent<any, any>;
+export type TeamClass = abstract new () => Team<any, any>;
+export type PipelineClass = abstract new () => Pipeline<any, any>;
+
+/**
+ * What an agent may call: a class (all its tools), one method
+ * (`Orders.prototype.get`), a `tool.fn`, another agent, or a unit of another
+ * bundle by name.
+ */
+export type Ref =
+  | ToolboxClass
+  | AgentClass
+  | TeamClass
+  | PipelineClass
+  | ((...args: any[]) => Promise<any>)
+  | `${string}@${string}#${string}`;
+
+export interface AgentOpts {
+  name?: string;
+  description?: string;
+  model: Model;
+  tools?: readonly Ref[];
+  /** Model turns before the run is stopped. */
+  maxSteps?: number;
+  budget?: Budget;
+}
+
+/** Marks a class that extends {@link Agent}. */
+export function agent(opts: AgentOpts): (cls: AgentClass, context: ClassDecoratorContext) => void;
+
+export interface TeamOpts {
+  name?: string;
+  description?: string;
+  members: readonly AgentClass[];
+  /** Must be one of the members. */
+  lead?: AgentClass;
+  mode?: 'lead' | 'parallel' | 'sequence' | 'vote' | 'handoff';
+  maxTurns?: number;
+  budget?: Budget;
+}
+
+/** Marks a class that extends {@link Team}. */
+export function team(opts: TeamOpts): (cls: TeamClass, context: ClassDecoratorContext) => void;
+
+export interface PipelineOpts {
+  name?: string;
+  description?: string;
+  /** An event: `'event:order.complaint'`. */
+  on?: `event:${string}`;
+  every?: Dur;
+  /** Five fields: `'0 7 * * *'`. */
+  cron?: string;
+  http?: `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
+}
+
+/** Marks a class that extends {@link Pipeline}. */
+export function pipeline(opts?: PipelineOpts): (cls: PipelineClass, context: ClassDecoratorContext) => void;
+
+export interface StepOpts<Names extends string> {
+  /** Steps whose results are the arguments, in this order. Without it: the pipeline's input. */
+  after?: Names | readonly Names[];
+  retries?: number;
+  timeout?: Dur;
+}
+
+/** Makes an async method a step. Names in `after` are checked against the class. */
+export function step<const Names extends string = never>(
+  opts?: StepOpts<Names>,
+): <This extends { [name in Names]: (...args: any[]) => Promise<any> }, Result>(
+  method: (this: This, ...args: any[]) => Promise<Result>,
+  context: ClassMethodDecoratorContext<This>,
+) => void;
+
+/** What `use` hands out: agents, teams and pipelines have `run`, toolboxes their methods. */
+export type Used<T> = T extends { readonly [io]: [infer In, infer Out] }
+  ? { run(input: In): Promise<Out> }
+  : { readonly [K in keyof T as T[K] extends (...args: any[]) => Promise<any> ? K : never]: T[K] };
+
+/** Reaches another unit from a pipeline. */
+export function use<C extends abstract new () => object>(cls: C): Used<InstanceType<C>>;
+
+/* ---- kv ---- */
+
+/**
+ * `r` read, `s` read without ever waiting for a writer, `a` single atomic
+ * operations beside others, `w` and `rw` sole writer while the execution runs.
+ */
+export type KvMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+export interface KvEntry<T> {
+  key: string;
+  value: T;
+  /** Rises by one with each write of the key. */
+  version: number;
+}
+
+export interface KvListOpts {
+  /** Only keys that begin so. */
+  prefix?: string;
+  /** Stop after so many entries. */
+  limit?: number;
+}
+
+/** The reading half of a namespace. */
+export interface KvRead<T> {
+  /** The value, or undefined. */
+  get(key: string): Promise<T | undefined>;
+  /** Value and version, or undefined. */
+  getEntry(key: string): Promise<KvEntry<T> | undefined>;
+  /** Every entry in key order, fetched page by page. */
+  list(opts?: KvListOpts): AsyncIterable<KvEntry<T>>;
+  /** The same as an array of at most 10,000; more is an error. */
+  entries(prefix?: string): Promise<KvEntry<T>[]>;
+}
+
+/** Both halves. */
+export interface KvWrite<T> extends KvRead<T> {
+  /** Stores the value, gives its new version. */
+  set(key: string, value: T, opts?: { ttl?: Dur }): Promise<number>;
+  /**
+   * Stores the value only if the key still has this version; 0 means that the key
+   * must not exist. Gives the new version, throws {@link Conflict} otherwise.
+   */
+  cas(key: string, version: number, value: T): Promise<number>;
+  /** True if there was something to delete. */
+  delete(key: string): Promise<boolean>;
+  /**
+   * Reads, calls `change`, writes if nobody wrote in between, else begins again
+   * (16 times at most, then {@link Conflict}). Returning undefined deletes.
+   */
+  update(key: string, change: (value: T | undefined) => T | undefined | Promise<T | undefined>): Promise<T | undefined>;
+}
+
+export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<T>;
+
+/**
+ * A key-value namespace: permission `kv:NS:MODE` and its client in one. Name and
+ * mode must be literals, because `arc build` reads them. Values are JSON (at most
+ * 1 MiB), keys 1 to 512 bytes.
+ *
+ * ```ts
+ * orders = kv<Order>('orders', 'rw');
+ * ```
+ */
+export function kv<T, const M extends KvMode>(ns: string, mode: M): Kv<T, M>;
+export function kv<T>(ns: string, mode?: 'r' | 's'): KvRead<T>;
+export function kv<T>(ns: string, mode: 'a' | 'w' | 'rw'): KvWrite<T>;
+
+/* ---- log ---- */
+
+/** Entries of the run's log; `fields` must be JSON. */
+export const log: {
+  debug(text: string, fields?: object): void;
+  info(text: string, fields?: object): void;
+  warn(text: string, fields?: object): void;
+  error(text: string, fields?: object): void;
+};
+
+/* ---- errors ---- */
+
+/** One of the closed list of `docs/spec/errors.md`. */
+export type Code =
+  | 'invalid' | 'not_found' | 'unauthenticated' | 'denied' | 'conflict' | 'deadlock' | 'timeout' | 'cancelled'
+  | 'exhausted' | 'unavailable' | 'interrupted' | 'failed' | 'unimplemented' | 'internal';
+
+/** An error with a code and, where there is one, what to do about it. */
+export class AriaError extends Error {
+  constructor(code: Code, message: string, opts?: { hint?: string; retryable?: boolean; cause?: unknown });
+  readonly code: Code;
+  readonly hint?: string;
+  /** May the same again succeed? */
+  readonly retryable: boolean;
+}
+
+/** Trying again cannot help: no retry is made. */
+export class TerminalError extends AriaError {
+  constructor(message: string, opts?: { code?: Code; hint?: string; cause?: unknown });
+}
+
+/** Somebody else wrote first. */
+export class Conflict extends AriaError {
+  constructor(message: string, opts?: { hint?: string; cause?: unknown });
+}
