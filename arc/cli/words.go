@@ -63,5 +63,5 @@ next:
   ariad up &            # once: the daemons
   arc upload
   arc run hello.greet --input '{"name":"Ada"}'
-  arc task greeter "greet Ada"
+  arc task greeter 'greet "Ada"'
 `
