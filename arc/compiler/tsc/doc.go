@@ -1,0 +1,121 @@
+package arctsc
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/microsoft/typescript-go/internal/ast"
+)
+
+// comment is one JSDoc block, taken apart.
+type comment struct {
+	text    string
+	tags    []tag
+	params  map[string]string
+	returns string
+}
+
+type tag struct{ name, text string }
+
+// inlineTag finds tags that follow other text on a line. TypeScript sees tags
+// only at the start of a line, but people write `/** in cents @minimum 0 */`.
+var inlineTag = regexp.MustCompile(`(?:^|\s)@(minimum|maximum|exclusiveMinimum|exclusiveMaximum|multipleOf|minLength|maxLength|minItems|maxItems|pattern|format|default|examples?|deprecated|type|title|uniqueItems)\b`)
+
+func commentOf(d *ast.Node) comment {
+	out := comment{params: map[string]string{}}
+	if d == nil {
+		return out
+	}
+	if d.Kind == ast.KindVariableDeclaration && d.Parent != nil && d.Parent.Parent != nil {
+		d = d.Parent.Parent // the comment stands before `export const`
+	}
+	blocks := d.JSDoc(nil)
+	if len(blocks) == 0 {
+		return out
+	}
+	last := blocks[len(blocks)-1].AsJSDoc()
+	if last.Comment != nil {
+		out.text = out.split(plain(last.Comment.Nodes))
+	}
+	if last.Tags == nil {
+		return out
+	}
+	for _, t := range last.Tags.Nodes {
+		text := plain(t.Comments())
+		switch t.Kind {
+		case ast.KindJSDocParameterTag:
+			out.params[t.Name().Text()] = strings.TrimSpace(strings.TrimPrefix(text, "-"))
+		case ast.KindJSDocReturnTag:
+			out.returns = text
+		case ast.KindJSDocTypeTag: // its text is parsed as a type
+			raw := ast.GetSourceFileOfNode(t).Text()[t.TagName().End():t.End()]
+			raw, _, _ = strings.Cut(strings.TrimSpace(raw), "\n")
+			out.tags = append(out.tags, tag{"type", strings.Trim(strings.TrimRight(raw, "*/ "), "{} ")})
+		default:
+			name := t.TagName().Text()
+			out.tags = append(out.tags, tag{name, out.split(text)})
+		}
+	}
+	return out
+}
+
+// split takes inline tags out of text and gives what stands before them.
+func (c *comment) split(text string) string {
+	at := inlineTag.FindAllStringSubmatchIndex(text, -1)
+	if len(at) == 0 {
+		return text
+	}
+	for i, m := range at {
+		end := len(text)
+		if i+1 < len(at) {
+			end = at[i+1][0]
+		}
+		c.tags = append(c.tags, tag{text[m[2]:m[3]], strings.TrimSpace(text[m[1]:end])})
+	}
+	return strings.TrimSpace(text[:at[0][0]])
+}
+
+// plain is the text of a comment, with {@link X} as X.
+func plain(nodes []*ast.Node) string {
+	var b strings.Builder
+	for _, n := range nodes {
+		switch n.Kind {
+		case ast.KindJSDocText:
+			b.WriteString(n.Text())
+		case ast.KindJSDocLink, ast.KindJSDocLinkCode, ast.KindJSDocLinkPlain:
+			if name := n.Name(); name != nil {
+				f := ast.GetSourceFileOfNode(n)
+				b.WriteString(strings.TrimSpace(f.Text()[name.Pos():name.End()]))
+			}
+			b.WriteString(n.Text())
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func commentOfSymbol(s *ast.Symbol) comment {
+	out := comment{params: map[string]string{}}
+	if s == nil {
+		return out
+	}
+	for _, d := range s.Declarations {
+		c := commentOf(d)
+		if out.text == "" {
+			out.text = c.text
+		}
+		out.tags = append(out.tags, c.tags...)
+	}
+	return out
+}
+
+func (c comment) doc() Doc {
+	d := Doc{Text: c.text}
+	for _, t := range c.tags {
+		if t.name == "deprecated" {
+			if d.Deprecated = t.text; d.Deprecated == "" {
+				d.Deprecated = "deprecated"
+			}
+		}
+	}
+	return d
+}

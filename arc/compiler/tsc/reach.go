@@ -1,0 +1,127 @@
+package arctsc
+
+import (
+	"slices"
+
+	"github.com/microsoft/typescript-go/internal/ast"
+)
+
+// reach finds the handles that a unit's code can use: those made in it, and
+// those made in whatever of this project it names, at any distance. It errs on
+// the side of too many: a handle that is named counts as used.
+func (x *extraction) reach(n *ast.Node) ([]Handle, []Value) {
+	r := &reacher{x: x, seen: map[*ast.Node]bool{}}
+	r.visit(n)
+	return r.handles, r.uses
+}
+
+type reacher struct {
+	x       *extraction
+	seen    map[*ast.Node]bool
+	handles []Handle
+	uses    []Value
+}
+
+func (r *reacher) visit(n *ast.Node) {
+	if n == nil || ast.IsTypeNode(n) && n.Kind != ast.KindExpressionWithTypeArguments {
+		return
+	}
+	switch n.Kind {
+	case ast.KindDecorator: // options name other units, they do not run them
+		return
+	case ast.KindCallExpression:
+		if r.sdkCall(n) {
+			return
+		}
+	case ast.KindIdentifier:
+		r.name(n)
+		return
+	}
+	n.ForEachChild(func(c *ast.Node) bool {
+		r.visit(c)
+		return false
+	})
+}
+
+// sdkCall takes handles and use(); true if the call is one of them.
+func (r *reacher) sdkCall(n *ast.Node) bool {
+	s := r.x.c.GetSymbolAtLocation(n.Expression())
+	if s == nil {
+		return false
+	}
+	if s = r.x.c.SkipAlias(s); !r.x.p.fromSDK(s) {
+		return false
+	}
+	args := n.Arguments()
+	if s.Name == "use" && len(args) > 0 {
+		if v, ok := r.x.e.fold(args[0]); ok {
+			r.uses = append(r.uses, v)
+		}
+		return true
+	}
+	if !slices.Contains(r.x.p.in.Handles, s.Name) {
+		return false
+	}
+	h := Handle{Name: s.Name, At: r.x.p.span(n)}
+	if !r.seen[n] {
+		r.seen[n] = true
+		before := len(r.x.e.problems)
+		for _, a := range args {
+			v, ok := r.x.e.fold(a)
+			if !ok {
+				r.literalOnly(n, s.Name, before)
+				return true
+			}
+			h.Args = append(h.Args, v)
+		}
+		r.handles = append(r.handles, h)
+	}
+	return true
+}
+
+// literalOnly replaces the folder's complaint by one that says why it matters
+// here; two units that reach the same call complain once.
+func (r *reacher) literalOnly(n *ast.Node, name string, before int) {
+	why := r.x.e.problems[before]
+	r.x.e.problems = r.x.e.problems[:before]
+	for _, p := range r.x.e.problems {
+		if p.At == why.At {
+			return
+		}
+	}
+	why.Code = "ARC3001"
+	why.Notes = append([]Note{{Text: why.Text, At: why.At}}, why.Notes...)
+	why.Text = "the permission of this " + name + "() cannot be read at build time"
+	why.Hint = "write its arguments as literals, so that everybody can see what the unit may touch"
+	r.x.e.problems = append(r.x.e.problems, why)
+}
+
+// name follows an identifier to what it stands for, if that is the author's own
+// and lives at the top of a file.
+func (r *reacher) name(n *ast.Node) {
+	s := r.x.c.GetSymbolAtLocation(n)
+	if s == nil {
+		return
+	}
+	if n.Parent.Kind == ast.KindShorthandPropertyAssignment {
+		s = r.x.c.GetShorthandAssignmentValueSymbol(n.Parent)
+	}
+	if s == nil {
+		return
+	}
+	d := r.x.c.SkipAlias(s).ValueDeclaration
+	if d == nil || r.seen[d] {
+		return
+	}
+	switch d.Kind {
+	case ast.KindVariableDeclaration, ast.KindFunctionDeclaration, ast.KindClassDeclaration,
+		ast.KindMethodDeclaration, ast.KindPropertyDeclaration, ast.KindPropertyAssignment:
+	default:
+		return
+	}
+	if !r.x.p.own(ast.GetSourceFileOfNode(d)) {
+		return
+	}
+	r.seen[d] = true
+	r.visit(d)
+}

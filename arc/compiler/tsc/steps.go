@@ -1,0 +1,59 @@
+package arctsc
+
+import (
+	"fmt"
+
+	"github.com/microsoft/typescript-go/internal/ast"
+	"github.com/microsoft/typescript-go/internal/checker"
+)
+
+// checkSteps compares what a step's parameters want with what arrives: the
+// results of the steps named in `after`, in that order. Names that are no step
+// are not its business.
+func (x *extraction) checkSteps(n *ast.Node, cls *Class) {
+	methods := map[string]*ast.Node{}
+	for _, m := range n.Members() {
+		if m.Kind == ast.KindMethodDeclaration {
+			methods[m.Name().Text()] = m
+		}
+	}
+	for _, m := range cls.Methods {
+		for _, mark := range m.Marks {
+			after, _ := mark.Options.Get("after")
+			if mark.Name == "step" && len(after.List) > 0 {
+				x.checkStep(methods, methods[m.Name], after.List)
+			}
+		}
+	}
+}
+
+func (x *extraction) checkStep(methods map[string]*ast.Node, step *ast.Node, after []Value) {
+	params := x.c.GetSignatureFromDeclaration(step).Parameters()
+	for i, name := range after {
+		from := methods[name.String]
+		if from == nil || i >= len(params) {
+			continue
+		}
+		got := x.resultType(from)
+		want := x.c.GetTypeOfSymbol(params[i])
+		if x.c.IsTypeAssignableTo(got, want) {
+			continue
+		}
+		x.problem = append(x.problem, Problem{
+			Code: "ARC1010",
+			Text: fmt.Sprintf("step %s gets the result of %s here, which is %s and not %s",
+				step.Name().Text(), name.String, x.c.TypeToString(got), x.c.TypeToString(want)),
+			At:    x.p.span(params[i].ValueDeclaration),
+			Notes: []Note{{Text: "the result comes from here", At: x.p.span(from.Name())}},
+			Hint:  "parameters stand in the order of `after`",
+		})
+	}
+}
+
+func (x *extraction) resultType(fn *ast.Node) *checker.Type {
+	t := x.c.GetReturnTypeOfSignature(x.c.GetSignatureFromDeclaration(fn))
+	if inner := x.c.GetPromisedTypeOfPromise(t); inner != nil {
+		return inner
+	}
+	return t
+}
