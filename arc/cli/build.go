@@ -127,6 +127,13 @@ func (a *app) compile(ctx context.Context, dir string,
 				return nil, err
 			}
 		}
+		errors := 0
+		for _, m := range res.Messages {
+			if m.Severity == diag.Error {
+				errors++
+			}
+		}
+		a.note("\n%s in %s, nothing written", count(errors, "error"), p.Name)
 		return nil, &coded{code: exitBuild}
 	}
 	return b, nil
@@ -134,17 +141,12 @@ func (a *app) compile(ctx context.Context, dir string,
 
 func summarize(b *built) buildResult {
 	s := buildResult{
-		OK: true, Name: b.project.Name, Version: b.project.Version, Digest: b.result.Digest,
+		OK: !diag.HasErrors(b.result.Messages), Name: b.project.Name, Version: b.project.Version, Digest: b.result.Digest,
 		Size: len(b.result.Bundle), Units: []unitSummary{}, Messages: b.result.Messages,
 		TookMS: float64(b.took.Microseconds()) / 1000,
 	}
 	if s.Messages == nil {
 		s.Messages = []diag.Message{}
-	}
-	for _, m := range s.Messages {
-		if m.Severity == diag.Error {
-			s.OK = false
-		}
 	}
 	if m := b.result.Manifest; m != nil {
 		s.Permissions = &m.Permissions

@@ -7,12 +7,14 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ariacomputecompany/firmware/arc/remote"
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -127,7 +129,27 @@ func oneOfCommands(c *cobra.Command, args []string) error {
 
 // usageError is what flag parsing says, as a fault.
 func usageError(c *cobra.Command, err error) error {
-	return fault.New(fault.Invalid, "%s", err.Error()).WithHint(`see "%s --help"`, c.CommandPath())
+	e := fault.New(fault.Invalid, "%s", err.Error())
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) {
+		if near := nearFlag(c, unknown.GetSpecifiedName()); near != "" {
+			return e.WithHint("did you mean --%s?", near)
+		}
+	}
+	return e.WithHint(`see "%s --help"`, c.CommandPath())
+}
+
+// nearFlag guesses a flag by cobra's own measure, which knows only commands:
+// so the flags are dressed as such.
+func nearFlag(c *cobra.Command, name string) string {
+	probe := &cobra.Command{SuggestionsMinimumDistance: 2}
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		probe.AddCommand(&cobra.Command{Use: f.Name, Run: func(*cobra.Command, []string) {}})
+	})
+	if near := probe.SuggestionsFor(name); len(near) > 0 {
+		return near[0]
+	}
+	return ""
 }
 
 // want checks the number of words after a command.

@@ -20,12 +20,16 @@ func (a *app) helpCmd() *cobra.Command {
 				return err
 			}
 			if len(rest) > 0 {
+				if near := c.SuggestionsFor(rest[0]); at == root && len(near) > 0 {
+					return oneOfCommands(c, rest) // a topic, mistyped
+				}
 				return oneOfCommands(at, rest)
 			}
 			at.InitDefaultHelpFlag()
 			return at.Help()
 		},
 	}
+	c.SuggestionsMinimumDistance = 2
 	c.AddCommand(&cobra.Command{
 		Use:   "exit-codes",
 		Short: "The exit codes of arc",

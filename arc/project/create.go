@@ -65,7 +65,7 @@ func checkEmpty(dir string) error {
 		return fault.Wrap(err, fault.Invalid, "%q exists and is not an empty folder", dir).
 			WithHint("choose another name")
 	case len(entries) > 0:
-		return fault.New(fault.Conflict, "folder %q is not empty", dir).
+		return fault.New(fault.Invalid, "folder %q is not empty", dir).
 			WithHint("choose another name, or move what is in it away")
 	}
 	return nil

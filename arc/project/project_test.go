@@ -183,8 +183,8 @@ func TestCreate(t *testing.T) {
 			t.Errorf("%s holds an unfilled blank", f)
 		}
 	}
-	if _, err := Create(parent, "first"); fault.CodeOf(err) != fault.Conflict {
-		t.Errorf("a second Create in the same folder: got %v, want a conflict", err)
+	if _, err := Create(parent, "first"); err == nil || !strings.Contains(err.Error(), "is not empty") {
+		t.Errorf("a second Create in the same folder: got %v, want a refusal", err)
 	}
 	if _, err := Create(parent, "../up"); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("a name that is a path: got %v, want invalid", err)
