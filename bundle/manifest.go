@@ -82,7 +82,8 @@ type Unit struct {
 	Deprecated  string `json:"deprecated,omitempty"`
 	Place       Place  `json:"place"`
 
-	// Entry says how to run it. Agents and teams have none.
+	// Entry says how to run it: tools and pipelines have one, agents and teams
+	// have none.
 	Entry *Entry `json:"entry,omitempty"`
 	// Params are the names of a tool's parameters in order: the input schema is
 	// one object, the harness calls with positions. Rest: the last one spreads.
