@@ -1,0 +1,52 @@
+// Package testenv says what a test needs of the machine: root, and a Bun. A
+// need that is not met skips the test on a laptop and fails it where
+// ARIA_TEST_ROOT=1, so that no gap is silent in CI.
+package testenv
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// NeedRoot skips t unless it runs as root; with ARIA_TEST_ROOT=1 it fails t.
+func NeedRoot(t testing.TB) {
+	t.Helper()
+	if os.Geteuid() == 0 {
+		return
+	}
+	if os.Getenv("ARIA_TEST_ROOT") == "1" {
+		t.Fatal("this test must run as root (ARIA_TEST_ROOT=1 is set)")
+	}
+	t.Skip("needs root; set ARIA_TEST_ROOT=1 to make this a failure")
+}
+
+// Bun is the absolute path of the Bun to test with: $ARIA_BUN, or bin/bun at
+// the top of the repository. Without one the test fails.
+func Bun(t testing.TB) string {
+	t.Helper()
+	if p := os.Getenv("ARIA_BUN"); p != "" {
+		if _, err := os.Stat(p); err != nil {
+			t.Fatalf("ARIA_BUN: %v", err)
+		}
+		return p
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := dir; ; d = filepath.Dir(d) {
+		if _, err := os.Stat(filepath.Join(d, "ARCHITECTURE.md")); err == nil {
+			p := filepath.Join(d, "bin", "bun")
+			if _, err := os.Stat(p); err == nil {
+				return p
+			}
+			break
+		}
+		if d == filepath.Dir(d) {
+			break
+		}
+	}
+	t.Fatal("no Bun to test with: run make setup, or set ARIA_BUN")
+	return ""
+}

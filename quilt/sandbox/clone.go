@@ -1,0 +1,171 @@
+package sandbox
+
+import (
+	"fmt"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The three hooks that package syscall uses around its own fork: all signals
+// blocked in between, handlers reset in the child.
+
+//go:linkname beforeFork syscall.runtime_BeforeFork
+func beforeFork()
+
+//go:linkname afterFork syscall.runtime_AfterFork
+func afterFork()
+
+//go:linkname afterForkInChild syscall.runtime_AfterForkInChild
+func afterForkInChild()
+
+// cloneArgs is struct clone_args (clone(2)).
+type cloneArgs struct {
+	flags, pidfd, childTID, parentTID, exitSignal, stack, stackSize, tls, setTID, setTIDSize, cgroup uint64
+}
+
+// rule says what an operation's result must be.
+type rule uint8
+
+const (
+	mustWork rule = iota
+	mustBeZero
+	orNotThere // ENOSYS is fine: the kernel has nothing to guard here
+)
+
+// op is one system call of the child. Pointers are kept alive by the program.
+type op struct {
+	name string
+	nr   uintptr
+	args [6]uintptr
+	rule rule
+	prev bool // args[0] is the result of the op before
+}
+
+// program is the life of a child up to exec, its last op.
+type program struct {
+	ops  []op
+	keep []any
+
+	// Written by the child, which shares this memory until it execs.
+	at    int
+	errno uintptr
+}
+
+// run clones and lets the child go through p. It returns when the child has
+// reached exec or is dead. The calling goroutine must be locked to a thread
+// that lives as long as the launcher: parent-death signals follow the thread.
+func (p *program) run(flags uint64, cgroupFD int) (pid, pidfd int, err error) {
+	var fd int32 = -1
+	args := &cloneArgs{
+		flags:      flags | unix.CLONE_VFORK | unix.CLONE_VM | unix.CLONE_PIDFD,
+		pidfd:      uint64(uintptr(unsafe.Pointer(&fd))),
+		exitSignal: uint64(unix.SIGCHLD),
+	}
+	if cgroupFD >= 0 {
+		args.flags |= unix.CLONE_INTO_CGROUP
+		args.cgroup = uint64(cgroupFD)
+	}
+	r, e := cloneInto(p, args)
+	afterFork()
+	runtime.KeepAlive(p)
+	if e != 0 {
+		return 0, -1, fmt.Errorf("clone: %w", syscall.Errno(e))
+	}
+	last := len(p.ops) - 1
+	if p.errno == 0 && p.at == last {
+		return int(r), int(fd), nil
+	}
+	reap(int(fd))
+	unix.Close(int(fd))
+	if p.errno == 0 {
+		return 0, -1, fmt.Errorf("killed before %s", p.ops[p.at].name)
+	}
+	return 0, -1, fmt.Errorf("%s: %w", p.ops[p.at].name, syscall.Errno(p.errno))
+}
+
+// cloneInto returns in the parent only. Nothing between the clone and exec may
+// allocate, grow the stack or call into the scheduler.
+//
+//go:noinline
+//go:norace
+//go:nocheckptr
+func cloneInto(p *program, args *cloneArgs) (pid, errno uintptr) {
+	var (
+		i int
+		r uintptr
+		e syscall.Errno
+		o *op
+	)
+	ops := p.ops
+	beforeFork()
+	pid, errno = rawClone(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
+	if errno != 0 || pid != 0 {
+		return pid, errno
+	}
+	afterForkInChild()
+	for i = 0; i < len(ops); i++ {
+		o = &ops[i]
+		p.at = i
+		if o.prev {
+			o.args[0] = r
+		}
+		r, _, e = syscall.RawSyscall6(o.nr, o.args[0], o.args[1], o.args[2], o.args[3], o.args[4], o.args[5])
+		if e != 0 && !(e == syscall.ENOSYS && o.rule == orNotThere) {
+			p.errno = uintptr(e)
+			break
+		}
+		if r != 0 && o.rule == mustBeZero {
+			p.errno = uintptr(syscall.ESRCH)
+			break
+		}
+	}
+	for {
+		syscall.RawSyscall(unix.SYS_EXIT_GROUP, 127, 0, 0)
+	}
+}
+
+// reap collects a child that is dead or about to be.
+func reap(pidfd int) {
+	for {
+		err := unix.Waitid(unix.P_PIDFD, pidfd, nil, unix.WEXITED, nil)
+		if err != unix.EINTR {
+			return
+		}
+	}
+}
+
+// sleeper is a child in new namespaces that does nothing until it is killed.
+// It has a copy of our memory and never touches it.
+func sleeper(flags uint64) (pid, pidfd int, err error) {
+	var fd int32 = -1
+	args := &cloneArgs{
+		flags:      flags | unix.CLONE_PIDFD,
+		pidfd:      uint64(uintptr(unsafe.Pointer(&fd))),
+		exitSignal: uint64(unix.SIGCHLD),
+	}
+	r, e := cloneSleeper(args)
+	afterFork()
+	if e != 0 {
+		return 0, -1, fmt.Errorf("clone: %w", syscall.Errno(e))
+	}
+	return int(r), int(fd), nil
+}
+
+//go:noinline
+//go:norace
+//go:nocheckptr
+func cloneSleeper(args *cloneArgs) (pid, errno uintptr) {
+	beforeFork()
+	pid, errno = rawClone(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
+	if errno != 0 || pid != 0 {
+		return pid, errno
+	}
+	afterForkInChild()
+	syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
+	for {
+		syscall.RawSyscall(unix.SYS_PPOLL, 0, 0, 0)
+	}
+}

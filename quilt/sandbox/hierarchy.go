@@ -1,0 +1,284 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// hierarchy is where the launcher's groups live: below the launcher's own
+// group, never beside it. The base group's name proves who owns it:
+// NAME.PID.STARTTIME.
+type hierarchy struct {
+	version int
+	own     map[string]string // controller to the launcher's own directory; "" on v2
+	base    string            // name of our group in each
+}
+
+// findHierarchy looks for v2 with the controllers we need, then for v1.
+func findHierarchy(mountinfo, selfCgroup, name string) (*hierarchy, error) {
+	start, err := startTime(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	h := &hierarchy{base: fmt.Sprintf("%s.%d.%d", name, os.Getpid(), start)}
+	mounts := cgroupMounts(mountinfo)
+	paths := cgroupPaths(selfCgroup)
+	if m, ok := mounts[""]; ok {
+		dir := m.resolve(paths[""])
+		if hasControllers(dir) {
+			h.version, h.own = 2, map[string]string{"": dir}
+			return h, nil
+		}
+	}
+	h.version, h.own = 1, map[string]string{}
+	var missing []string
+	for _, c := range v1Controllers {
+		m, ok := mounts[c]
+		if !ok {
+			missing = append(missing, c)
+			continue
+		}
+		h.own[c] = m.resolve(paths[c])
+	}
+	if len(missing) > 0 {
+		return nil, fault.New(fault.Unavailable, "no cgroup controller for %s", strings.Join(missing, ", ")).
+			WithHint("mount cgroup2 with memory, pids and cpu delegated to this service (systemd: Delegate=yes), or the v1 controllers below /sys/fs/cgroup")
+	}
+	return h, nil
+}
+
+// hasControllers is true when memory, pids and cpu can be used below dir.
+func hasControllers(dir string) bool {
+	b, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	have := strings.Fields(string(b))
+	return err == nil && slices.Contains(have, "memory") && slices.Contains(have, "pids") && slices.Contains(have, "cpu")
+}
+
+// open makes the base group in each hierarchy.
+func (h *hierarchy) open() error {
+	if h.version == 2 {
+		if err := h.delegate(); err != nil {
+			return err
+		}
+	}
+	for _, dir := range h.dirs() {
+		if err := os.Mkdir(filepath.Join(dir, h.base), 0o755); err != nil && !os.IsExist(err) {
+			return fault.Wrap(err, fault.Unavailable, "cannot make a cgroup below %s", dir).
+				WithHint("start quiltd as root, with its cgroup delegated and writable")
+		}
+	}
+	if h.version == 2 {
+		return enableControllers(filepath.Join(h.own[""], h.base))
+	}
+	return nil
+}
+
+// delegate turns the controllers on below the launcher's own v2 group. A group
+// that hands out controllers may hold no process (except the real root), so
+// the launcher moves to a leaf first.
+func (h *hierarchy) delegate() error {
+	dir := h.own[""]
+	if enableControllers(dir) == nil {
+		return nil
+	}
+	leaf := filepath.Join(dir, h.base+".launcher")
+	if err := os.Mkdir(leaf, 0o755); err != nil && !os.IsExist(err) {
+		return fault.Wrap(err, fault.Unavailable, "cannot make a cgroup below %s", dir).
+			WithHint("run quiltd with its cgroup delegated (systemd: Delegate=yes)")
+	}
+	if err := writeFile(filepath.Join(leaf, "cgroup.procs"), "0"); err != nil {
+		return fmt.Errorf("move the launcher to its leaf: %w", err)
+	}
+	if err := enableControllers(dir); err != nil {
+		return fault.Wrap(err, fault.Unavailable, "cannot hand cgroup controllers on below %s", dir).
+			WithHint("quiltd needs a cgroup of its own with no other process in it (systemd: a service with Delegate=yes)")
+	}
+	return nil
+}
+
+func enableControllers(dir string) error {
+	return writeFile(filepath.Join(dir, "cgroup.subtree_control"), "+memory +pids +cpu")
+}
+
+// dirs are the distinct own directories: cpu and cpuacct are often one mount.
+func (h *hierarchy) dirs() []string {
+	var out []string
+	for _, d := range h.own {
+		out = append(out, d)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// create makes a fresh group with the settings that never vary.
+func (h *hierarchy) create(name string) (*cgroup, error) {
+	g := &cgroup{version: h.version, dir: map[string]string{}}
+	for c, own := range h.own {
+		g.dir[c] = filepath.Join(own, h.base, name)
+	}
+	for _, own := range h.dirs() {
+		d := filepath.Join(own, h.base, name)
+		if err := os.Mkdir(d, 0o755); err != nil {
+			_ = g.remove()
+			return nil, fmt.Errorf("make cgroup: %w", err)
+		}
+		g.dirs = append(g.dirs, d)
+	}
+	if err := g.apply(fixedSettings(h.version)); err != nil {
+		_ = g.remove()
+		return nil, err
+	}
+	return g, nil
+}
+
+// close removes the base group, which must be empty.
+func (h *hierarchy) close() error {
+	g := &cgroup{version: h.version}
+	for _, d := range h.dirs() {
+		g.dirs = append(g.dirs, filepath.Join(d, h.base))
+	}
+	return g.remove()
+}
+
+// cgroupMount is one mounted hierarchy: where, and which part of it.
+type cgroupMount struct{ root, point string }
+
+// resolve turns a path of /proc/self/cgroup into a directory.
+func (m cgroupMount) resolve(path string) string {
+	if rest, ok := strings.CutPrefix(path, m.root); ok && m.root != "/" {
+		path = rest
+	}
+	return filepath.Join(m.point, path)
+}
+
+// cgroupMounts reads mountinfo (proc_pid_mountinfo(5)); the key is a v1
+// controller, or "" for v2.
+func cgroupMounts(mountinfo string) map[string]cgroupMount {
+	out := map[string]cgroupMount{}
+	for line := range strings.Lines(mountinfo) {
+		left, right, ok := strings.Cut(line, " - ")
+		l, r := strings.Fields(left), strings.Fields(right)
+		if !ok || len(l) < 5 || len(r) < 3 {
+			continue
+		}
+		m := cgroupMount{root: l[3], point: l[4]}
+		switch r[0] {
+		case "cgroup2":
+			out[""] = m
+		case "cgroup":
+			for c := range strings.SplitSeq(r[2], ",") {
+				out[c] = m
+			}
+		}
+	}
+	return out
+}
+
+// cgroupPaths reads /proc/self/cgroup (cgroups(7)).
+func cgroupPaths(text string) map[string]string {
+	out := map[string]string{}
+	for line := range strings.Lines(text) {
+		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(part) != 3 {
+			continue
+		}
+		for c := range strings.SplitSeq(part[1], ",") {
+			out[c] = part[2]
+		}
+	}
+	return out
+}
+
+// startTime is when a process began, in clock ticks since boot: with the pid it
+// names a process for ever.
+func startTime(pid int) (uint64, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0, err
+	}
+	// The command name can hold anything but its closing bracket is the last.
+	s := string(b)
+	f := strings.Fields(s[strings.LastIndexByte(s, ')')+1:])
+	if len(f) < 20 {
+		return 0, fmt.Errorf("/proc/%d/stat is short", pid)
+	}
+	return strconv.ParseUint(f[19], 10, 64)
+}
+
+// sweep removes what launchers that are dead left behind: groups of our name
+// whose owner's pid is free or belongs to a younger process. It returns how
+// many it took away.
+func (h *hierarchy) sweep(name string) (int, error) {
+	gone := 0
+	for _, own := range h.dirs() {
+		entries, err := os.ReadDir(own)
+		if err != nil {
+			return gone, fmt.Errorf("sweep: %w", err)
+		}
+		for _, e := range entries {
+			if !e.IsDir() || !ownerDead(e.Name(), name) {
+				continue
+			}
+			if err := removeTree(filepath.Join(own, e.Name()), h.version); err != nil {
+				return gone, err
+			}
+			gone++
+		}
+	}
+	return gone, nil
+}
+
+func ownerDead(group, name string) bool {
+	rest, ok := strings.CutPrefix(group, name+".")
+	if !ok {
+		return false
+	}
+	p, s, ok := strings.Cut(strings.TrimSuffix(rest, ".launcher"), ".")
+	if !ok {
+		return false
+	}
+	pid, err1 := strconv.Atoi(p)
+	start, err2 := strconv.ParseUint(s, 10, 64)
+	if err1 != nil || err2 != nil {
+		return false
+	}
+	now, err := startTime(pid)
+	if os.IsNotExist(err) {
+		return true
+	}
+	return err == nil && now != start
+}
+
+// removeTree kills what still runs in a dead owner's group and removes it,
+// children first.
+func removeTree(dir string, version int) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("sweep: %w", err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeTree(filepath.Join(dir, e.Name()), version); err != nil {
+				return err
+			}
+		}
+	}
+	procs, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	for p := range strings.FieldsSeq(string(procs)) {
+		if pid, err := strconv.Atoi(p); err == nil && pid > 1 {
+			_ = unix.Kill(pid, unix.SIGKILL)
+		}
+	}
+	// A frozen process cannot die.
+	_ = writeFile(filepath.Join(dir, "freezer.state"), "THAWED")
+	_ = writeFile(filepath.Join(dir, "cgroup.freeze"), "0")
+	return (&cgroup{version: version, dirs: []string{dir}}).remove()
+}

@@ -1,0 +1,314 @@
+package sandbox
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// LauncherConfig is what the root side needs.
+type LauncherConfig struct {
+	EngineArgv  []string // arguments of the engine: this same binary, re-executed; EngineArgv[0] is its name
+	EngineEnv   []string // nil: the launcher's own
+	EngineUID   int      // the engine's user; never 0
+	EngineGID   int
+	ImageDir    string // verified image, made by package image
+	ImageDigest string
+	CgroupName  string // empty: "aria-quilt"
+	UIDBase     int    // first host id of the containers' ranges; 0: 200000
+	Log         *slog.Logger
+}
+
+func (c LauncherConfig) withDefaults() LauncherConfig {
+	if c.CgroupName == "" {
+		c.CgroupName = "aria-quilt"
+	}
+	if c.UIDBase == 0 {
+		c.UIDBase = 200000
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+// launcher holds every container. It is made once per process: its template
+// thread lives until the process ends.
+type launcher struct {
+	log      *slog.Logger
+	host     Host
+	tree     *hierarchy
+	template *template
+	slots    *slotPool
+	null     int
+	lastCap  int
+
+	mu      sync.Mutex // guards the rest
+	closed  bool
+	started uint64
+	live    map[uint64]*running
+	idle    sync.WaitGroup // one per container that is not wholly removed
+}
+
+// running is one container on the launcher's side.
+type running struct {
+	id    string
+	pid   int
+	pidfd *os.File
+	slot  *slot
+}
+
+// newLauncher probes the host, sweeps, and makes template and pools. On an
+// error nothing is left.
+func newLauncher(cfg LauncherConfig) (*launcher, error) {
+	host, err := probe()
+	if err != nil {
+		return nil, err
+	}
+	l := &launcher{log: cfg.Log, host: host, live: map[uint64]*running{}}
+	if l.lastCap, err = lastCap(); err != nil {
+		return nil, err
+	}
+	if err := checkImage(cfg.ImageDir); err != nil {
+		return nil, err
+	}
+	if l.null, err = unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0); err != nil {
+		return nil, fmt.Errorf("open /dev/null: %w", err)
+	}
+	l.null = highFD(l.null)
+	if err := l.openTree(cfg); err != nil {
+		unix.Close(l.null)
+		return nil, err
+	}
+	if l.template, err = newTemplate(cfg.ImageDir); err != nil {
+		unix.Close(l.null)
+		_ = l.tree.close()
+		return nil, err
+	}
+	l.host.CgroupVersion = l.tree.version
+	l.host.ImageDigest = cfg.ImageDigest
+	l.host.HugeImage = l.template.huge
+	l.host.Isolation = fmt.Sprintf("full (cgroup v%d)", l.tree.version)
+	l.slots = newSlots(l.tree, cfg.UIDBase)
+	return l, nil
+}
+
+func (l *launcher) openTree(cfg LauncherConfig) error {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return fmt.Errorf("cgroups: %w", err)
+	}
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return fmt.Errorf("cgroups: %w", err)
+	}
+	if l.tree, err = findHierarchy(string(mounts), string(self), cfg.CgroupName); err != nil {
+		return err
+	}
+	swept, err := l.tree.sweep(cfg.CgroupName)
+	if err != nil {
+		return err
+	}
+	if swept > 0 {
+		l.log.Warn("removed groups of a dead launcher", "count", swept)
+	}
+	if err := l.tree.open(); err != nil {
+		_ = l.tree.close()
+		return err
+	}
+	return nil
+}
+
+// checkImage gives the two common mistakes their own sentence.
+func checkImage(dir string) error {
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return fault.New(fault.Unavailable, "the container image %q is not there", dir).
+			WithHint("quiltd builds it at start; check the data folder and its free space")
+	}
+	for _, need := range []string{"/bin/bun", "/dev", "/proc", "/tmp"} {
+		if _, err := os.Lstat(dir + need); err != nil {
+			return fault.New(fault.Unavailable, "the container image has no %s", need).
+				WithHint("remove %s; quiltd builds it again at the next start", dir)
+		}
+	}
+	return nil
+}
+
+// start applies the plan for spec. It owns fds (stdout, stderr, control).
+func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*running, error) {
+	for i := range fds {
+		fds[i] = highFD(fds[i])
+	}
+	defer closeAll(fds)
+	plan, err := NewPlan(spec, l.host)
+	if err != nil {
+		return nil, err
+	}
+	if plan.Digest() != digest {
+		return nil, fault.New(fault.Denied, "container %s: the plan is not the one its spec gives", spec.ID).
+			WithHint("pass what NewPlan returned, unchanged")
+	}
+	if len(fds) != 3 {
+		return nil, fault.New(fault.Invalid, "container %s: %d descriptors instead of 3", spec.ID, len(fds))
+	}
+	if err := l.enlist(n); err != nil {
+		return nil, err
+	}
+	sl := <-l.slots.ready
+	r, err := l.launch(plan, sl, fds)
+	if err != nil {
+		_ = l.slots.discard(sl)
+		l.idle.Done()
+		return nil, fault.Wrap(err, fault.Unavailable, "container %s could not be started", spec.ID).
+			WithHint("the host ran out of something or lacks a feature; the cause is in quiltd's log")
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		// The engine left while this one was being made; nobody will ask for it.
+		go l.kill(r)
+	}
+	l.live[n] = r
+	l.started++
+	return r, nil
+}
+
+// enlist refuses new containers once the launcher is closing.
+func (l *launcher) enlist(n uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return errGone
+	}
+	if _, taken := l.live[n]; taken {
+		return fault.New(fault.Invalid, "container number %d is taken", n)
+	}
+	l.idle.Add(1)
+	return nil
+}
+
+func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
+	if sl.failure != nil {
+		return nil, sl.failure
+	}
+	if err := sl.group.apply(limitSettings(l.tree.version, plan.Cgroup)); err != nil {
+		return nil, err
+	}
+	tasks, dir, err := sl.group.entrances()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(append(tasks, dir))
+	p := compile(plan, held{tasks: tasks, netns: sl.netns, userns: sl.users.fd,
+		null: l.null, stdout: fds[0], stderr: fds[1], control: fds[2],
+		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
+	pid, pidfd, err := l.template.spawn(p, dir)
+	if err != nil {
+		return nil, err
+	}
+	// The child is in it now; ours would only keep it alive.
+	unix.Close(sl.netns)
+	sl.netns = -1
+	// Not blocking, so that the runtime's poller can wait on it.
+	_ = unix.SetNonblock(pidfd, true)
+	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl}, nil
+}
+
+// finish waits for r's end, takes away everything it had, and says how it was.
+func (l *launcher) finish(n uint64, r *running) Exit {
+	status := waitFor(r.pidfd)
+	r.slot.group.release()
+	exit := r.slot.group.usage()
+	exit.Code, exit.Signal = status.code, status.signal
+	r.pidfd.Close()
+	if err := l.slots.discard(r.slot); err != nil {
+		exit.Leftover = err.Error()
+		l.log.Error("container left something behind", "execution", r.id, "err", err)
+	}
+	l.mu.Lock()
+	delete(l.live, n)
+	l.mu.Unlock()
+	l.idle.Done()
+	return exit
+}
+
+// kill freezes the group, so that nothing can fork while it dies, and kills
+// the first process: the kernel takes the rest of a pid namespace with it.
+func (l *launcher) kill(r *running) {
+	r.slot.group.freeze()
+	if raw, err := r.pidfd.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) })
+	}
+	r.slot.group.release()
+}
+
+func (l *launcher) find(n uint64) *running {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.live[n]
+}
+
+// close kills every container and removes all groups. The template thread stays.
+func (l *launcher) close() {
+	l.mu.Lock()
+	l.closed = true
+	var all []*running
+	for _, r := range l.live {
+		all = append(all, r)
+	}
+	l.mu.Unlock()
+	for _, r := range all {
+		go l.kill(r)
+	}
+	done := make(chan struct{})
+	go func() { l.idle.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		l.log.Error("containers did not end; the next start sweeps their groups")
+	}
+	l.slots.close()
+	if err := l.tree.close(); err != nil {
+		l.log.Error("cgroups not removed; the next start sweeps them", "err", err)
+	}
+	unix.Close(l.null)
+}
+
+// highFD moves a descriptor out of 0 to 3, which a child overwrites.
+func highFD(fd int) int {
+	if fd > 3 {
+		return fd
+	}
+	up, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 4)
+	if err != nil {
+		return fd // and the child's dup3 refuses it
+	}
+	unix.Close(fd)
+	return up
+}
+
+type endStatus struct{ code, signal int }
+
+// waitFor blocks a goroutine, not a thread, until the process behind f ends,
+// and reaps it.
+func waitFor(f *os.File) (s endStatus) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return endStatus{code: -1}
+	}
+	err = raw.Read(func(fd uintptr) bool {
+		var ended bool
+		s, ended = tryReap(int(fd))
+		return ended
+	})
+	if err != nil {
+		return endStatus{code: -1}
+	}
+	return s
+}

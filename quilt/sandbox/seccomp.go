@@ -1,0 +1,153 @@
+package sandbox
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"slices"
+)
+
+// The filter is a table (seccomp_table_*.go), compiled into a balanced tree of
+// number ranges: the kernel dry-runs a filter once per system call number when
+// it is installed, so a tree of 70 ranges costs a third of a linear list.
+
+// group is a set of system calls that are allowed for one reason.
+type group struct {
+	why   string
+	calls []uint32
+}
+
+// guarded is a call that is answered by looking at one of its arguments.
+type guarded struct {
+	why    string
+	call   uint32
+	arg    int      // which argument, from 0; its low 32 bits are compared
+	mask   uint32   // if not 0: refused when any of these bits is set
+	oneOf  []uint32 // if mask is 0: allowed when equal to one of these
+	refuse uint32   // errno otherwise
+}
+
+// insn is struct sock_filter.
+type insn struct {
+	code   uint16
+	jt, jf uint8
+	k      uint32
+}
+
+// Classic BPF opcodes and seccomp return values (linux/bpf_common.h,
+// linux/seccomp.h).
+const (
+	opLoad  = 0x20 // load a word of struct seccomp_data
+	opJump  = 0x05
+	opJEq   = 0x15
+	opJGe   = 0x35
+	opJSet  = 0x45
+	opRet   = 0x06
+	retKill = 0x80000000
+	retErr  = 0x00050000
+	retOK   = 0x7fff0000
+
+	offNr   = 0
+	offArch = 4
+	offArgs = 16
+
+	errPerm = 1
+)
+
+// segment says what happens from call number start up to the next segment.
+type segment struct {
+	start uint32
+	code  []insn
+}
+
+// compileFilter builds the program: another architecture is killed, an unknown
+// number (x32 among them) is EPERM.
+func compileFilter(arch uint32, groups []group, guards []guarded) []insn {
+	head := []insn{{opLoad, 0, 0, offArch}, {opJEq, 1, 0, arch}, {opRet, 0, 0, retKill}, {opLoad, 0, 0, offNr}}
+	return append(head, tree(segments(groups, guards))...)
+}
+
+func segments(groups []group, guards []guarded) []segment {
+	rules := map[uint32][]insn{}
+	var numbers []uint32
+	allow := []insn{{opRet, 0, 0, retOK}}
+	for _, g := range groups {
+		for _, c := range g.calls {
+			rules[c] = allow
+			numbers = append(numbers, c)
+		}
+	}
+	for _, g := range guards {
+		rules[g.call] = g.compile()
+		numbers = append(numbers, g.call)
+	}
+	slices.Sort(numbers)
+	numbers = slices.Compact(numbers)
+	deny := []insn{{opRet, 0, 0, retErr | errPerm}}
+	var segs []segment
+	next := uint32(0)
+	for _, n := range numbers {
+		if n > next || len(segs) == 0 && n > 0 {
+			segs = append(segs, segment{next, deny})
+		}
+		code := rules[n]
+		last := len(segs) - 1
+		if !(last >= 0 && n == next && len(code) == 1 && slices.Equal(segs[last].code, code)) {
+			segs = append(segs, segment{n, code})
+		}
+		next = n + 1
+	}
+	return append(segs, segment{next, deny})
+}
+
+func (g guarded) compile() []insn {
+	load := insn{opLoad, 0, 0, uint32(offArgs + 8*g.arg)}
+	no, yes := insn{opRet, 0, 0, retErr | g.refuse}, insn{opRet, 0, 0, retOK}
+	if g.mask != 0 {
+		return []insn{load, {opJSet, 0, 1, g.mask}, no, yes}
+	}
+	if len(g.oneOf) == 0 {
+		return []insn{no}
+	}
+	out := []insn{load}
+	for i, v := range g.oneOf {
+		out = append(out, insn{opJEq, uint8(len(g.oneOf) - i), 0, v})
+	}
+	return append(out, no, yes)
+}
+
+// tree is a binary search over the segments' starts. A conditional jump reaches
+// 255 instructions; further ones go through an unconditional jump.
+func tree(segs []segment) []insn {
+	if len(segs) == 1 {
+		return segs[0].code
+	}
+	m := (len(segs) + 1) / 2
+	left, right := tree(segs[:m]), tree(segs[m:])
+	at := segs[m].start
+	var out []insn
+	if len(left) < 256 {
+		out = []insn{{opJGe, uint8(len(left)), 0, at}}
+	} else {
+		out = []insn{{opJGe, 0, 1, at}, {opJump, 0, 0, uint32(len(left))}}
+	}
+	return append(append(out, left...), right...)
+}
+
+func filterDigest(prog []insn) string {
+	h := sha256.New()
+	for _, i := range prog {
+		var b [8]byte
+		binary.LittleEndian.PutUint16(b[0:], i.code)
+		b[2], b[3] = i.jt, i.jf
+		binary.LittleEndian.PutUint32(b[4:], i.k)
+		h.Write(b[:])
+	}
+	return hex.EncodeToString(h.Sum(nil))[:16]
+}
+
+// filter is the one profile there is; filterName stands in every plan.
+var (
+	filter     = compileFilter(auditArch, allowed, guards)
+	filterName = "bun-" + archName + "-" + filterDigest(filter)
+)

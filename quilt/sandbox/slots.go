@@ -1,0 +1,186 @@
+package sandbox
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// slot is what a container needs and what can be prepared before anybody asks:
+// a range of host ids with its user namespace, an empty network namespace, a
+// cgroup. A background thread keeps a few ready, because the network namespace
+// alone costs more than all the other namespaces together.
+type slot struct {
+	index   int
+	users   *userRange
+	netns   int
+	group   *cgroup
+	failure error // why it could not be prepared
+}
+
+// userRange belongs to one live container at a time and is used again after it.
+type userRange struct {
+	base int // first host id
+	fd   int // its user namespace
+}
+
+type slotPool struct {
+	ready chan *slot
+	stop  chan struct{}
+	ended chan struct{}
+
+	tree   *hierarchy
+	idBase int
+
+	mu   sync.Mutex
+	free []*userRange
+	made int
+	next int
+}
+
+const readySlots = 4
+
+// newSlots starts the thread that prepares slots.
+func newSlots(tree *hierarchy, idBase int) *slotPool {
+	s := &slotPool{
+		ready: make(chan *slot, readySlots),
+		stop:  make(chan struct{}), ended: make(chan struct{}),
+		tree: tree, idBase: idBase,
+	}
+	go s.fill()
+	return s
+}
+
+// fill stays locked: each slot moves the thread into a new network namespace,
+// and it must never run anything else again.
+func (s *slotPool) fill() {
+	runtime.LockOSThread()
+	defer close(s.ended)
+	for {
+		sl := s.prepare()
+		select {
+		case s.ready <- sl:
+		case <-s.stop:
+			s.discard(sl)
+			return
+		}
+	}
+}
+
+func (s *slotPool) prepare() *slot {
+	s.mu.Lock()
+	s.next++
+	sl := &slot{index: s.next, netns: -1}
+	s.mu.Unlock()
+	if sl.users, sl.failure = s.takeRange(); sl.failure != nil {
+		return sl
+	}
+	if sl.netns, sl.failure = newNetns(); sl.failure != nil {
+		return sl
+	}
+	sl.group, sl.failure = s.tree.create("c" + strconv.Itoa(sl.index))
+	return sl
+}
+
+// discard gives a slot's parts back. Its container, if it had one, is gone.
+func (s *slotPool) discard(sl *slot) error {
+	if sl.netns >= 0 {
+		unix.Close(sl.netns)
+		sl.netns = -1
+	}
+	var err error
+	if sl.group != nil {
+		err = sl.group.remove()
+	}
+	// A group that would not go may still hold a process with these ids, so the
+	// range is not used again.
+	if sl.users != nil && err == nil {
+		s.mu.Lock()
+		s.free = append(s.free, sl.users)
+		s.mu.Unlock()
+	}
+	return err
+}
+
+// close ends the thread and removes what was prepared.
+func (s *slotPool) close() {
+	close(s.stop)
+	<-s.ended
+	for {
+		select {
+		case sl := <-s.ready:
+			_ = s.discard(sl)
+		default:
+			for _, u := range s.free {
+				unix.Close(u.fd)
+			}
+			return
+		}
+	}
+}
+
+func (s *slotPool) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.made
+}
+
+func (s *slotPool) takeRange() (*userRange, error) {
+	s.mu.Lock()
+	if n := len(s.free); n > 0 {
+		u := s.free[n-1]
+		s.free = s.free[:n-1]
+		s.mu.Unlock()
+		return u, nil
+	}
+	base := s.idBase + s.made*idRange
+	s.made++
+	s.mu.Unlock()
+	if base+idRange > 1<<32-2 {
+		return nil, fmt.Errorf("no host id range is left above %d", s.idBase)
+	}
+	fd, err := newUserns(base)
+	if err != nil {
+		return nil, fmt.Errorf("user namespace: %w", err)
+	}
+	return &userRange{base: base, fd: fd}, nil
+}
+
+// newNetns moves the calling thread into a new network namespace and opens it.
+// Its loopback is down; nothing is in it.
+func newNetns() (int, error) {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return -1, fmt.Errorf("network namespace: %w", err)
+	}
+	fd, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("network namespace: %w", err)
+	}
+	return fd, nil
+}
+
+// newUserns makes a user namespace that maps 0 to 65535 onto base and further,
+// held open by the descriptor alone. It needs a process for a moment: a clone
+// that only sleeps.
+func newUserns(base int) (int, error) {
+	pid, pidfd, err := sleeper(unix.CLONE_NEWUSER)
+	if err != nil {
+		return -1, err
+	}
+	defer func() {
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+		reap(pidfd)
+		unix.Close(pidfd)
+	}()
+	ids := fmt.Sprintf("0 %d %d\n", base, idRange)
+	for _, f := range []string{"uid_map", "gid_map"} {
+		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, f), []byte(ids), 0); err != nil {
+			return -1, err
+		}
+	}
+	return unix.Open(fmt.Sprintf("/proc/%d/ns/user", pid), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+}

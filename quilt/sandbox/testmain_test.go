@@ -1,0 +1,194 @@
+package sandbox
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
+)
+
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "test-launcher":
+			launcherMain(os.Args[2:])
+		case "test-engine":
+			engineMain(os.Args[2:])
+		}
+	}
+	code := m.Run()
+	if shared.client != nil {
+		shared.client.Close()
+		shared.served.Wait()
+		shared.launcher.close()
+	}
+	if shared.dir != "" {
+		os.RemoveAll(shared.dir)
+	}
+	os.Exit(code)
+}
+
+// shared is one launcher in this process for all tests that can share it.
+var shared struct {
+	once     sync.Once
+	err      error
+	dir      string
+	launcher *launcher
+	client   *Client
+	served   sync.WaitGroup
+}
+
+const testCgroup = "aria-quilt-test"
+
+// testImage is the least that Bun runs in. The real one is package image's; a
+// room may not import its neighbour, so the test copies what ldd would name.
+func testImage(bun, dir string) error {
+	for _, d := range []string{"bin", "etc", "dev", "proc", "tmp", "aria"} {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := copyFile(bun, filepath.Join(dir, "bin/bun"), 0o755); err != nil {
+		return err
+	}
+	out, err := exec.Command("ldd", bun).Output()
+	if err != nil {
+		return fmt.Errorf("ldd: %w", err)
+	}
+	for f := range strings.FieldsSeq(string(out)) {
+		if !strings.HasPrefix(f, "/") {
+			continue
+		}
+		src, err := filepath.EvalSymlinks(f)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(f)), 0o755); err != nil {
+			return err
+		}
+		if err := copyFile(src, filepath.Join(dir, f), 0o755); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(filepath.Join(dir, "etc/hosts"), []byte("127.0.0.1 localhost\n"), 0o644)
+}
+
+// start gives the shared client.
+func sharedClient(t testing.TB) *Client {
+	t.Helper()
+	testenv.NeedRoot(t)
+	bun := testenv.Bun(t)
+	shared.once.Do(func() { shared.err = openShared(bun) })
+	if shared.err != nil {
+		t.Fatal(shared.err)
+	}
+	return shared.client
+}
+
+func openShared(bun string) error {
+	dir, err := os.MkdirTemp("", "sandbox-test-")
+	if err != nil {
+		return err
+	}
+	shared.dir = dir
+	if err := testImage(bun, filepath.Join(dir, "image")); err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	cfg := LauncherConfig{ImageDir: filepath.Join(dir, "image"), ImageDigest: "test", CgroupName: testCgroup, UIDBase: 300000, Log: log}
+	if shared.launcher, err = newLauncher(cfg.withDefaults()); err != nil {
+		return err
+	}
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return err
+	}
+	conn, err := newLink(ours)
+	ours.Close()
+	if err != nil {
+		return err
+	}
+	shared.served.Go(func() {
+		if err := shared.launcher.serve(conn); err != nil {
+			fmt.Fprintln(os.Stderr, "serve:", err)
+		}
+		conn.close()
+	})
+	shared.client, err = Dial(theirs)
+	return err
+}
+
+// outcome is everything a finished container left.
+type outcome struct {
+	exit           Exit
+	stdout, stderr string
+}
+
+var counter struct {
+	sync.Mutex
+	n int
+}
+
+func nextID() string {
+	counter.Lock()
+	defer counter.Unlock()
+	counter.n++
+	return fmt.Sprintf("test-%d", counter.n)
+}
+
+// begin starts TypeScript code in a container.
+func begin(t testing.TB, c *Client, spec Spec, code string) *Container {
+	t.Helper()
+	spec.ID = nextID()
+	if spec.Argv == nil {
+		spec.Argv = []string{"/bin/bun", "--no-install", "-e", code}
+	}
+	p, err := NewPlan(spec, c.Hello())
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, err := c.Start(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.Close)
+	return k
+}
+
+// end reads all output and waits.
+func end(t testing.TB, k *Container) outcome {
+	t.Helper()
+	var out, errs bytes.Buffer
+	var wg sync.WaitGroup
+	wg.Go(func() { io.Copy(&out, k.Stdout) })
+	wg.Go(func() { io.Copy(&errs, k.Stderr) })
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	e, err := k.Wait(ctx)
+	if err != nil {
+		k.Kill()
+		t.Fatalf("wait: %v; stderr: %s", err, errs.String())
+	}
+	wg.Wait()
+	if e.Leftover != "" {
+		t.Errorf("left behind: %s", e.Leftover)
+	}
+	return outcome{e, out.String(), errs.String()}
+}
+
+func runCode(t testing.TB, spec Spec, code string) outcome {
+	t.Helper()
+	c := sharedClient(t)
+	k := begin(t, c, spec, code)
+	return end(t, k)
+}

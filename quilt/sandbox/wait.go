@@ -1,0 +1,37 @@
+package sandbox
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// tryReap collects the process if it has ended.
+func tryReap(pidfd int) (endStatus, bool) {
+	// struct siginfo for SIGCHLD (sigaction(2)): signo, errno, code, then, after
+	// padding to 8 bytes on 64-bit, pid, uid, status.
+	var info struct {
+		signo, errno, code, _ int32
+		pid                   int32
+		uid                   uint32
+		status                int32
+		_                     [100]byte
+	}
+	for {
+		err := unix.Waitid(unix.P_PIDFD, pidfd, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOHANG, nil)
+		switch {
+		case err == unix.EINTR:
+			continue
+		case err == unix.EAGAIN, err == nil && info.pid == 0:
+			return endStatus{}, false
+		case err != nil:
+			return endStatus{code: -1}, true
+		}
+		break
+	}
+	const exited = 1 // CLD_EXITED
+	if info.code == exited {
+		return endStatus{code: int(info.status)}, true
+	}
+	return endStatus{code: 128 + int(info.status), signal: int(info.status)}, true
+}
