@@ -2,7 +2,6 @@ package test
 
 import (
 	"encoding/json"
-	"os"
 	"strconv"
 	"strings"
 	"testing"
@@ -87,17 +86,4 @@ func TestLookup(t *testing.T) {
 			t.Errorf("%s = %q, want nothing", path, got)
 		}
 	}
-}
-
-// needRoot skips where the machine cannot run containers, unless the test must
-// run there.
-func needRoot(t *testing.T) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return
-	}
-	if os.Getenv("ARIA_TEST_ROOT") == "1" {
-		t.Fatal("ARIA_TEST_ROOT=1, but this is not root")
-	}
-	t.Skip("needs root; ARIA_TEST_ROOT=1 makes this a failure")
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ariacomputecompany/firmware/arc/remote"
+	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
 type uploadResult struct {
@@ -34,8 +35,11 @@ func (a *app) uploadCmd() *cobra.Command {
 				return err
 			}
 			b, held, err := client.Upload(c.Context(), data, isolated)
+			if fault.CodeOf(err) == fault.Invalid {
+				return asBuild(err) // it is the bundle that is wrong, not the command
+			}
 			if err != nil {
-				return err
+				return stopped(c.Context(), err)
 			}
 			a.noteUploaded(b, held)
 			return a.result(uploadResult{b, held}, func(w io.Writer) { fmt.Fprintln(w, b.Digest) })
