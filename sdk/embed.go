@@ -1,19 +1,20 @@
 // Package sdk carries the TypeScript SDK: its types, the code that is bundled
 // into units, and the harness that runs a unit inside a container. The sources
-// are in src and types; dist is built from them by this package's test (`go test
-// ./sdk -update`), so that building Aria needs no JavaScript tool. Nothing here
-// runs TypeScript or talks to a container.
+// are in src; the JavaScript in dist is built from them by this package's test
+// (`go test ./sdk -update`), so that building Aria needs no JavaScript tool. The
+// .d.ts files in dist are written by hand and src is checked against them.
+// Nothing here runs TypeScript or talks to a container.
 package sdk
 
 import _ "embed"
 
-//go:embed types/index.d.ts
+//go:embed dist/index.d.ts
 var types string
 
-//go:embed types/aria-runtime.d.ts
+//go:embed dist/aria-runtime.d.ts
 var ambient string
 
-//go:embed types/testing.d.ts
+//go:embed dist/testing.d.ts
 var testingTypes string
 
 //go:embed dist/index.js

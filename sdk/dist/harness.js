@@ -1,85 +1,50 @@
-var __create = Object.create;
-var __defProp = Object.defineProperty;
-var __getOwnPropDesc = Object.getOwnPropertyDescriptor;
-var __getOwnPropNames = Object.getOwnPropertyNames;
-var __getProtoOf = Object.getPrototypeOf, __hasOwnProp = Object.prototype.hasOwnProperty;
-var __copyProps = (to, from, except, desc) => {
-  if (from && typeof from == "object" || typeof from == "function")
-    for (let key of __getOwnPropNames(from))
-      !__hasOwnProp.call(to, key) && key !== except && __defProp(to, key, { get: () => from[key], enumerable: !(desc = __getOwnPropDesc(from, key)) || desc.enumerable });
-  return to;
-};
-var __toESM = (mod, isNodeMode, target) => (target = mod != null ? __create(__getProtoOf(mod)) : {}, __copyProps(
-  // If the importer is in node compatibility mode or this is not an ESM
-  // file that has been converted to a CommonJS file using a Babel-
-  // compatible transform (i.e. "__esModule" has not been set), then set
-  // "default" to the CommonJS "module.exports" for node compatibility.
-  isNodeMode || !mod || !mod.__esModule ? __defProp(target, "default", { value: mod, enumerable: !0 }) : target,
-  mod
-));
-
-// src/harness/main.ts
-var import_node_fs2 = __toESM(require("node:fs"), 1), import_node_path = __toESM(require("node:path"), 1);
+// @bun @bun-cjs
+(function(exports, require, module, __filename, __dirname) {
 
 // src/host.ts
 var hostKey = /* @__PURE__ */ Symbol.for("aria.host");
 
 // src/harness/channel.ts
-var import_node_fs = __toESM(require("node:fs"), 1), fd = 3, maxFrame = 4 << 20, { readSync, writeSync, read } = import_node_fs.default, { parse, stringify } = JSON;
-function send(frame) {
-  let text = stringify(frame), buf2 = Buffer.allocUnsafe(4 + Buffer.byteLength(text));
-  if (buf2.length - 4 > maxFrame) return !1;
-  buf2.writeUInt32BE(buf2.length - 4, 0), buf2.write(text, 4);
-  for (let at = 0; at < buf2.length; )
-    at += retry(() => writeSync(fd, buf2, at, buf2.length - at));
-  return !0;
-}
-function receive() {
-  for (; ; ) {
-    let frame = take();
-    if (frame) return frame;
-    let room = space(), n = retry(() => readSync(fd, room, 0, room.length, null));
-    if (n === 0) return;
-    have += n;
-  }
-}
-function listen(on, end) {
-  let room = space();
-  read(fd, room, 0, room.length, null, (err, n) => {
-    if (err && busy(err)) return void setTimeout(listen, 1, on, end);
-    if (err || n === 0) return end();
-    have += n;
-    for (let frame; frame = take(); ) if (!on(frame)) return;
-    listen(on, end);
+var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0);
+function connect(open2, on, lost) {
+  Bun.connect({
+    fd: 3,
+    socket: {
+      binaryType: "uint8array",
+      open(s) {
+        socket = s, open2();
+      },
+      data: (_, chunk) => take(chunk, on),
+      close: lost,
+      error: lost
+    }
   });
 }
-var buf = Buffer.allocUnsafe(65536), have = 0;
-function take() {
-  if (have < 4) return;
-  let end = 4 + buf.readUInt32BE(0);
-  if (have < end) return;
-  let frame = parse(buf.toString("utf8", 4, end));
-  return buf.copyWithin(0, end, have), have -= end, frame;
+function keepAlive(keep) {
+  keep ? socket.ref() : socket.unref();
 }
-function space() {
-  let need = have < 4 ? 4 : 4 + buf.readUInt32BE(0);
-  if (need > buf.length || have === buf.length) {
-    let bigger = Buffer.allocUnsafe(Math.max(need, 2 * buf.length));
-    buf.copy(bigger, 0, 0, have), buf = bigger;
+function send(frame2) {
+  let text = encoder.encode(stringify(frame2));
+  if (text.length > 4194304) return !1;
+  let buf = new Uint8Array(4 + text.length);
+  new DataView(buf.buffer).setUint32(0, text.length), buf.set(text, 4);
+  for (let at = 0; at < buf.length; ) {
+    let n = socket.write(at === 0 ? buf : buf.subarray(at));
+    n < 0 && process.reallyExit(1), at += n, n === 0 && sleepSync(0.2);
   }
-  return buf.subarray(have);
+  return !0;
 }
-function retry(op) {
-  for (; ; )
-    try {
-      return op();
-    } catch (e) {
-      if (!busy(e)) throw e;
-      Bun.sleepSync(0.2);
-    }
-}
-function busy(e) {
-  return e.code === "EAGAIN" || e.code === "EINTR";
+function take(chunk, on) {
+  let data = chunk;
+  held.length > 0 && (data = new Uint8Array(held.length + chunk.length), data.set(held), data.set(chunk, held.length));
+  let at = 0;
+  for (; data.length - at >= 4; ) {
+    let end = at + 4 + new DataView(data.buffer, data.byteOffset + at).getUint32(0);
+    if (data.length < end) break;
+    let frame2 = parse(decoder.decode(data.subarray(at + 4, end)));
+    at = end, on(frame2);
+  }
+  held = data.slice(at);
 }
 
 // src/harness/failure.ts
@@ -104,8 +69,9 @@ function stacks(e, root2, self2) {
 `);
 }
 function stack(e, root2, self2) {
-  return String(e.stack ?? `${e.name}: ${e.message}`).split(`
-`).filter((l) => !/^\s+at /.test(l) || !(l.includes(self2) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l))).map((l) => l.replaceAll("file://" + root2, "").replaceAll(root2, "")).join(`
+  let lines = String(e.stack ?? `${e.name}: ${e.message}`).split(`
+`), at = e.position;
+  return at?.file && lines.length === 1 && lines.push(`    at ${at.file}:${at.line}:${at.column}`), lines.filter((l) => !/^\s+at /.test(l) || !(l.includes(self2) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l))).map((l) => l.replaceAll("file://" + root2, "").replaceAll(root2, "")).join(`
 `);
 }
 function show(v) {
@@ -121,8 +87,8 @@ function clip(s) {
 
 // src/harness/values.ts
 function revive(args, list) {
-  for (let { arg, path: path2, type } of list) {
-    let steps = [arg, ...path2.split("/").slice(1).map((s) => s.replaceAll("~1", "/").replaceAll("~0", "~"))];
+  for (let { arg, path, type } of list) {
+    let steps = [arg, ...path.split("/").slice(1).map((s) => s.replaceAll("~1", "/").replaceAll("~0", "~"))];
     walk(args, steps, 0, type);
   }
 }
@@ -154,13 +120,13 @@ function rich(v, type) {
   return v;
 }
 var Uncrossable = class extends TypeError {
-  constructor(path2, why) {
+  constructor(path, why) {
     super(why);
-    this.path = path2;
+    this.path = path;
   }
   path;
 }, deepest = 400;
-function plain(v, path2 = "", above = []) {
+function plain(v, path = "", above = []) {
   switch (typeof v) {
     case "string":
     case "boolean":
@@ -171,57 +137,56 @@ function plain(v, path2 = "", above = []) {
       return v.toString();
     case "number":
       if (Number.isFinite(v)) return v;
-      throw new Uncrossable(path2, `${v} is not a JSON number`);
+      throw new Uncrossable(path, `${v} is not a JSON number`);
     case "object":
       break;
     default:
-      throw new Uncrossable(path2, `a ${typeof v} cannot cross`);
+      throw new Uncrossable(path, `a ${typeof v} cannot cross`);
   }
   if (v === null) return null;
-  if (above.includes(v)) throw new Uncrossable(path2, "the value contains itself");
-  if (above.length >= deepest) throw new Uncrossable(path2, `the value is nested more than ${deepest} deep`);
+  if (above.includes(v)) throw new Uncrossable(path, "the value contains itself");
+  if (above.length >= deepest) throw new Uncrossable(path, `the value is nested more than ${deepest} deep`);
   above.push(v);
-  let out = object(v, path2, above);
+  let out = object(v, path, above);
   return above.pop(), out;
 }
-function object(v, path2, above) {
-  if (Array.isArray(v)) return Array.from(v, (x, i) => plain(x, `${path2}/${i}`, above));
+function object(v, path, above) {
+  if (Array.isArray(v)) return Array.from(v, (x, i) => plain(x, `${path}/${i}`, above));
   if (v instanceof Date) {
-    if (Number.isNaN(v.getTime())) throw new Uncrossable(path2, "the Date is invalid");
+    if (Number.isNaN(v.getTime())) throw new Uncrossable(path, "the Date is invalid");
     return v.toISOString();
   }
   if (v instanceof URL) return v.href;
-  if (v instanceof Set) return Array.from(v, (x, i) => plain(x, `${path2}/${i}`, above));
-  if (v instanceof Map) return map(v, path2, above);
+  if (v instanceof Set) return Array.from(v, (x, i) => plain(x, `${path}/${i}`, above));
+  if (v instanceof Map) return map(v, path, above);
   if (ArrayBuffer.isView(v)) return Buffer.from(v.buffer, v.byteOffset, v.byteLength).toString("base64");
   if (v instanceof ArrayBuffer) return Buffer.from(v).toString("base64");
-  if (v instanceof Promise) throw new Uncrossable(path2, 'it is a promise: an "await" is missing');
-  if (v instanceof Error) throw new Uncrossable(path2, "an Error cannot cross: throw it, or return its message");
-  if (v instanceof WeakMap || v instanceof WeakSet || v instanceof RegExp) throw new Uncrossable(path2, `a ${v.constructor.name} cannot cross`);
-  if (typeof v.toJSON == "function") return plain(v.toJSON(), path2, above);
+  if (v instanceof Promise) throw new Uncrossable(path, 'it is a promise: an "await" is missing');
+  if (v instanceof Error) throw new Uncrossable(path, "an Error cannot cross: throw it, or return its message");
+  if (v instanceof WeakMap || v instanceof WeakSet || v instanceof RegExp) throw new Uncrossable(path, `a ${v.constructor.name} cannot cross`);
+  if (typeof v.toJSON == "function") return plain(v.toJSON(), path, above);
   let out = { __proto__: null };
   for (let k of Object.keys(v)) {
     let x = v[k];
-    x !== void 0 && (out[k] = plain(x, `${path2}/${k.replaceAll("~", "~0").replaceAll("/", "~1")}`, above));
+    x !== void 0 && (out[k] = plain(x, `${path}/${k.replaceAll("~", "~0").replaceAll("/", "~1")}`, above));
   }
   return out;
 }
-function map(m, path2, above) {
+function map(m, path, above) {
   let keys = [...m.keys()];
-  if (!keys.every((k) => typeof k == "string")) return [...m].map(([k, x], i) => [plain(k, `${path2}/${i}/0`, above), plain(x, `${path2}/${i}/1`, above)]);
+  if (!keys.every((k) => typeof k == "string")) return [...m].map(([k, x], i) => [plain(k, `${path}/${i}/0`, above), plain(x, `${path}/${i}/1`, above)]);
   let out = { __proto__: null };
-  for (let k of keys) out[k] = plain(m.get(k), `${path2}/${k}`, above);
+  for (let k of keys) out[k] = plain(m.get(k), `${path}/${k}`, above);
   return out;
 }
 
 // src/harness/host.ts
-var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, reading = !1, host = {
+var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, host = {
   call(op, args) {
     return new Promise((resolve, reject) => {
-      let id = last + 1;
-      if (!send({ t: "call", id, op, args }))
-        return reject({ code: "exhausted", message: `${op}: the arguments are longer than ${maxFrame >> 20} MiB`, hint: "a kv value holds at most 1 MiB of JSON" });
-      last = id, pending.set(id, { resolve, reject }), reading || (reading = !0, listen(answer, lost));
+      if (!send({ t: "call", id: last + 1, op, args }))
+        return reject({ code: "exhausted", message: `${op}: the arguments are longer than ${4} MiB`, hint: "a kv value holds at most 1 MiB of JSON" });
+      pending.set(++last, { resolve, reject }), keepAlive(!0);
     });
   },
   log(level, text, fields) {
@@ -235,66 +200,79 @@ var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, reading = !1
     send({ t: "log", level, text, fields: f }) || send({ t: "log", level, text: text + " (fields left out: too long)" });
   }
 };
-function answer(frame) {
-  let p = pending.get(frame.id);
-  return pending.delete(frame.id), frame.t === "ok" ? p?.resolve(frame.value) : p?.reject(frame.error), reading = pending.size > 0;
+function answer(frame2) {
+  let p = pending.get(frame2.id);
+  pending.delete(frame2.id), pending.size === 0 && keepAlive(!1), frame2.t === "ok" ? p?.resolve(frame2.value) : p?.reject(frame2.error);
 }
-function lost() {
-  reading = !1;
-  for (let p of pending.values()) p.reject({ code: "unavailable", message: "the broker is gone" });
-  pending.clear();
+
+// src/harness/load.ts
+var root = "/tmp/unit/", code = /* @__PURE__ */ new Map();
+function install() {
+  Bun.plugin({
+    name: "unit",
+    setup(build) {
+      build.onResolve({ filter: /^(\.\.?\/|\/tmp\/unit\/)/ }, ({ path, importer }) => {
+        let full = path.startsWith("/") ? path : join(importer, path);
+        return code.has(full) ? { path: full } : void 0;
+      }), build.onLoad({ filter: /^\/tmp\/unit\// }, ({ path }) => ({ contents: code.get(path) ?? "", loader: "js" }));
+    }
+  });
+}
+async function load(files, entry) {
+  for (let f of files) code.set(root + f.path, f.content);
+  if (!code.has(root + entry)) throw new Error(`the bundle has no file ${entry}`);
+  try {
+    return require(root + entry);
+  } catch (e) {
+    if (!/async module|top-level await/i.test(String(e?.message))) throw e;
+    return import(root + entry);
+  }
+}
+function join(importer, relative) {
+  let parts = importer.split("/").slice(0, -1);
+  for (let p of relative.split("/"))
+    p === ".." ? parts.pop() : p !== "." && parts.push(p);
+  return parts.join("/");
 }
 
 // src/harness/main.ts
-var root = "/tmp/unit/", self = process.argv[1], exit = process.reallyExit.bind(process), over = !1;
-function finish(frame) {
-  return over || (over = !0, send(frame) || send({ t: "error", error: problem("exhausted", `the result is longer than ${maxFrame >> 20} MiB of JSON`, "return less, or store it in kv and return the key") })), exit(0);
+var self = process.argv[1], exit = process.reallyExit.bind(process), started = !1, over = !1;
+function finish(frame2) {
+  return over || (over = !0, send(frame2) || send({ t: "error", error: problem("exhausted", `the result is longer than ${4} MiB of JSON`, "return less, or store it in kv and return the key") })), exit(0);
 }
 var fail = (e) => finish({ t: "error", error: failure(e, root, self) });
-function problem(code, message, hint) {
-  return { name: "AriaError", message, stack: "", code, hint, retryable: !1 };
+function problem(code2, message, hint) {
+  return { name: "AriaError", message, stack: "", code: code2, hint, retryable: !1 };
 }
-process.on("uncaughtException", fail);
-process.on("unhandledRejection", fail);
-process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") }));
-process.exit = (code) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code ?? ""})`, "return a value or throw an error instead") });
-function layOut(files) {
-  let made = /* @__PURE__ */ new Set();
-  for (let f of files) {
-    let to = import_node_path.default.join(root, f.path);
-    if (!to.startsWith(root)) throw new Error(`file ${f.path} lies outside the unit`);
-    let dir = import_node_path.default.dirname(to);
-    made.has(dir) || import_node_fs2.default.mkdirSync(dir, { recursive: !0 }), made.add(dir), import_node_fs2.default.writeFileSync(to, f.content);
-  }
+function guard() {
+  process.on("uncaughtException", fail), process.on("unhandledRejection", fail), process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") })), process.exit = (code2) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code2 ?? ""})`, "return a value or throw an error instead") });
 }
-async function load(file) {
-  try {
-    return require(file);
-  } catch (e) {
-    if (!/async module|top-level await/i.test(String(e?.message))) throw e;
-    return import(file);
-  }
-}
-async function run(start2) {
-  layOut(start2.files), revive(start2.args, start2.revive ?? []);
-  let exported = (await load(import_node_path.default.join(root, start2.entry)))[start2.export];
-  if (typeof exported != "function") throw problem("not_found", `${start2.entry} exports no "${start2.export}"`, "build the bundle again");
-  if (!start2.method) return exported(...start2.args);
+async function run(start) {
+  revive(start.args, start.revive ?? []);
+  let exported = (await load(start.files, start.entry))[start.export];
+  if (typeof exported != "function") throw problem("not_found", `${start.entry} exports no class or function "${start.export}"`, "build the bundle again");
+  if (!start.method) return exported(...start.args);
   let it = new exported();
-  if (typeof it[start2.method] != "function") throw problem("not_found", `"${start2.export}" has no method "${start2.method}"`, "build the bundle again");
-  return it[start2.method](...start2.args);
+  if (typeof it[start.method] != "function") throw problem("not_found", `"${start.export}" has no method "${start.method}"`, "build the bundle again");
+  return it[start.method](...start.args);
 }
 function result(v) {
+  let value;
   try {
-    return finish({ t: "result", value: plain(v) });
+    value = plain(v);
   } catch (e) {
     if (!(e instanceof Uncrossable)) return fail(e);
     let at = e.path ? `the result at ${e.path}` : "the result";
     return finish({ t: "error", error: problem("failed", `${at} cannot be returned: ${e.message}`, "return plain data, Date, bigint, URL, Map, Set or Uint8Array") });
   }
+  return finish({ t: "result", value });
 }
-send({ t: "ready" });
-var start = receive();
-start?.t !== "start" && exit(1);
-globalThis[hostKey] = host;
-run(start).then(result, fail);
+function frame(f) {
+  if (f.t !== "start") return answer(f);
+  started || (started = !0, keepAlive(!1), run(f).then(result, fail));
+}
+function open() {
+  send({ t: "ready" }), globalThis[hostKey] = host, guard(), install();
+}
+connect(open, frame, () => exit(1));
+})

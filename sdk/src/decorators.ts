@@ -1,6 +1,6 @@
 // Decorators are markers that `arc build` reads in the source. At run time they
 // only check that they are called as standard decorators.
-import type * as api from '../types/index';
+import type * as api from '../dist/index';
 
 function marker(name: string, kind: 'method' | 'class') {
   return (_target: unknown, context: unknown): void => {

@@ -1,6 +1,6 @@
 // Errors that people read. They carry what crosses the container's border: code,
 // message, hint, retryable. `docs/spec/errors.md` has the closed list of codes.
-import type * as api from '../types/index';
+import type * as api from '../dist/index';
 
 const passing: ReadonlySet<string> = new Set(['conflict', 'deadlock', 'timeout', 'unavailable', 'interrupted', 'exhausted']);
 

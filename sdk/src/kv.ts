@@ -1,5 +1,5 @@
 // The kv client. One operation is one question to the host; nothing is cached.
-import type * as api from '../types/index';
+import type * as api from '../dist/index';
 import { AriaError, Conflict } from './errors';
 import { call } from './host';
 import { strictJSON } from './json';

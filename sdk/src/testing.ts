@@ -1,7 +1,7 @@
 // A host in memory, with the answers the broker would give. It speaks the same
 // operations as docs/spec/harness.md, and shares no code with the SDK proper so
 // that both can be loaded beside each other.
-import type { MemoryHost } from '../types/testing';
+import type { MemoryHost } from '../dist/testing';
 
 interface Cell { value: unknown; version: number; until: number }
 

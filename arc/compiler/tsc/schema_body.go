@@ -97,8 +97,15 @@ func (g *schemas) builtin(t *checker.Type) (keys, bool) {
 	case "Uint8Array":
 		return keys{{"type", "string"}, {"contentEncoding", "base64"}, {"x-aria-type", "bytes"}}, true
 	case "Map", "ReadonlyMap":
+		if args[0].Flags()&(checker.TypeFlagsString|checker.TypeFlagsTemplateLiteral) != 0 {
+			return keys{{"type", "object"}, {"additionalProperties", g.inner(args[1], "*")}, {"x-aria-type", "map"}}, true
+		}
 		entry := keys{{"type", "array"}, {"prefixItems", []keys{g.inner(args[0], "*"), g.inner(args[1], "*")}}, {"items", false}, {"minItems", 2}}
-		return keys{{"type", "array"}, {"items", entry}, {"x-aria-type", "map"}}, true
+		out := keys{{"type", "array"}, {"items", entry}, {"x-aria-type", "map"}}
+		if !g.closed { // an empty map goes out as {}, whatever its keys would be
+			out = out.with("type", []any{"array", "object"}).with("maxProperties", 0)
+		}
+		return out, true
 	case "Set", "ReadonlySet":
 		return keys{{"type", "array"}, {"items", g.inner(args[0], "*")}, {"uniqueItems", true}, {"x-aria-type", "set"}}, true
 	case "Function", "CallableFunction", "NewableFunction":

@@ -42,6 +42,9 @@ function stacks(e: any, root: string, self: string): string {
 // Frames of the harness and of the engine say nothing to the author.
 function stack(e: Error, root: string, self: string): string {
   const lines = String(e.stack ?? `${e.name}: ${e.message}`).split('\n');
+  // A complaint about code that does not parse has its place beside the stack.
+  const at = (e as any).position;
+  if (at?.file && lines.length === 1) lines.push(`    at ${at.file}:${at.line}:${at.column}`);
   return lines
     .filter((l) => !/^\s+at /.test(l) || !(l.includes(self) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l)))
     .map((l) => l.replaceAll('file://' + root, '').replaceAll(root, ''))

@@ -1,27 +1,21 @@
 // The host that handles in the unit talk to: questions to the broker and log
 // entries, as frames.
 import type { Host, Level } from '../host';
-import { listen, maxFrame, send } from './channel';
+import { keepAlive, maxFrame, send } from './channel';
 import { plain } from './values';
 
 const longest = 64 << 10; // characters of one log text
 const pending = new Map<number, { resolve(v: any): void; reject(e: any): void }>();
 let last = 0; // id of the last call
-let reading = false;
 
 export const host: Host = {
   call(op, args) {
     return new Promise((resolve, reject) => {
-      const id = last + 1;
-      if (!send({ t: 'call', id, op, args })) {
+      if (!send({ t: 'call', id: last + 1, op, args })) {
         return reject({ code: 'exhausted', message: `${op}: the arguments are longer than ${maxFrame >> 20} MiB`, hint: 'a kv value holds at most 1 MiB of JSON' });
       }
-      last = id;
-      pending.set(id, { resolve, reject });
-      if (!reading) {
-        reading = true;
-        listen(answer, lost);
-      }
+      pending.set(++last, { resolve, reject });
+      keepAlive(true);
     });
   },
   log(level: Level, text: string, fields?: object) {
@@ -36,17 +30,11 @@ export const host: Host = {
   },
 };
 
-// False when no answer is awaited any more.
-function answer(frame: any): boolean {
+/** Settles the call that the frame answers. */
+export function answer(frame: any): void {
   const p = pending.get(frame.id);
   pending.delete(frame.id);
+  if (pending.size === 0) keepAlive(false);
   if (frame.t === 'ok') p?.resolve(frame.value);
   else p?.reject(frame.error);
-  return (reading = pending.size > 0);
-}
-
-function lost(): void {
-  reading = false;
-  for (const p of pending.values()) p.reject({ code: 'unavailable', message: 'the broker is gone' });
-  pending.clear();
 }

@@ -455,7 +455,8 @@ declare var Buffer: {
   byteLength(text: string, encoding?: BufferEncoding): number;
   concat(list: readonly Uint8Array[], length?: number): Buffer;
   from(text: string, encoding?: BufferEncoding): Buffer;
-  from(data: ArrayLike<number> | Iterable<number> | ArrayBuffer): Buffer;
+  from(data: ArrayLike<number> | Iterable<number>): Buffer;
+  from(data: ArrayBufferLike, byteOffset?: number, length?: number): Buffer;
   isBuffer(value: unknown): value is Buffer;
 };
 

@@ -1,0 +1,80 @@
+package compiler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/arc/diag"
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// Build makes a bundle. An error is trouble with the machine; what is wrong with
+// the project stands in Result.Messages.
+func Build(ctx context.Context, o Options) (*Result, error) {
+	start := time.Now()
+	in, msgs, err := read(o.Project)
+	if err != nil || diag.HasErrors(msgs) {
+		return &Result{Messages: msgs}, err
+	}
+
+	// Both halves read the same files and need nothing of each other.
+	emitting := make(chan *emitted, 1)
+	go func() { emitting <- emit(in, likelyEntries(in)) }()
+	found := check(ctx, in)
+	code := <-emitting
+
+	res := &Result{Timings: found.timings}
+	res.Timings.Emit = code.took
+	if err := ctx.Err(); err != nil {
+		return nil, fault.Wrap(err, fault.Cancelled, "the build was stopped")
+	}
+	units := found.extract(in)
+	res.Messages = diag.Sort(append(found.msgs, units.msgs...))
+	if diag.HasErrors(res.Messages) {
+		return res, nil
+	}
+	if !code.covers(units.entries) {
+		code = emit(in, units.entries)
+		res.Timings.Emit += code.took
+	}
+	code.finish(in, units.entries)
+	if res.Messages = diag.Sort(append(res.Messages, code.msgs...)); diag.HasErrors(res.Messages) {
+		return res, nil
+	}
+
+	packing := time.Now()
+	m := units.manifest(in)
+	m.Permissions.Imports = code.imports
+	m.Dependencies = code.deps
+	files, err := in.withSources(code, found.facts.Sources)
+	if err != nil {
+		return nil, err
+	}
+	res.Bundle, res.Digest, err = bundle.Pack(m, files)
+	if err != nil {
+		return nil, fmt.Errorf("pack: %w", err)
+	}
+	res.Manifest = m
+	res.Timings.Pack = time.Since(packing)
+	res.Timings.Total = time.Since(start)
+	return res, nil
+}
+
+// Check does what Build does up to the point of making code.
+func Check(ctx context.Context, o Options) (*Result, error) {
+	start := time.Now()
+	in, msgs, err := read(o.Project)
+	if err != nil || diag.HasErrors(msgs) {
+		return &Result{Messages: msgs}, err
+	}
+	found := check(ctx, in)
+	units := found.extract(in)
+	res := &Result{Timings: found.timings, Messages: diag.Sort(append(found.msgs, units.msgs...))}
+	if !diag.HasErrors(res.Messages) {
+		res.Manifest = units.manifest(in)
+	}
+	res.Timings.Total = time.Since(start)
+	return res, nil
+}

@@ -1,0 +1,50 @@
+// Package compiler turns a project folder into a bundle. Its stages, in the
+// order in which data flows: read.go (the project's settings), check.go
+// (TypeScript's own compiler, through package tsc), extract.go (units out of
+// what it found), emit.go (JavaScript, made by esbuild while the check runs),
+// build.go (everything into one bundle).
+//
+// It runs none of the author's code, writes no file, reaches no network, and
+// gives the same bytes for the same project on every machine. It does not read
+// aria.toml: package project does.
+package compiler
+
+import (
+	"time"
+
+	"github.com/ariacomputecompany/firmware/arc/diag"
+	"github.com/ariacomputecompany/firmware/bundle"
+)
+
+// Version of arc, as it stands in a bundle's builder field.
+const Version = "0.1.0"
+
+// Project is what aria.toml says and which files it means.
+type Project struct {
+	Dir         string // absolute
+	Name        string
+	Version     string
+	Description string
+	Files       []string                  // relative to Dir, with slashes
+	Overrides   map[string]map[string]any // unit, option, value
+}
+
+// Options of one build.
+type Options struct {
+	Project Project
+}
+
+// Result of a build. Bundle, Digest and Manifest are empty if one of the
+// messages is an error; Check fills Manifest only, without its files.
+type Result struct {
+	Bundle   []byte
+	Digest   bundle.Digest
+	Manifest *bundle.Manifest
+	Messages []diag.Message
+	Timings  Timings
+}
+
+// Timings say where the time went. Emit runs beside Parse, Check and Extract.
+type Timings struct {
+	Parse, Check, Extract, Emit, Pack, Total time.Duration
+}

@@ -1,0 +1,124 @@
+package compiler
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/ariacomputecompany/firmware/arc/diag"
+	"github.com/ariacomputecompany/firmware/bundle"
+)
+
+var update = flag.Bool("update", false, "rewrite the want files of testdata/*.txtar")
+
+// TestGolden builds every project of testdata. Files named want/… are what must
+// come out: want/manifest.json (only the parts named in the archive's comment,
+// by default units and $defs) or want/messages.
+func TestGolden(t *testing.T) {
+	archives, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(archives) < 40 {
+		t.Fatalf("%d archives, %v", len(archives), err)
+	}
+	for _, name := range archives {
+		t.Run(strings.TrimSuffix(filepath.Base(name), ".txtar"), func(t *testing.T) {
+			t.Parallel()
+			a, err := txtar.ParseFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := unpack(t, a)
+			res, err := Build(context.Background(), Options{Project: p})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := outcome(t, res)
+			if *update {
+				a.Files = append(withoutWant(a.Files), got)
+				if err := os.WriteFile(name, txtar.Format(a), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			i := slices.IndexFunc(a.Files, func(f txtar.File) bool { return f.Name == got.Name })
+			if i < 0 {
+				t.Fatalf("no %s in the archive; it would be:\n%s", got.Name, got.Data)
+			}
+			if d := cmp.Diff(string(a.Files[i].Data), string(got.Data)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+// unpack writes the project of an archive. overrides.json stands for the tables
+// of aria.toml.
+func unpack(t *testing.T, a *txtar.Archive) Project {
+	t.Helper()
+	p := Project{Dir: t.TempDir(), Name: "demo", Version: "1.0.0"}
+	for _, f := range a.Files {
+		if strings.HasPrefix(f.Name, "want/") {
+			continue
+		}
+		if f.Name == "overrides.json" {
+			if err := json.Unmarshal(f.Data, &p.Overrides); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		path := filepath.Join(p.Dir, f.Name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, f.Data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(f.Name, "src/") && strings.HasSuffix(f.Name, ".ts") && !strings.HasSuffix(f.Name, ".d.ts") {
+			p.Files = append(p.Files, f.Name)
+		}
+	}
+	return p
+}
+
+func withoutWant(files []txtar.File) []txtar.File {
+	return slices.DeleteFunc(files, func(f txtar.File) bool { return strings.HasPrefix(f.Name, "want/") })
+}
+
+// outcome is what a golden file keeps: the manifest without sizes and digests,
+// which are bundle's to test, or the messages as a person sees them.
+func outcome(t *testing.T, res *Result) txtar.File {
+	t.Helper()
+	var b bytes.Buffer
+	if diag.HasErrors(res.Messages) {
+		if res.Bundle != nil {
+			t.Error("there is a bundle beside the errors")
+		}
+		diag.Print(&b, res.Messages, false)
+		return txtar.File{Name: "want/messages", Data: b.Bytes()}
+	}
+	m := *res.Manifest
+	files := sortedKeys(m.Files)
+	m.Files, m.Builder = nil, bundle.Builder{}
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	kept := struct {
+		Units        []bundle.Unit              `json:"units"`
+		Defs         map[string]json.RawMessage `json:"$defs,omitempty"`
+		Permissions  bundle.Permissions         `json:"permissions,omitzero"`
+		Dependencies []bundle.Dependency        `json:"dependencies,omitempty"`
+		Files        []string                   `json:"files"`
+	}{m.Units, m.Defs, m.Permissions, m.Dependencies, files}
+	if err := e.Encode(kept); err != nil {
+		t.Fatal(err)
+	}
+	return txtar.File{Name: "want/manifest.json", Data: b.Bytes()}
+}

@@ -1,0 +1,13 @@
+// The few things of Bun that the harness uses and units are not shown.
+declare const Bun: {
+  connect(options: object): Promise<unknown>;
+  plugin(plugin: object): void;
+  sleepSync(ms: number): void;
+};
+declare const process: {
+  argv: string[];
+  exit: (code?: number) => never;
+  reallyExit(code: number): never;
+  on(event: string, listener: (arg: any) => void): void;
+};
+declare function require(file: string): any;

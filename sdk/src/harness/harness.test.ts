@@ -1,0 +1,162 @@
+import { describe, expect, test } from 'bun:test';
+import { body, execute } from './peer';
+
+const host = `globalThis[Symbol.for('aria.host')]`;
+
+describe('a unit runs', () => {
+  test('method with positional arguments', async () => {
+    const o = await execute({ code: body('return args[0] + args[1]'), args: [40, 2] });
+    expect(o.frames).toEqual([{ t: 'result', value: 42 }]);
+    expect(o.exit).toBe(0);
+  });
+  test('function export', async () => {
+    const o = await execute({ code: 'export const hello = async (n) => "hi " + n', export: 'hello', args: ['bo'] });
+    expect(o.end).toEqual({ t: 'result', value: 'hi bo' });
+  });
+  test('undefined is null', async () => {
+    expect((await execute({ code: body('') })).end).toEqual({ t: 'result', value: null });
+  });
+  test('chunks resolve, also from a folder and by import()', async () => {
+    const o = await execute({
+      code: {
+        'code/a/unit.js': `import {x} from '../chunk-1.js'; export class Unit { async run() { return x + (await import('./late.js')).y } }`,
+        'code/chunk-1.js': `import {z} from './chunk-2.js'; export const x = z + 1`,
+        'code/chunk-2.js': 'export const z = 1',
+        'code/a/late.js': 'export const y = 40',
+      },
+    });
+    expect(o.end).toEqual({ t: 'result', value: 42 });
+  });
+  test('top-level await in a chunk', async () => {
+    const o = await execute({
+      code: { 'code/u.js': `import {x} from './c.js'; export class Unit { async run() { return x } }`, 'code/c.js': 'export const x = await Promise.resolve(7)' },
+    });
+    expect(o.end).toEqual({ t: 'result', value: 7 });
+  });
+  test('runtime modules', async () => {
+    const o = await execute({ code: `import fs from 'node:fs'; import {join} from 'node:path'; export class Unit { async run() { return [typeof fs.readFileSync, join('a','b')] } }` });
+    expect(o.end.value).toEqual(['function', 'a/b']);
+  });
+  test('console goes to stdout and stderr, complete', async () => {
+    const o = await execute({ code: body(`console.log('x'.repeat(300000)); console.error('bad'); return 1`) });
+    expect(o.stdout.length).toBe(300001);
+    expect(o.stderr).toBe('bad\n');
+    expect(o.end.value).toBe(1);
+  });
+  test('3 MiB in, 3 MiB out', async () => {
+    const o = await execute({ code: body('return args[0]'), args: ['é'.repeat(1_500_000)] });
+    expect(o.end.value.length).toBe(1_500_000);
+  });
+});
+
+describe('values', () => {
+  test('rich arguments are revived', async () => {
+    const o = await execute({
+      code: body(`const [a, b] = args; return [a.when instanceof Date, typeof a.n, a.list.map(x => x.d.getTime()), b instanceof Uint8Array && b.length, a.m instanceof Map && a.m.get('k').getTime(), a.s instanceof Set, a.u instanceof URL, a.none]`),
+      args: [{ when: '2026-01-02T03:04:05.000Z', n: '9007199254740993', list: [{ d: '1970-01-01T00:00:00.001Z' }, {}, { d: '1970-01-01T00:00:00.002Z' }].filter((x) => x.d), m: { k: '1970-01-01T00:00:00.003Z' }, s: [1], u: 'https://a.b/', none: null }, 'AQID'],
+      revive: [
+        { arg: 0, path: '/when', type: 'date' }, { arg: 0, path: '/n', type: 'bigint' }, { arg: 0, path: '/list/*/d', type: 'date' },
+        { arg: 1, path: '', type: 'bytes' }, { arg: 0, path: '/m', type: 'map' }, { arg: 0, path: '/m/*', type: 'date' },
+        { arg: 0, path: '/s', type: 'set' }, { arg: 0, path: '/u', type: 'url' }, { arg: 0, path: '/none', type: 'date' }, { arg: 0, path: '/absent', type: 'date' },
+      ],
+    });
+    expect(o.end.value).toEqual([true, 'bigint', [1, 2], 3, 3, true, true, null]);
+  });
+  test('rich results', async () => {
+    const o = await execute({ code: body(`return {d: new Date(5), b: 2n**70n, u: new URL('https://x.y/z'), s: new Set([1]), m: new Map([['a', 1n]]), p: new Map([[1, 'x']]), y: new Uint8Array([1,2,3]), skip: undefined, '__proto__x': 1}`) });
+    expect(o.end.value).toEqual({ d: '1970-01-01T00:00:00.005Z', b: '1180591620717411303424', u: 'https://x.y/z', s: [1], m: { a: '1' }, p: [[1, 'x']], y: 'AQID', __proto__x: 1 });
+  });
+  test.each([
+    ['a function', 'return {a: [1, () => 1]}', 'the result at /a/1 cannot be returned: a function cannot cross'],
+    ['a cycle', 'const o = {}; o.me = {o}; return o', 'the result at /me/o cannot be returned: the value contains itself'],
+    ['NaN', 'return NaN', 'the result cannot be returned: NaN is not a JSON number'],
+    ['a forgotten await', 'return {x: Promise.resolve(1)}', 'the result at /x cannot be returned: it is a promise: an "await" is missing'],
+    ['a bad date', 'return [new Date(NaN)]', 'the result at /0 cannot be returned: the Date is invalid'],
+  ])('%s is refused by path', async (_, text, message) => {
+    const o = await execute({ code: body(text) });
+    expect(o.end).toMatchObject({ t: 'error', error: { message, code: 'failed', retryable: false } });
+    expect(o.exit).toBe(0);
+  });
+  test('too long a result', async () => {
+    const o = await execute({ code: body(`return 'x'.repeat(5 << 20)`) });
+    expect(o.frames.length).toBe(1);
+    expect(o.end.error).toMatchObject({ code: 'exhausted', message: 'the result is longer than 4 MiB of JSON' });
+  });
+});
+
+describe('errors', () => {
+  test('name, message, stack in the files of the bundle, causes', async () => {
+    const o = await execute({
+      code: { 'code/u.js': `import {deep} from './c.js';\nexport class Unit {\n  async run() {\n    await deep();\n  }\n}`, 'code/c.js': `export async function deep() {\n  await 1;\n  throw new RangeError('no', {cause: new Error('why')});\n}` },
+    });
+    const e = o.end.error;
+    expect(e).toMatchObject({ name: 'RangeError', message: 'no', retryable: true });
+    expect(e.stack).toContain('code/c.js:3:');
+    expect(e.stack).toContain('code/u.js:4:');
+    expect(e.stack).toContain('caused by: Error: why');
+    expect(e.stack).not.toContain('/tmp/unit');
+    expect(e.stack).not.toContain('harness.js');
+  });
+  test('code, hint and retryable of an error cross', async () => {
+    const o = await execute({ code: body(`throw Object.assign(new Error('no'), {code: 'denied', hint: 'ask', retryable: false})`) });
+    expect(o.end.error).toMatchObject({ code: 'denied', hint: 'ask', retryable: false });
+  });
+  test.each([
+    ['a thrown string', body(`throw 'plain'`), 'a string was thrown: plain'],
+    ['an error in the module', `throw new Error('at import'); export class Unit {}`, 'at import'],
+    ['an error in the constructor', `export class Unit { constructor() { throw new Error('in new') } }`, 'in new'],
+    ['an error in a timer', body(`setTimeout(() => { throw new Error('later') }, 1); await new Promise(() => {})`), 'later'],
+    ['a rejection nobody handles', body(`Promise.reject(new Error('lost')); await new Promise(r => setTimeout(r, 50))`), 'lost'],
+    ['process.exit', body('process.exit(3)'), 'the unit called process.exit(3)'],
+    ['a wait without end', body('await new Promise(() => {})'), 'the unit waits for something that can never come'],
+    ['no such export', 'export class Other {}', 'code/unit.js exports no class or function "Unit"'],
+    ['no such method', 'export class Unit {}', '"Unit" has no method "run"'],
+  ])('%s', async (_, code, message) => {
+    const o = await execute({ code });
+    expect(o.frames.map((f) => f.t)).toEqual(['error']);
+    expect(o.end.error.message).toBe(message);
+    expect(o.exit).toBe(0);
+  });
+  test('a syntax error names the file', async () => {
+    const o = await execute({ code: 'export class Unit {' });
+    expect(o.end.t).toBe('error');
+    expect(JSON.stringify(o.end.error)).toContain('code/unit.js');
+  });
+});
+
+describe('calls and logs', () => {
+  test('calls run beside each other, ids rise, answers in any order', async () => {
+    const o = await execute(
+      { code: body(`return Promise.all([3, 1, 2].map(n => ${host}.call('kv.get', {n})))`) },
+      async (_, a) => (await Bun.sleep(a.n * 10), a.n * 10),
+    );
+    expect(o.frames.filter((f) => f.t === 'call').map((f) => f.id)).toEqual([1, 2, 3]);
+    expect(o.end.value).toEqual([30, 10, 20]);
+  });
+  test('a refusal rejects with its code', async () => {
+    const o = await execute({ code: body(`try { await ${host}.call('kv.get', {}) } catch (e) { return e }`) }, () => { throw { code: 'denied', message: 'no', hint: 'h' }; });
+    expect(o.end.value).toEqual({ code: 'denied', message: 'no', hint: 'h' });
+  });
+  test('timers run while an answer is awaited', async () => {
+    const o = await execute({ code: body(`let n = 0; setInterval(() => n++, 5); await ${host}.call('kv.get', {}); return n > 3`) }, () => Bun.sleep(80));
+    expect(o.end.value).toBe(true);
+  });
+  test('1,000 calls one after the other', async () => {
+    const o = await execute({ code: body(`let s = 0; for (let i = 0; i < 1000; i++) s += await ${host}.call('kv.get', {i}); return s`) }, (_, a) => a.i);
+    expect(o.end.value).toBe(499500);
+  });
+  test('big answers arrive whole', async () => {
+    const o = await execute({ code: body(`const r = await Promise.all([1,2,3].map(() => ${host}.call('kv.get', {}))); return r.map(x => x.length)`) }, () => 'ü'.repeat(1 << 20));
+    expect(o.end.value).toEqual([1 << 20, 1 << 20, 1 << 20]);
+  });
+  test('too long a call is refused inside', async () => {
+    const o = await execute({ code: body(`try { await ${host}.call('kv.put', {v: 'x'.repeat(5<<20)}) } catch (e) { return e.code }`) });
+    expect(o.frames).toEqual([{ t: 'result', value: 'exhausted' }]);
+  });
+  test('logs keep their order and never throw', async () => {
+    const o = await execute({ code: body(`const h = ${host}; h.log('info', 'a', {n: 1n}); h.log('warn', 'b', {f() {}}); h.log('debug', 'c'); return 0`) });
+    expect(o.frames.map((f) => f.t)).toEqual(['log', 'log', 'log', 'result']);
+    expect(o.frames[0]).toEqual({ t: 'log', level: 'info', text: 'a', fields: { n: '1' } });
+    expect(o.frames[1].text).toBe('b (fields left out: a function cannot cross)');
+  });
+});

@@ -1,0 +1,78 @@
+// What the types must allow and must refuse, checked by `tsc -p sdk`: a line under
+// @ts-expect-error that compiles is an error itself.
+import { Agent, agent, kv, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
+
+interface Item { n: number; tag?: string }
+
+class Box {
+  reads = kv<Item>('a');
+  writes = kv<Item>('a', 'rw');
+  both = kv<Item, 'a'>('a', 'a');
+
+  @tool() async one(id: string, n = 1): Promise<Item | undefined> { return n ? this.reads.get(id) : undefined; }
+  @tool({ timeout: '20s', memory: '64MiB', cpu: 0.5, retries: 2, approve: true }) async two(): Promise<number> { return this.writes.set('k', { n: 1 }); }
+  // @ts-expect-error a tool is async
+  @tool() three(): number { return 1; }
+  // @ts-expect-error a span of time has a unit from the list
+  @tool({ timeout: '5 minutes' }) async four(): Promise<void> {}
+  async modes() {
+    await this.both.update('k', (v) => ({ n: (v?.n ?? 0) + 1 }));
+    // @ts-expect-error a read handle cannot write
+    await this.reads.set('k', { n: 1 });
+    // @ts-expect-error the value has the handle's type
+    await this.writes.set('k', { n: 'one' });
+    // @ts-expect-error no such mode
+    kv<Item>('a', 'x');
+    for await (const e of this.reads.list({ prefix: 'k' })) e.value.n.toFixed(e.version);
+  }
+}
+
+const hello = tool.fn(async (name: string, loud = false) => (loud ? name.toUpperCase() : name), { retries: 1 });
+hello('x', true) satisfies Promise<string>;
+
+@agent({ model: 'openai:gpt-4o-mini', tools: [Box, Box.prototype.one, hello, 'acme/search@^1#web'], budget: { usd: 0.05, time: '2m' } })
+class Ask extends Agent<{ q: string }, { a: string }> { instructions = 'x'; }
+
+// @ts-expect-error a model has a provider
+@agent({ model: 'gpt-4o-mini' })
+class NoProvider extends Agent { instructions = 'x'; }
+
+// @ts-expect-error not an Agent
+@agent({ model: 'local:planner' })
+class NotAnAgent { instructions = 'x'; }
+
+// @ts-expect-error instructions are missing
+class Mute extends Agent {}
+
+// @ts-expect-error a reference to another bundle has version and unit
+@agent({ model: 'local:planner', tools: ['acme/search'] })
+class BadRef extends Agent { instructions = 'x'; }
+
+@team({ members: [Ask], lead: Ask, mode: 'lead' })
+class Crew extends Team<{ q: string }, string> {}
+
+// @ts-expect-error members are agents
+@team({ members: [Box] })
+class BadCrew extends Team {}
+
+@pipeline({ every: '1h' })
+class Flow extends Pipeline<{ q: string }, string> {
+  box = use(Box);
+  ask = use(Ask);
+  crew = use(Crew);
+
+  @step() async load(i: { q: string }): Promise<Item | undefined> { return this.box.one(i.q); }
+  @step({ retries: 2 }) async think(i: { q: string }): Promise<{ a: string }> { return this.ask.run(i); }
+  @step({ after: ['load', 'think'], timeout: '1m' }) async end(item: Item | undefined, t: { a: string }): Promise<string> { return t.a + item?.n; }
+  @step({ after: 'end' }) async last(s: string): Promise<string> { return s + (await this.crew.run({ q: s })); }
+  // @ts-expect-error no such step
+  @step({ after: ['lod'] }) async wrong(): Promise<void> {}
+  async more() {
+    // @ts-expect-error the input of the agent is typed
+    await this.ask.run({ question: 'x' });
+    // @ts-expect-error fields of a toolbox are not reached through use
+    this.box.reads;
+  }
+}
+
+void [NoProvider, NotAnAgent, Mute, BadRef, BadCrew, Flow];
