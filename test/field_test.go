@@ -11,7 +11,7 @@ import (
 
 // cmdField compares one field of JSON: field stdout messages.0.code TS2322.
 // Without a value the field must exist; negated, it must not (or must differ).
-// Of several lines (NDJSON) "@N" as first step takes line N from 0. "#" is the
+// Of several lines (NDJSON) "@N" as first step takes line N from 0. "len" is the
 // length of a list. =NAME as value keeps the field in the environment.
 func cmdField(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) < 2 || len(args) > 3 {
@@ -55,7 +55,7 @@ func lookup(text, path string) (string, bool) {
 			}
 			at = next
 		case []any:
-			if step == "#" {
+			if step == "len" {
 				return strconv.Itoa(len(v)), true
 			}
 			i, err := strconv.Atoi(step)
@@ -76,7 +76,7 @@ func lookup(text, path string) (string, bool) {
 
 func TestLookup(t *testing.T) {
 	const text = `{"a":[{"b":"x"},{"b":2}],"n":null}` + "\n"
-	for path, want := range map[string]string{"a.0.b": "x", "a.1.b": "2", "a.#": "2", "n": "null", "@0.a.0": `{"b":"x"}`} {
+	for path, want := range map[string]string{"a.0.b": "x", "a.1.b": "2", "a.len": "2", "n": "null", "@0.a.0": `{"b":"x"}`} {
 		if got, ok := lookup(text, path); !ok || got != want {
 			t.Errorf("%s = %q, %v, want %q", path, got, ok, want)
 		}
