@@ -37,12 +37,12 @@ interface Timer {
   [Symbol.dispose](): void;
 }
 /** Calls after `ms` milliseconds. */
-declare function setTimeout<A extends any[]>(callback: (...args: A) => void, ms?: number, ...args: A): Timer;
+declare function setTimeout(callback: (...args: any[]) => void, ms?: number, ...args: any[]): Timer;
 declare function clearTimeout(timer?: Timer | number | null): void;
 /** Calls every `ms` milliseconds. */
-declare function setInterval<A extends any[]>(callback: (...args: A) => void, ms?: number, ...args: A): Timer;
+declare function setInterval(callback: (...args: any[]) => void, ms?: number, ...args: any[]): Timer;
 declare function clearInterval(timer?: Timer | number | null): void;
-declare function setImmediate<A extends any[]>(callback: (...args: A) => void, ...args: A): Timer;
+declare function setImmediate(callback: (...args: any[]) => void, ...args: any[]): Timer;
 declare function clearImmediate(timer?: Timer | number | null): void;
 declare function queueMicrotask(callback: () => void): void;
 
