@@ -3,7 +3,6 @@ package sandbox
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 
@@ -51,14 +50,12 @@ func newSlots(tree *hierarchy, idBase int) *slotPool {
 		stop:  make(chan struct{}), ended: make(chan struct{}),
 		tree: tree, idBase: idBase,
 	}
-	go s.fill()
+	ownThread(s.fill)
 	return s
 }
 
-// fill stays locked: each slot moves the thread into a new network namespace,
-// and it must never run anything else again.
+// fill has a thread of its own: each slot moves it into a new network namespace.
 func (s *slotPool) fill() {
-	runtime.LockOSThread()
 	defer close(s.ended)
 	for {
 		sl := s.prepare()
