@@ -1,0 +1,115 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/llm"
+)
+
+// loop is the state of one run. Only callTools has more than one goroutine,
+// and they share nothing but emit.
+type loop struct {
+	in      Input
+	deps    Deps
+	started time.Time
+
+	tools    map[string]*tool
+	offered  []llm.Tool
+	output   *output
+	messages []llm.Message
+	result   Result
+	repaired bool // the model has had its second chance to answer in form
+	seen     map[string]*repeat
+
+	emitMu sync.Mutex // one event at a time
+}
+
+type tool struct {
+	Tool
+	check *checker
+}
+
+func newLoop(in Input, deps Deps) (*loop, error) {
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if in.Limits.Steps <= 0 {
+		in.Limits.Steps = defaultSteps
+	}
+	if in.Limits.ResultBytes <= 0 {
+		in.Limits.ResultBytes = defaultResultBytes
+	}
+	if in.Limits.USD > 0 && deps.Price == nil {
+		return nil, fault.New(fault.Invalid, "agent %q has a budget in dollars, but the price of its model is not known", in.Agent).
+			WithHint("add the model's price per million tokens to the provider's prices, or set a budget in tokens")
+	}
+	l := &loop{in: in, deps: deps, started: deps.Now(), tools: map[string]*tool{}, seen: map[string]*repeat{}}
+	for _, t := range deps.Tools {
+		c, err := newChecker(t.Schema)
+		if err != nil {
+			return nil, fault.Wrap(err, fault.Invalid, "the input schema of %q cannot be used", t.Unit)
+		}
+		l.tools[t.Unit] = &tool{Tool: t, check: c}
+		l.offered = append(l.offered, llm.Tool{Name: t.Unit, Description: t.Description, Schema: t.Schema})
+	}
+	var err error
+	if l.output, err = newOutput(in.OutputSchema); err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "the output schema of %q cannot be used", in.Agent)
+	}
+	l.messages = opening(in, l.output)
+	return l, nil
+}
+
+// turn asks the model once and books what it cost.
+func (l *loop) turn(ctx context.Context) (llm.Reply, error) {
+	l.result.Steps++
+	err := l.emit(KindTurn, TurnEvent{Step: l.result.Steps, Messages: len(l.messages), Spent: l.result.Usage})
+	if err != nil {
+		return llm.Reply{}, err
+	}
+	req := llm.Request{Messages: l.messages, Tools: l.offered, Output: l.output.schema}
+	if n := l.in.Limits.Tokens; n > 0 {
+		req.MaxTokens = n - l.result.Usage.Tokens()
+	}
+	began := l.deps.Now()
+	reply, err := l.deps.Model.Generate(ctx, req, l.deps.Live)
+	if err != nil {
+		return llm.Reply{}, err
+	}
+	if l.deps.Price != nil {
+		reply.Usage.USD = l.deps.Price.Of(reply.Usage)
+	}
+	l.result.Usage = l.result.Usage.Add(reply.Usage)
+	l.result.Text = reply.Text
+	distinct(reply.ToolCalls, l.result.Steps)
+	l.messages = append(l.messages, llm.Message{Role: llm.Assistant, Text: reply.Text, ToolCalls: reply.ToolCalls})
+	e := ReplyEvent{Step: l.result.Steps, Text: reply.Text, Stop: reply.Stop, Usage: reply.Usage, TookMS: l.deps.Now().Sub(began).Milliseconds()}
+	for _, c := range reply.ToolCalls {
+		e.Calls = append(e.Calls, c.Name)
+	}
+	return reply, l.emit(KindReply, e)
+}
+
+// distinct gives calls of one turn ids that differ, which models forget to.
+func distinct(calls []llm.ToolCall, step int) {
+	ids := map[string]bool{}
+	for i := range calls {
+		if id := calls[i].ID; id == "" || ids[id] {
+			calls[i].ID = fmt.Sprintf("call_%d_%d", step, i+1)
+		}
+		ids[calls[i].ID] = true
+	}
+}
+
+func (l *loop) emit(kind string, data any) error {
+	if l.deps.Emit == nil {
+		return nil
+	}
+	l.emitMu.Lock()
+	defer l.emitMu.Unlock()
+	return l.deps.Emit(kind, data)
+}

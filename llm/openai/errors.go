@@ -1,0 +1,131 @@
+package openai
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// retryable is an error after which the same request may succeed.
+type retryable struct {
+	fault *fault.Error
+	after time.Duration // asked for by the server; 0: not said
+}
+
+func (r *retryable) Error() string { return r.fault.Error() }
+func (r *retryable) Unwrap() error { return r.fault }
+
+func (r *retryable) final(tries int) error {
+	if r.after > 0 {
+		return r.fault.WithHint("tried %d times; the server asks to wait %s", tries, r.after.Round(time.Second))
+	}
+	return r.fault.WithHint("tried %d times; try again later", tries)
+}
+
+// face gives an error of the connection or the context its code.
+func face(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(ctx.Err(), context.Canceled):
+		return fault.Wrap(err, fault.Cancelled, "the model's turn was cancelled")
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fault.Wrap(err, fault.Timeout, "the model's turn took too long")
+	}
+	return err
+}
+
+func unreachable(err error) error {
+	return &retryable{fault: fault.Wrap(err, fault.Unavailable, "the model's server cannot be reached")}
+}
+
+func broken(err error) error {
+	return &retryable{fault: fault.Wrap(err, fault.Unavailable, "the model's answer broke off")}
+}
+
+func nonsense(err error) error {
+	return fault.Wrap(err, fault.Failed, "the model's server answered something that is not the chat dialect").
+		WithHint("check base_url: it usually ends in /v1")
+}
+
+// refusal turns a reply that is not 200 into a fault. What the server says is
+// shown, except where it may echo the key.
+func (m *Model) refusal(res *http.Response, key string) error {
+	said := sentence(res.Body, key)
+	after := retryAfter(res.Header, time.Now())
+	switch code := res.StatusCode; {
+	case code == 401 || code == 403:
+		return fault.New(fault.Unauthenticated, "the model's server refuses the key (HTTP %d)", code).
+			WithHint("check the provider's key_file, and that the key may use model %q", m.cfg.Model)
+	case code == 404:
+		return fault.New(fault.NotFound, "the model's server does not know model %q or the address%s", m.cfg.Model, said).
+			WithHint("check the model's name and base_url")
+	case code == 429:
+		return &retryable{fault.New(fault.Exhausted, "the model's server says: too many requests or no quota%s", said), after}
+	case code == 408 || code >= 500:
+		return &retryable{fault.New(fault.Unavailable, "the model's server has a problem (HTTP %d)%s", code, said), after}
+	case code >= 300 && code < 400:
+		return fault.New(fault.Invalid, "the model's server answers with a redirect (HTTP %d), which is not followed", code).
+			WithHint("set base_url to where it points")
+	case code == 413 || strings.Contains(said, "context_length"):
+		return fault.New(fault.Exhausted, "the conversation is longer than the model takes%s", said).
+			WithHint("give it fewer tools or smaller results, or a model with more room")
+	default:
+		return fault.New(fault.Invalid, "the model's server refuses the request (HTTP %d)%s", code, said)
+	}
+}
+
+// sentence is what the server says, short, on one line, without the key.
+func sentence(r io.Reader, key string) string {
+	b, _ := io.ReadAll(io.LimitReader(r, 64<<10))
+	var e struct {
+		Error json.RawMessage `json:"error"`
+	}
+	var inner struct {
+		Message string `json:"message"`
+		Code    any    `json:"code"`
+	}
+	text := ""
+	if json.Unmarshal(b, &e) == nil {
+		if json.Unmarshal(e.Error, &inner) == nil {
+			text = inner.Message
+			if c, ok := inner.Code.(string); ok {
+				text += " [" + c + "]"
+			}
+		} else {
+			_ = json.Unmarshal(e.Error, &text)
+		}
+	}
+	if key != "" {
+		text = strings.ReplaceAll(text, key, "…")
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	if text == "" {
+		return ""
+	}
+	if r := []rune(text); len(r) > 300 {
+		text = string(r[:300]) + "…"
+	}
+	return ": " + text
+}
+
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms > 0 && ms < 1e9 {
+		return time.Duration(ms * float64(time.Millisecond))
+	}
+	v := h.Get("Retry-After")
+	if s, err := strconv.ParseFloat(v, 64); err == nil && s > 0 && s < 1e6 {
+		return time.Duration(s * float64(time.Second))
+	}
+	if t, err := http.ParseTime(v); err == nil && t.After(now) {
+		return t.Sub(now)
+	}
+	return 0
+}
