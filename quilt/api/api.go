@@ -1,0 +1,129 @@
+// Package api serves the engine on a Unix socket: proto/quilt/v1 over gRPC,
+// health and reflection. It checks who connects, turns messages into requests
+// and faults into statuses, and does nothing else.
+package api
+
+import (
+	"context"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	healthpb "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/reflection"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
+	"github.com/ariacomputecompany/firmware/quilt/engine"
+)
+
+// Code and input of one execution; more does not fit the harness protocol.
+const maxRequest = 20 << 20
+
+// Facts are what Status says beside the engine's own state.
+type Facts struct {
+	Version, Bun, Cgroup        string
+	Epoch                       uint64
+	LauncherPID                 int
+	OpenFiles, Resident         int64 // of the engine
+	LauncherFiles, LauncherSize int64
+	Goroutines                  int
+	PID                         int
+}
+
+// Config of a Server.
+type Config struct {
+	Engine *engine.Engine
+	UIDs   []uint32 // who may connect; root always may
+	Facts  func(ctx context.Context) (Facts, error)
+}
+
+// Server is the gRPC server.
+type Server struct {
+	grpc   *grpc.Server
+	health *health.Server
+}
+
+// New makes a server that is not serving yet.
+func New(cfg Config) *Server {
+	s := &Server{
+		grpc: grpc.NewServer(
+			grpc.Creds(peerCheck{uids: cfg.UIDs}),
+			grpc.MaxRecvMsgSize(maxRequest),
+			grpc.SharedWriteBuffer(true),
+			grpc.ConnectionTimeout(5*time.Second),
+		),
+		health: health.NewServer(),
+	}
+	quiltv1.RegisterQuiltServiceServer(s.grpc, &service{cfg: cfg})
+	healthpb.RegisterHealthServer(s.grpc, s.health)
+	reflection.Register(s.grpc)
+	return s
+}
+
+// Serve answers on l until Stop.
+func (s *Server) Serve(l net.Listener) error {
+	s.health.SetServingStatus("", healthpb.HealthCheckResponse_SERVING)
+	return s.grpc.Serve(l)
+}
+
+// Stop takes no new calls and returns when the answers of the running ones are
+// out, or after wait.
+func (s *Server) Stop(wait time.Duration) {
+	s.health.Shutdown()
+	hard := time.AfterFunc(wait, s.grpc.Stop)
+	defer hard.Stop()
+	s.grpc.GracefulStop()
+}
+
+// Draining tells health checks that the end has begun.
+func (s *Server) Draining() { s.health.Shutdown() }
+
+type service struct {
+	quiltv1.UnimplementedQuiltServiceServer
+	cfg Config
+}
+
+func (s *service) Execute(r *quiltv1.ExecuteRequest, stream quiltv1.QuiltService_ExecuteServer) error {
+	err := s.cfg.Engine.Execute(stream.Context(), request(r), func(e engine.Event) error {
+		return stream.Send(response(e))
+	})
+	return reply(err)
+}
+
+func (s *service) Kill(_ context.Context, r *quiltv1.KillRequest) (*quiltv1.KillResponse, error) {
+	if r.Execution == "" {
+		return nil, reply(fault.New(fault.Invalid, "kill names no execution").WithHint("give the id of a live one"))
+	}
+	return &quiltv1.KillResponse{Found: s.cfg.Engine.Kill(r.Execution, r.Reason)}, nil
+}
+
+func (s *service) Leases(context.Context, *quiltv1.LeasesRequest) (*quiltv1.LeasesResponse, error) {
+	leases, waits := s.cfg.Engine.Leases()
+	out := &quiltv1.LeasesResponse{}
+	for _, l := range leases {
+		out.Leases = append(out.Leases, &quiltv1.Lease{
+			Id: l.ID, Execution: l.Execution, Unit: l.Unit, Tokens: l.Tokens.Strings(), Fence: l.Fence, SinceUnixMs: l.Since.UnixMilli(),
+		})
+	}
+	for _, w := range waits {
+		out.Waits = append(out.Waits, &quiltv1.Wait{
+			Execution: w.Execution, Unit: w.Unit, Tokens: w.Tokens.Strings(), WaitsFor: w.WaitsFor, SinceUnixMs: w.Since.UnixMilli(),
+		})
+	}
+	return out, nil
+}
+
+func (s *service) Status(ctx context.Context, _ *quiltv1.StatusRequest) (*quiltv1.StatusResponse, error) {
+	f, err := s.cfg.Facts(ctx)
+	if err != nil {
+		return nil, reply(err)
+	}
+	return &quiltv1.StatusResponse{
+		Version: f.Version, Epoch: f.Epoch, Isolation: s.cfg.Engine.Isolation(), Cgroup: f.Cgroup, Image: s.cfg.Engine.Image(),
+		Bun: f.Bun, Executions: int64(s.cfg.Engine.Live()), Pid: int64(f.PID), LauncherPid: int64(f.LauncherPID),
+		Goroutines: int64(f.Goroutines), OpenFiles: f.OpenFiles, ResidentBytes: f.Resident,
+		LauncherOpenFiles: f.LauncherFiles, LauncherResidentBytes: f.LauncherSize,
+	}, nil
+}

@@ -1,0 +1,243 @@
+// Package broker serves what a container can ask: the harness protocol
+// (docs/spec/harness.md) over one connected socket, the kv operations behind
+// it, and the log. A session belongs to one execution and dies with it.
+//
+// Nothing from inside is believed: sizes are checked before memory is spent,
+// ids and names are data, and every operation is held against the tokens of
+// the execution. A breach of the protocol ends the session; what then happens
+// to the container is the engine's business, and so are deadlines.
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/store"
+	"github.com/ariacomputecompany/firmware/token"
+)
+
+// maxInFlight bounds the calls one container has open; the next is not read
+// until one is answered.
+const maxInFlight = 64
+
+// Store is what the broker needs of the data behind the tokens.
+type Store interface {
+	Get(ctx context.Context, sp store.Space, key string) (store.Item, bool, error)
+	List(ctx context.Context, sp store.Space, q store.Query) (store.Page, error)
+	Write(ctx context.Context, w store.Write) (store.Written, error)
+}
+
+// Grant is what the execution holds.
+type Grant struct {
+	Tenant string
+	Tokens token.Set
+	Fence  uint64
+}
+
+// Start is the frame that says what to run.
+type Start struct {
+	T          string          `json:"t"`
+	Execution  string          `json:"execution"`
+	Unit       string          `json:"unit"`
+	Files      []File          `json:"files"`
+	Entry      string          `json:"entry"`
+	Export     string          `json:"export"`
+	Method     string          `json:"method"`
+	Args       json.RawMessage `json:"args"`
+	Revive     json.RawMessage `json:"revive,omitempty"`
+	DeadlineMs int64           `json:"deadlineMs"`
+}
+
+// Frame is the start frame as bytes. Fault: Invalid if it is too large.
+func (st Start) Frame() ([]byte, error) {
+	st.T = "start"
+	frame, err := encode(st)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "the code and input of %s do not fit a start frame of %d MiB", st.Unit, MaxOut>>20).
+			WithHint("make the bundle smaller, or pass large inputs through kv")
+	}
+	return frame, nil
+}
+
+// File is one module of the unit.
+type File struct {
+	Path    string `json:"path"`
+	Content string `json:"content"`
+}
+
+// Thrown is an error as the container reported it.
+type Thrown struct {
+	Name      string `json:"name"`
+	Message   string `json:"message"`
+	Stack     string `json:"stack"`
+	Code      string `json:"code"`
+	Hint      string `json:"hint"`
+	Retryable bool   `json:"retryable"`
+}
+
+// Config of one session.
+type Config struct {
+	Store       Store
+	Grant       Grant
+	Start       []byte // from Start.Frame
+	Log         *Log
+	ResultBytes int64
+	Ready       func() // called once, when the harness is up
+	Last        func() // called once, when it has said how the unit ended
+}
+
+// Outcome is how a session ended. At most one of Result, Thrown, Protocol and
+// Oversize tells the story; none: the inside went away without a last frame.
+type Outcome struct {
+	Ready    bool
+	Result   json.RawMessage
+	Thrown   *Thrown
+	Protocol error // the inside broke the protocol
+	Oversize int64 // bytes of a result that was too large
+	Denied   *fault.Error
+	Calls    int64
+}
+
+// session is one connection. writeMu orders frames to the inside.
+type session struct {
+	cfg   Config
+	conn  io.ReadWriteCloser
+	slots chan struct{}
+	calls sync.WaitGroup
+	count atomic.Int64
+
+	writeMu sync.Mutex
+
+	deniedMu sync.Mutex
+	denied   *fault.Error
+}
+
+// Serve speaks the protocol on conn until the inside ends it, breaks it, or
+// ctx ends; it closes conn and returns when no operation is under way.
+func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// Closing is what unblocks a read or write towards a container.
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight)}
+	out := s.run(ctx)
+	if out.Protocol != nil {
+		cancel()
+	}
+	s.calls.Wait()
+	conn.Close()
+	out.Calls = s.count.Load()
+	out.Denied = s.denied
+	return out
+}
+
+func (s *session) run(ctx context.Context) (out Outcome) {
+	var lastID int64
+	ended := false
+	for {
+		f, err := readFrame(s.conn)
+		if err != nil {
+			if errors.Is(err, errProtocol) && ctx.Err() == nil {
+				out.Protocol = err
+			}
+			return out
+		}
+		if err := order(f, out.Ready, ended); err != nil {
+			out.Protocol = err
+			return out
+		}
+		switch f.T {
+		case "ready":
+			out.Ready = true
+			s.begin()
+		case "log":
+			err = s.log(f)
+		case "call":
+			err = s.call(ctx, f, &lastID)
+		case "result", "error":
+			ended = true
+			err = s.last(f, &out)
+			s.cfg.Last()
+		}
+		if err != nil {
+			out.Protocol = err
+			return out
+		}
+	}
+}
+
+// order is the protocol's state machine: ready once and first, one last frame.
+func order(f inbound, ready, ended bool) error {
+	switch {
+	case !ready && f.T != "ready":
+		return protocolError("%s before ready", f.T)
+	case ready && f.T == "ready":
+		return protocolError("ready twice")
+	case ended:
+		return protocolError("%s after the last frame", f.T)
+	}
+	return nil
+}
+
+// begin answers ready with start. A write that fails is not the inside's breach:
+// the next read says how the connection ended.
+func (s *session) begin() {
+	s.cfg.Ready()
+	s.write(s.cfg.Start)
+}
+
+func (s *session) log(f inbound) error {
+	switch f.Level {
+	case "debug", "info", "warn", "error":
+	default:
+		return protocolError("a log entry of unknown level %q", clip(f.Level, 40))
+	}
+	if len(f.Fields) > 0 && f.Fields[0] != '{' {
+		if string(f.Fields) != "null" {
+			return protocolError("log fields that are not an object")
+		}
+		f.Fields = nil
+	}
+	s.cfg.Log.Add(Entry{Level: f.Level, Text: f.Text, Fields: f.Fields})
+	return nil
+}
+
+func (s *session) last(f inbound, out *Outcome) error {
+	if f.T == "error" {
+		if f.Error == nil {
+			return protocolError("an error frame without an error")
+		}
+		out.Thrown = f.Error
+		return nil
+	}
+	if size := int64(len(f.Value)); size > s.cfg.ResultBytes {
+		out.Oversize = size
+		return nil
+	}
+	out.Result = f.Value
+	if len(out.Result) == 0 {
+		out.Result = json.RawMessage("null")
+	}
+	return nil
+}
+
+func (s *session) send(v any) error {
+	frame, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return s.write(frame)
+}
+
+func (s *session) write(frame []byte) error {
+	s.writeMu.Lock()
+	defer s.writeMu.Unlock()
+	_, err := s.conn.Write(frame)
+	return err
+}

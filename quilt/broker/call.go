@@ -1,0 +1,89 @@
+package broker
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+type okFrame struct {
+	T     string `json:"t"`
+	ID    int64  `json:"id"`
+	Value any    `json:"value"`
+}
+
+type failFrame struct {
+	T     string    `json:"t"`
+	ID    int64     `json:"id"`
+	Error failError `json:"error"`
+}
+
+type failError struct {
+	Code    fault.Code `json:"code"`
+	Message string     `json:"message"`
+	Hint    string     `json:"hint,omitempty"`
+}
+
+// call starts one operation beside the others. It waits for a free place, which
+// is what holds a container back that asks faster than it is answered.
+func (s *session) call(ctx context.Context, f inbound, lastID *int64) error {
+	if f.ID <= *lastID {
+		return protocolError("call id %d after %d; ids rise", f.ID, *lastID)
+	}
+	*lastID = f.ID
+	select {
+	case s.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil
+	}
+	s.count.Add(1)
+	s.calls.Go(func() {
+		defer func() { <-s.slots }()
+		value, err := s.operate(ctx, f.Op, f.Args)
+		s.answer(f.ID, value, err)
+	})
+	return nil
+}
+
+func (s *session) operate(ctx context.Context, op string, args json.RawMessage) (any, error) {
+	switch op {
+	case "kv.get":
+		return s.kvGet(ctx, args)
+	case "kv.list":
+		return s.kvList(ctx, args)
+	case "kv.put":
+		return s.kvPut(ctx, args)
+	case "kv.cas":
+		return s.kvSwap(ctx, args)
+	case "kv.delete":
+		return s.kvDelete(ctx, args)
+	}
+	return nil, fault.New(fault.Unimplemented, "the broker has no operation %q", clip(op, 40)).
+		WithHint("it knows kv.get, kv.list, kv.put, kv.cas and kv.delete")
+}
+
+// answer tells the inside; if it is gone nobody needs the answer.
+func (s *session) answer(id int64, value any, err error) {
+	if err == nil {
+		err = s.send(okFrame{T: "ok", ID: id, Value: value})
+		if !errors.Is(err, errTooLarge) {
+			return
+		}
+		err = fault.Wrap(err, fault.Exhausted, "the answer is too large").WithHint("ask for fewer keys with limit")
+	}
+	face, ok := fault.As(err)
+	if !ok {
+		s.cfg.Log.Trouble("broker operation", err)
+		face = fault.New(fault.Internal, "internal error in the broker").WithHint("the log of quiltd has the cause")
+	}
+	if face.Code == fault.Denied {
+		s.deniedMu.Lock()
+		if s.denied == nil {
+			s.denied = face
+		}
+		s.deniedMu.Unlock()
+	}
+	s.send(failFrame{T: "fail", ID: id, Error: failError{Code: face.Code, Message: face.Message, Hint: face.Hint}})
+}

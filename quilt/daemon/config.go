@@ -1,0 +1,131 @@
+// Package daemon is quiltd: its configuration, the launcher side that starts as
+// root, and the engine side that it re-executes without privilege, wired
+// together by hand. It holds no logic of its own.
+package daemon
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// Config is all that can be set, by file or flag; flags win.
+type Config struct {
+	// Data is the folder that holds everything that outlives quiltd. Users other
+	// than root must be able to pass through the folders above it.
+	Data string `toml:"data"`
+	// Socket is where the API listens. Default: Data/run/quilt.sock when Data is
+	// given, else /run/quilt/quilt.sock.
+	Socket string `toml:"socket"`
+	// Bun is the runtime's binary. Default: $ARIA_BUN, bun beside this binary,
+	// bun on the PATH.
+	Bun string `toml:"bun"`
+	// UID and GID are what the engine runs as. No account is needed.
+	UID int `toml:"uid"`
+	GID int `toml:"gid"`
+	// Allow lists the users that may connect, besides root.
+	Allow []uint32 `toml:"allow"`
+	// SocketGID is the group that may open the socket.
+	SocketGID int `toml:"socket_gid"`
+	// MaxExecutions is how many may be live, waiting ones included.
+	MaxExecutions int `toml:"max_executions"`
+	// Startup is how long a container may take until its harness is up.
+	Startup duration `toml:"startup"`
+	// Grace is how long live executions may go on when quiltd stops.
+	Grace duration `toml:"grace"`
+}
+
+func defaults() Config {
+	return Config{
+		Data: "/var/lib/aria", UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
+		MaxExecutions: 256, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
+	}
+}
+
+// duration is a time.Duration that reads and prints as "10s".
+type duration time.Duration
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+func (d *duration) UnmarshalText(b []byte) error {
+	v, err := time.ParseDuration(string(b))
+	*d = duration(v)
+	return err
+}
+
+// parse reads flags and the file they name. print says that the user only wants
+// to see what holds.
+func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
+	cfg = defaults()
+	var file, data, socket, bun string
+	fs := flag.NewFlagSet("quiltd", flag.ContinueOnError)
+	fs.SetOutput(usage)
+	fs.StringVar(&file, "config", "", "TOML `file`")
+	fs.StringVar(&data, "data", "", "data `folder`")
+	fs.StringVar(&socket, "socket", "", "`path` of the API's socket")
+	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
+	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
+	if err := fs.Parse(args); err != nil {
+		return cfg, false, err
+	}
+	if fs.NArg() > 0 {
+		return cfg, false, fault.New(fault.Invalid, "quiltd takes no argument %q", fs.Arg(0)).WithHint("see quiltd -help")
+	}
+	if file != "" {
+		if err := readFile(file, &cfg); err != nil {
+			return cfg, false, err
+		}
+	}
+	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}} {
+		if *o.from != "" {
+			*o.to = *o.from
+		}
+	}
+	return cfg.resolved(), print, nil
+}
+
+func readFile(path string, cfg *Config) error {
+	meta, err := toml.DecodeFile(path, cfg)
+	if os.IsNotExist(err) {
+		return fault.New(fault.NotFound, "there is no configuration file %s", path).WithHint("quiltd needs none; leave -config out")
+	}
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "configuration %s: %v", path, err)
+	}
+	if unknown := meta.Undecoded(); len(unknown) > 0 {
+		return fault.New(fault.Invalid, "configuration %s: unknown setting %q", path, unknown[0].String()).
+			WithHint("quiltd -print-config shows every setting")
+	}
+	return nil
+}
+
+// resolved fills what follows from other settings.
+func (c Config) resolved() Config {
+	if c.Socket == "" {
+		c.Socket = "/run/quilt/quilt.sock"
+		if c.Data != defaults().Data {
+			c.Socket = filepath.Join(c.Data, "run", "quilt.sock")
+		}
+	}
+	if abs, err := filepath.Abs(c.Data); err == nil {
+		c.Data = abs
+	}
+	if abs, err := filepath.Abs(c.Socket); err == nil {
+		c.Socket = abs
+	}
+	return c
+}
+
+func (c Config) print(w io.Writer) error {
+	if err := toml.NewEncoder(w).Encode(c); err != nil {
+		return fmt.Errorf("print configuration: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/api"
+	"github.com/ariacomputecompany/firmware/quilt/engine"
+	"github.com/ariacomputecompany/firmware/quilt/sandbox"
+	"github.com/ariacomputecompany/firmware/quilt/store"
+)
+
+// runEngine is the side without privilege. Descriptor 3 is the launcher.
+func runEngine(text string, log *slog.Logger) error {
+	var arg engineArg
+	if err := json.Unmarshal([]byte(text), &arg); err != nil {
+		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
+	}
+	// Little garbage is made; a small heap matters more here than a rare cycle.
+	debug.SetGCPercent(50)
+	debug.SetMemoryLimit(256 << 20)
+	cfg := arg.Config
+
+	launcher, err := sandbox.Dial(os.NewFile(3, "launcher"))
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
+	}
+	data, err := store.Open(filepath.Join(cfg.Data, "quilt"), log)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+	eng := engine.New(engine.Config{
+		Machine: machine{launcher}, Store: data, FirstFence: data.FirstFence(),
+		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
+	})
+	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
+		return facts(ctx, launcher, data, arg.BunVersion)
+	}})
+	l, err := listen(cfg.Socket)
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(l) }()
+	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))
+	notify("READY=1")
+	return untilStopped(cfg, eng, srv, launcher, served, log)
+}
+
+// untilStopped ends quiltd in order: no new executions, live ones end or are
+// killed, their last events go out, the data is closed.
+func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *sandbox.Client, served <-chan error, log *slog.Logger) error {
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+	select {
+	case sig := <-stop:
+		log.Info("quiltd stopping", "signal", sig.String(), "executions", eng.Live())
+	case <-launcher.Done():
+		return fault.New(fault.Interrupted, "the launcher is gone").WithHint("start quiltd again")
+	case err := <-served:
+		return fmt.Errorf("serve: %w", err)
+	}
+	notify("STOPPING=1")
+	srv.Draining()
+	eng.Shutdown(time.Duration(cfg.Grace))
+	srv.Stop(2 * time.Second)
+	return nil
+}
+
+func listen(path string) (net.Listener, error) {
+	// The data folder's lock says that nobody listens on what may lie here.
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return nil, fault.Wrap(err, fault.Unavailable, "the socket %s cannot be made", path).
+			WithHint("every folder above it must let user %d pass (chmod o+x), or give another -socket", os.Getuid())
+	}
+	defer syscall.Umask(syscall.Umask(0o117)) // mode 0660 from its first moment
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "the socket %s cannot be made", path).
+			WithHint("every folder above it must let user %d pass (chmod o+x), or give another -socket", os.Getuid())
+	}
+	return l, nil
+}
+
+// notify tells a service manager how far we are, if there is one.
+func notify(state string) {
+	path := os.Getenv("NOTIFY_SOCKET")
+	if path == "" {
+		return
+	}
+	if c, err := net.Dial("unixgram", path); err == nil {
+		c.Write([]byte(state))
+		c.Close()
+	}
+}

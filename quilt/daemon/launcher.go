@@ -1,0 +1,159 @@
+package daemon
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/image"
+	"github.com/ariacomputecompany/firmware/quilt/sandbox"
+	"github.com/ariacomputecompany/firmware/sdk"
+)
+
+// engineArg is what the launcher hands to the engine, as its only argument.
+type engineArg struct {
+	Config     Config
+	BunVersion string
+	Began      time.Time
+}
+
+// Main is quiltd. The result is the exit code: 0, 1 for a failure, 2 for wrong
+// usage.
+func Main(args []string, stdout, stderr io.Writer) int {
+	log := slog.New(slog.NewTextHandler(stderr, nil))
+	var err error
+	if len(args) == 2 && args[0] == "engine" {
+		err = runEngine(args[1], log)
+	} else {
+		var cfg Config
+		var print bool
+		cfg, print, err = parse(args, stderr)
+		switch {
+		case errors.Is(err, flag.ErrHelp):
+			return 0
+		case err != nil:
+			say(stderr, err)
+			return 2
+		case print:
+			err = cfg.print(stdout)
+		default:
+			err = runLauncher(cfg, log)
+		}
+	}
+	if err != nil {
+		say(stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// say prints an error for people: one sentence, then what to do.
+func say(w io.Writer, err error) {
+	f, ok := fault.As(err)
+	if !ok {
+		fmt.Fprintf(w, "quiltd: %v\n", err)
+		return
+	}
+	fmt.Fprintf(w, "quiltd: %v\n", f)
+	if f.Hint != "" {
+		fmt.Fprintf(w, "  hint: %s\n", f.Hint)
+	}
+}
+
+// runLauncher is the root side: it prepares folders and image, then holds
+// containers until the engine ends.
+func runLauncher(cfg Config, log *slog.Logger) error {
+	began := time.Now()
+	if os.Geteuid() != 0 {
+		return fault.New(fault.Denied, "quiltd has to be started as root to build containers").
+			WithHint("use sudo; everything but a small launcher gives root up at once")
+	}
+	if err := prepare(cfg); err != nil {
+		return err
+	}
+	lock, err := lockData(cfg.Data)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	bun, err := findBun(cfg.Bun)
+	if err != nil {
+		return err
+	}
+	version, err := bunVersion(bun)
+	if err != nil {
+		return err
+	}
+	img, err := image.Build(image.Config{Bun: bun, Harness: sdk.Harness(), CacheDir: filepath.Join(cfg.Data, "images")})
+	if err != nil {
+		return fmt.Errorf("bun image: %w", err)
+	}
+	arg, err := json.Marshal(engineArg{Config: cfg, BunVersion: version, Began: began})
+	if err != nil {
+		return err
+	}
+	debug.FreeOSMemory() // the image was hashed; from here on this process is idle
+	return sandbox.RunLauncher(sandbox.LauncherConfig{
+		EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
+		ImageDir: img.Dir, ImageDigest: img.Digest, Log: log,
+	})
+}
+
+// prepare makes the folders: the data is the engine's alone; the socket's folder
+// gives new files the group that may connect (set-group-id).
+func prepare(cfg Config) error {
+	for _, d := range []struct {
+		path     string
+		uid, gid int
+		mode     uint32
+	}{
+		{cfg.Data, -1, -1, 0},
+		{filepath.Join(cfg.Data, "images"), 0, 0, 0o755},
+		{filepath.Join(cfg.Data, "quilt"), cfg.UID, cfg.GID, 0o700},
+		{filepath.Dir(cfg.Socket), cfg.UID, cfg.SocketGID, 0o2750},
+	} {
+		if err := os.MkdirAll(d.path, 0o755); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "the folder %s cannot be made", d.path).WithHint("give another with -data")
+		}
+		if d.mode == 0 {
+			continue
+		}
+		if err := os.Chown(d.path, d.uid, d.gid); err != nil {
+			return fault.Wrap(err, fault.Unavailable, "the folder %s cannot be given to user %d", d.path, d.uid)
+		}
+		if err := unix.Chmod(d.path, d.mode); err != nil {
+			return fmt.Errorf("folder %s: %w", d.path, err)
+		}
+	}
+	return nil
+}
+
+// lockData keeps a second quiltd off the same data. The kernel drops the lock
+// with the process.
+func lockData(data string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(data, "quiltd.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "the data folder %s cannot be locked", data)
+	}
+	// The one before may be a moment from its end.
+	for wait := 0; ; wait++ {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			return f, nil
+		}
+		if wait == 20 {
+			f.Close()
+			return nil, fault.Wrap(err, fault.Conflict, "another quiltd works on %s", data).WithHint("stop it, or give this one another -data")
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}

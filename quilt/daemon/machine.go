@@ -1,0 +1,91 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/ariacomputecompany/firmware/quilt/api"
+	"github.com/ariacomputecompany/firmware/quilt/engine"
+	"github.com/ariacomputecompany/firmware/quilt/sandbox"
+	"github.com/ariacomputecompany/firmware/quilt/store"
+)
+
+// machine is the launcher as the engine sees it.
+type machine struct{ client *sandbox.Client }
+
+func (m machine) Isolation() string { return m.client.Hello().Isolation }
+func (m machine) Image() string     { return m.client.Hello().ImageDigest }
+
+func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, error) {
+	plan, err := sandbox.NewPlan(sandbox.Spec{
+		ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes,
+	}, m.client.Hello())
+	if err != nil {
+		return nil, err
+	}
+	c, err := m.client.Start(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	return &engine.Container{
+		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Kill: c.Kill,
+		Wait: func(ctx context.Context) (engine.Exit, error) {
+			exit, err := c.Wait(ctx)
+			c.Pidfd.Close()
+			if err == nil && exit.Leftover != "" {
+				err = fmt.Errorf("left over: %s", exit.Leftover)
+			}
+			return engine.Exit{Code: exit.Code, Signal: exit.Signal, OOM: exit.OOM, PidsHit: exit.PidsHit, CPU: exit.CPU, PeakMemory: exit.PeakMemory}, err
+		},
+	}, nil
+}
+
+func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, bun string) (api.Facts, error) {
+	stats, err := launcher.Stats(ctx)
+	if err != nil {
+		return api.Facts{}, err
+	}
+	host := launcher.Hello()
+	return api.Facts{
+		Version: version(), Bun: bun, Cgroup: "v" + strconv.Itoa(host.CgroupVersion), Epoch: data.Epoch(),
+		PID: os.Getpid(), Goroutines: runtime.NumGoroutine(), OpenFiles: openFiles(), Resident: resident(),
+		LauncherPID: host.LauncherPID, LauncherFiles: int64(stats.FDs), LauncherSize: stats.RSSBytes,
+	}, nil
+}
+
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}
+
+func openFiles() int64 {
+	list, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return -1
+	}
+	return int64(len(list) - 1) // without the one that reads the folder
+}
+
+// resident is our memory in bytes, from the second field of statm (pages).
+func resident() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return -1
+	}
+	fields := strings.Fields(string(text))
+	if len(fields) < 2 {
+		return -1
+	}
+	pages, err := strconv.ParseInt(fields[1], 10, 64)
+	if err != nil {
+		return -1
+	}
+	return pages * int64(os.Getpagesize())
+}

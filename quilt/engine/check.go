@@ -1,0 +1,108 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"path"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
+	"github.com/ariacomputecompany/firmware/token"
+)
+
+// checked is a request that holds together.
+type checked struct {
+	Request
+	tokens token.Set
+	start  []byte
+}
+
+func check(r Request) (checked, error) {
+	c := checked{Request: r}
+	var err error
+	if err := checkName("execution", r.Execution); err != nil {
+		return c, err
+	}
+	if r.Tenant != "" {
+		if err := checkName("tenant", r.Tenant); err != nil {
+			return c, err
+		}
+	}
+	if c.tokens, err = checkTokens(r.Tokens); err != nil {
+		return c, err
+	}
+	if c.Limits, err = r.Limits.withDefaults(); err != nil {
+		return c, err
+	}
+	if err := checkCode(r); err != nil {
+		return c, err
+	}
+	if len(r.Input) == 0 {
+		c.Input = json.RawMessage("[]")
+	}
+	if trimmed := bytes.TrimSpace(c.Input); !json.Valid(trimmed) || trimmed[0] != '[' {
+		return c, fault.New(fault.Invalid, "the input is not a JSON array of arguments").WithHint("pass [] for none")
+	}
+	if len(r.Revive) > 0 && !json.Valid(r.Revive) {
+		return c, fault.New(fault.Invalid, "revive is not JSON").WithHint("leave it out when no rich types cross")
+	}
+	c.start, err = broker.Start{
+		Execution: r.Execution, Unit: r.Unit, Files: r.Files, Entry: r.Entry, Export: r.Export, Method: r.Method,
+		Args: c.Input, Revive: r.Revive, DeadlineMs: c.Limits.Wall.Milliseconds(),
+	}.Frame()
+	return c, err
+}
+
+func checkName(what, s string) error {
+	if s == "" || len(s) > 128 || strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r))
+	}) {
+		return fault.New(fault.Invalid, "%q is not a name for the %s", s, what).WithHint("1 to 128 letters, digits, - _ and .")
+	}
+	return nil
+}
+
+// checkTokens takes what this build can serve. A token that nobody stands behind
+// is refused here, not granted and then found empty.
+func checkTokens(texts []string) (token.Set, error) {
+	set, err := token.ParseSet(texts)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range set {
+		if t.Scheme() != "kv" {
+			return nil, fault.New(fault.Unimplemented, "token %s: this quiltd does not serve %q tokens", t, t.Scheme()).
+				WithHint("it serves kv; remove the permission from the unit")
+		}
+		if t.Params().Hold == "tx" {
+			return nil, fault.New(fault.Unimplemented, "token %s: this quiltd does not serve hold=tx", t).
+				WithHint("leave hold out: the token is held for the whole execution")
+		}
+	}
+	return set, nil
+}
+
+func checkCode(r Request) error {
+	seen := map[string]bool{}
+	for _, f := range r.Files {
+		if f.Path == "" || len(f.Path) > 512 || path.Clean("/"+f.Path) != "/"+f.Path || strings.ContainsAny(f.Path, "\x00\\") {
+			return fault.New(fault.Invalid, "%q is not a path for a file of the unit", f.Path).WithHint("paths are relative and have no . or .. in them")
+		}
+		if seen[f.Path] {
+			return fault.New(fault.Invalid, "file %q is there twice", f.Path)
+		}
+		if !utf8.ValidString(f.Content) {
+			return fault.New(fault.Invalid, "file %q is not UTF-8", f.Path).WithHint("code and source maps are text")
+		}
+		seen[f.Path] = true
+	}
+	if !seen[r.Entry] {
+		return fault.New(fault.Invalid, "the entry %q of %s is not among its files", r.Entry, r.Unit).WithHint("build the bundle again")
+	}
+	if r.Export == "" {
+		return fault.New(fault.Invalid, "%s names no export of %q", r.Unit, r.Entry).WithHint("build the bundle again")
+	}
+	return nil
+}

@@ -1,0 +1,216 @@
+// Package engine runs one execution: it takes the lease, starts the container,
+// serves its broker, holds it to its limits, and says how it ended. When the
+// last event is out nothing of the execution is left: no process, no lease, no
+// file.
+//
+// It does not decide who may have which token (quilt/scheduler), how a container
+// is walled in (quilt/sandbox), or what a container may ask (quilt/broker).
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
+)
+
+// Machine starts containers.
+type Machine interface {
+	// Start returns when the container runs or nothing of it is left.
+	Start(ctx context.Context, s Spec) (*Container, error)
+	Isolation() string // "full (cgroup v1)"
+	Image() string     // digest
+}
+
+// Spec is what the engine asks of a container.
+type Spec struct {
+	ID          string
+	MemoryBytes int64
+	Pids        int64
+	CPUMillis   int64
+	TmpBytes    int64
+}
+
+// Container is one running container. Wait returns when nothing of it is left.
+type Container struct {
+	Control        io.ReadWriteCloser
+	Stdout, Stderr io.ReadCloser
+	Kill           func() error
+	Wait           func(ctx context.Context) (Exit, error)
+}
+
+// Exit is how the container's process ended and what it used.
+type Exit struct {
+	Code, Signal int
+	OOM, PidsHit bool
+	CPU          time.Duration
+	PeakMemory   int64
+}
+
+// Config of an Engine.
+type Config struct {
+	Machine       Machine
+	Store         broker.Store
+	FirstFence    uint64 // every fence is above it
+	MaxExecutions int    // live at the same time, waiting ones included
+	Startup       time.Duration
+	Log           *slog.Logger
+}
+
+// Engine runs executions. Its methods may be called concurrently.
+// Lock order: mu before nothing; the leases have their own.
+type Engine struct {
+	cfg    Config
+	log    *slog.Logger
+	leases *leases
+	all    sync.WaitGroup
+
+	mu      sync.Mutex
+	live    map[string]*execution
+	closing bool
+}
+
+// New makes an engine that holds nothing.
+func New(cfg Config) *Engine {
+	return &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.FirstFence), live: map[string]*execution{}}
+}
+
+// errKilled is the cause of a context that somebody ended on purpose.
+type errKilled struct{ why string }
+
+func (e errKilled) Error() string { return e.why }
+
+var errCallerGone = errKilled{"the caller went away"}
+
+// Execute runs one unit once. An error means that the request was refused and
+// nothing began: Invalid, Denied, Unimplemented (a token this build cannot
+// serve), Conflict (the id is live), Exhausted, Unavailable. Otherwise emit gets
+// every event in order, Ended last. emit may be slow; it holds up nobody. When
+// emit fails or ctx ends, the execution is killed.
+func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) error) error {
+	checked, err := check(req)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	x := &execution{engine: e, req: checked, cancel: cancel, began: time.Now()}
+	if err := e.admit(x); err != nil {
+		return err
+	}
+	defer e.all.Done()
+	events := newOutbox(emit, func() { cancel(errCallerGone) })
+	x.emit = events.put
+	ended := x.run(ctx)
+	e.forget(x)
+	e.log.Info("execution ended", "execution", req.Execution, "unit", req.Unit, "reason", ended.Reason, "took", time.Since(x.began))
+	events.put(Event{Time: time.Now(), Ended: &ended})
+	events.close()
+	return nil
+}
+
+func (e *Engine) admit(x *execution) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.closing:
+		return fault.New(fault.Unavailable, "quiltd is stopping").WithHint("try again when it is up")
+	case e.live[x.req.Execution] != nil:
+		return fault.New(fault.Conflict, "execution %q is live already", x.req.Execution).WithHint("every execution needs an id of its own")
+	case len(e.live) >= e.cfg.MaxExecutions:
+		return fault.New(fault.Exhausted, "%d executions are live, which is the most this quiltd takes", len(e.live)).
+			WithHint("try again when some have ended, or raise max_executions")
+	}
+	e.live[x.req.Execution] = x
+	e.all.Add(1)
+	return nil
+}
+
+func (e *Engine) forget(x *execution) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.live, x.req.Execution)
+}
+
+// Kill ends an execution and reports whether it was live.
+func (e *Engine) Kill(id, why string) bool {
+	e.mu.Lock()
+	x := e.live[id]
+	e.mu.Unlock()
+	if x == nil {
+		return false
+	}
+	if why == "" {
+		why = "it was killed"
+	}
+	x.cancel(errKilled{why})
+	return true
+}
+
+// Live is the number of executions, waiting ones included.
+func (e *Engine) Live() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return len(e.live)
+}
+
+// Leases shows who holds what and who waits for whom.
+func (e *Engine) Leases() ([]Lease, []Wait) { return e.leases.snapshot() }
+
+// Isolation and Image are the machine's.
+func (e *Engine) Isolation() string { return e.cfg.Machine.Isolation() }
+func (e *Engine) Image() string     { return e.cfg.Machine.Image() }
+
+// Shutdown refuses new executions, lets live ones end for at most grace, then
+// kills them, and returns when all have ended.
+func (e *Engine) Shutdown(grace time.Duration) {
+	e.mu.Lock()
+	e.closing = true
+	e.mu.Unlock()
+	done := make(chan struct{})
+	go func() { e.all.Wait(); close(done) }()
+	select {
+	case <-done:
+		return
+	case <-time.After(grace):
+	}
+	e.mu.Lock()
+	for _, x := range e.live {
+		x.cancel(errKilled{"quiltd is stopping"})
+	}
+	e.mu.Unlock()
+	<-done
+}
+
+// stopped tells why ctx ended, as a reason and a face for people.
+func stopped(ctx context.Context) (Reason, *fault.Error) {
+	cause := context.Cause(ctx)
+	var killed errKilled
+	if f, ok := fault.As(cause); ok {
+		return Timeout, f
+	}
+	if !errors.As(cause, &killed) {
+		killed = errCallerGone
+	}
+	return Killed, fault.New(fault.Cancelled, "the execution was stopped: %s", killed.why)
+}
+
+// Request is one execution as the caller asks for it.
+type Request struct {
+	Execution, Tenant, Unit string
+
+	Tokens []string
+	Files  []broker.File
+	Entry  string
+	Export string
+	Method string          // "" when the export is a function
+	Input  json.RawMessage // array of positional arguments
+	Revive json.RawMessage
+	Limits Limits
+}

@@ -1,0 +1,159 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
+)
+
+const (
+	// exitGrace is how long a harness may take to go after its last frame.
+	exitGrace = time.Second
+	// cleanLimit is how long removing a killed container may take before the
+	// engine says that something is wrong with the machine.
+	cleanLimit = 30 * time.Second
+)
+
+// execution is one request on its way.
+type execution struct {
+	engine *Engine
+	req    checked
+	cancel context.CancelCauseFunc
+	emit   func(Event)
+	began  time.Time
+}
+
+func (x *execution) run(ctx context.Context) Ended {
+	grant, refused := x.acquire(ctx)
+	if refused != nil {
+		return *refused
+	}
+	granted := time.Now()
+	ended := x.contain(ctx, grant, granted)
+	x.engine.leases.release(x.req.Execution)
+	ended.Usage.Wall = time.Since(granted)
+	return ended
+}
+
+func (x *execution) acquire(ctx context.Context) (Lease, *Ended) {
+	if x.req.Limits.Wait > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, x.req.Limits.Wait,
+			fault.New(fault.Timeout, "the tokens of %s were not free within %s", x.req.Unit, x.req.Limits.Wait).
+				WithHint("see who holds them with arc why, or wait longer"))
+		defer stop()
+	}
+	lease, err := x.engine.leases.acquire(ctx, x.req, func(q Queued) {
+		x.emit(Event{Time: time.Now(), Queued: &q})
+	})
+	if err == nil {
+		return lease, nil
+	}
+	if ctx.Err() != nil {
+		reason, face := stopped(ctx)
+		return lease, &Ended{Reason: reason, Fault: face}
+	}
+	reason := Denied
+	if fault.CodeOf(err) == fault.Deadlock {
+		reason = Deadlock
+	}
+	return lease, &Ended{Reason: reason, Fault: x.face(err)}
+}
+
+// contain runs the container from start to nothing left.
+func (x *execution) contain(ctx context.Context, lease Lease, granted time.Time) Ended {
+	wall := x.req.Limits.Wall
+	ctx, stop := context.WithDeadlineCause(ctx, granted.Add(wall),
+		fault.New(fault.Timeout, "%s did not end within %s", x.req.Unit, wall).WithHint("give it more time in its options, or make it do less"))
+	defer stop()
+	c, err := x.engine.cfg.Machine.Start(ctx, Spec{
+		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
+		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes,
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			reason, face := stopped(ctx)
+			return Ended{Reason: reason, Fault: face}
+		}
+		return Ended{Reason: Internal, Fault: x.face(fmt.Errorf("start container: %w", err))}
+	}
+	out, exit, err := x.serve(ctx, c, lease, granted)
+	ended := Ended{Reason: Internal}
+	if err != nil {
+		ended.Fault = x.face(fmt.Errorf("clean up container: %w", err))
+	} else {
+		ended = x.classify(ctx, out, exit)
+	}
+	if ended.Reason == Done {
+		x.emit(Event{Time: time.Now(), Result: out.Result})
+	}
+	ended.Usage = Usage{CPU: exit.CPU, PeakMemory: exit.PeakMemory, Calls: out.Calls}
+	return ended
+}
+
+// serve speaks with the container until it ends or has to, and returns when
+// nothing of it is left.
+func (x *execution) serve(ctx context.Context, c *Container, lease Lease, granted time.Time) (broker.Outcome, Exit, error) {
+	startup := x.engine.cfg.Startup
+	late := time.AfterFunc(startup, func() {
+		x.cancel(fault.New(fault.Timeout, "the container of %s was not ready within %s", x.req.Unit, startup).
+			WithHint("the machine may be overloaded; see the log of quiltd"))
+	})
+	defer late.Stop()
+	kill := func() {
+		if err := c.Kill(); err != nil {
+			x.engine.log.Error("kill container", "execution", x.req.Execution, "err", err)
+		}
+	}
+	unhook := context.AfterFunc(ctx, kill)
+	defer unhook()
+	log := broker.NewLog(x.req.Limits.LogBytes, x.engine.log.With("execution", x.req.Execution), func(e broker.Entry) {
+		x.emit(Event{Time: time.Now(), Log: &e})
+	})
+	var pumps sync.WaitGroup
+	for level, r := range map[string]io.ReadCloser{"stdout": c.Stdout, "stderr": c.Stderr} {
+		pumps.Go(func() { log.Pump(level, r); r.Close() })
+	}
+	lingers := time.AfterFunc(24*time.Hour, kill)
+	defer lingers.Stop()
+	out := broker.Serve(ctx, c.Control, broker.Config{
+		Store: x.engine.cfg.Store,
+		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence},
+		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
+		Ready: func() {
+			late.Stop()
+			x.started(lease, granted)
+		},
+		Last: func() { lingers.Reset(exitGrace) },
+	})
+	if out.Protocol != nil {
+		kill()
+	}
+	lingers.Reset(exitGrace)
+	clean, done := context.WithTimeout(context.Background(), x.req.Limits.Wall+cleanLimit)
+	defer done()
+	exit, err := c.Wait(clean)
+	pumps.Wait()
+	return out, exit, err
+}
+
+func (x *execution) started(lease Lease, granted time.Time) {
+	x.emit(Event{Time: time.Now(), Started: &Started{
+		Start: "cold", Took: time.Since(granted), Waited: granted.Sub(x.began), Lease: lease.ID, Fence: lease.Fence,
+		Isolation: x.engine.Isolation(), Image: x.engine.Image(),
+	}})
+}
+
+// face is what people read of err; the log gets the rest.
+func (x *execution) face(err error) *fault.Error {
+	if f, ok := fault.As(err); ok {
+		return f
+	}
+	x.engine.log.Error("execution", "execution", x.req.Execution, "unit", x.req.Unit, "err", err)
+	return fault.New(fault.Internal, "internal error in quiltd").WithHint("the log of quiltd has the cause, under execution %s", x.req.Execution)
+}

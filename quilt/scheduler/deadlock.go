@@ -1,0 +1,217 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// immune: a session that lost so often is chosen again only if all others on
+// the cycle have lost as often.
+const immune = 3
+
+// breakCycles refuses victims until x's new incremental request is on no cycle.
+// Only an incremental request can close one: whoever waits with a first request
+// holds nothing. So nothing else needs a look, and no timeout is a detector.
+func (s *Scheduler) breakCycles(x *session, now time.Time) {
+	for x.pending != nil {
+		cycle := s.cycle(x)
+		if cycle == nil {
+			return
+		}
+		v := slices.MinFunc(cycle, cheaper)
+		v.defeats++
+		at := slices.Index(cycle, v)
+		ring := append(slices.Clone(cycle[at:]), cycle[:at]...)
+		s.drop(v, Refused{Session: v.id, Reason: Deadlock, Cycle: s.edges(ring)}, now)
+	}
+}
+
+// cheaper orders victims: not immune, least urgent, least work done, least
+// often beaten, youngest.
+func cheaper(a, b *session) int {
+	return cmp.Or(
+		cmp.Compare(min(a.defeats/immune, 1), min(b.defeats/immune, 1)),
+		-cmp.Compare(a.class, b.class),
+		cmp.Compare(a.cost, b.cost),
+		cmp.Compare(a.defeats, b.defeats),
+		-cmp.Compare(a.order, b.order),
+	)
+}
+
+// blockers calls f for each session that x's waiting request waits for:
+// conflicting holders, and earlier incremental waiters that conflict. It stops
+// when f returns true.
+func (x *session) blockers(f func(*entry, *session) bool) bool {
+	for i := range x.pending.entries {
+		if e := &x.pending.entries[i]; e.blockers(func(y *session) bool { return f(e, y) }) {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *entry) blockers(f func(*session) bool) bool {
+	if own := e.q.s.on(e.n); !e.n.pool && own != nil && own.mode == e.want {
+		return false
+	}
+	return e.holders(f) || e.earlier(0, f)
+}
+
+// holders calls f for the other holders that conflict.
+func (e *entry) holders(f func(*session) bool) bool {
+	for g := range e.n.holders {
+		if !e.conflicts(g) {
+			continue
+		}
+		for h := e.n.holders[g].head; h != nil; h = h.next {
+			if h.s != e.q.s && f(h.s) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// conflicts: holders in list g keep e out as long as they hold.
+func (e *entry) conflicts(g int) bool {
+	if e.n.pool {
+		return g == units && e.n.used+e.units > e.n.cap
+	}
+	return g < units && !compatibleAt(g, e)
+}
+
+// earlier calls f for those of a rank that wait here before e and conflict.
+func (e *entry) earlier(rank int, f func(*session) bool) bool {
+	for g := range e.n.waiting[rank] {
+		if e.n.pool != (g == units) || g < units && bothWaysAt(g, e) {
+			continue
+		}
+		for w := e.n.waiting[rank][g].head; w != nil; w = w.next {
+			if rank == e.q.rank && w.q.ticket >= e.q.ticket {
+				break
+			}
+			if f(w.q.s) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cycle is a deadlocked ring of sessions through x, each waiting for the next,
+// or nil. First the blocked sessions that x can reach; if they lead back to x,
+// those that could run were all others done are taken away again and again
+// (with counted pools a ring is necessary but not sufficient); then a ring
+// through what is left.
+func (s *Scheduler) cycle(x *session) []*session {
+	order, back := s.reach(x)
+	if !back {
+		return nil
+	}
+	stuck := make(map[*session]bool, len(order))
+	pools := false
+	for _, y := range order {
+		stuck[y] = true
+		for i := range y.pending.entries {
+			pools = pools || y.pending.entries[i].n.pool
+		}
+	}
+	for again := pools; again; {
+		again = false
+		for _, y := range order {
+			if stuck[y] && y.couldRun(stuck) {
+				delete(stuck, y)
+				again = true
+			}
+		}
+	}
+	if !stuck[x] {
+		return nil
+	}
+	return s.ring(x, stuck)
+}
+
+// reach lists the waiting sessions that x waits for, directly or not; back
+// reports whether one of them waits for x.
+func (s *Scheduler) reach(x *session) (order []*session, back bool) {
+	s.mark++
+	x.mark = s.mark
+	stack := []*session{x}
+	for len(stack) > 0 {
+		y := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		order = append(order, y)
+		y.blockers(func(_ *entry, z *session) bool {
+			back = back || z == x
+			if z.pending != nil && z.mark != s.mark {
+				z.mark = s.mark
+				stack = append(stack, z)
+			}
+			return false
+		})
+	}
+	return order, back
+}
+
+// ring walks from x within stuck until it comes back.
+func (s *Scheduler) ring(x *session, stuck map[*session]bool) []*session {
+	s.mark++
+	var path []*session
+	var walk func(y *session) bool
+	walk = func(y *session) bool {
+		y.mark = s.mark
+		path = append(path, y)
+		if y.blockers(func(_ *entry, z *session) bool {
+			return z == x || stuck[z] && z.mark != s.mark && walk(z)
+		}) {
+			return true
+		}
+		path = path[:len(path)-1]
+		return false
+	}
+	if !walk(x) {
+		return nil
+	}
+	return path
+}
+
+// couldRun: y's request could be granted once everybody outside stuck is done.
+func (y *session) couldRun(stuck map[*session]bool) bool {
+	inTheWay := func(z *session) bool { return stuck[z] && z != y }
+	for i := range y.pending.entries {
+		e := &y.pending.entries[i]
+		if !e.n.pool {
+			if e.blockers(inTheWay) {
+				return false
+			}
+			continue
+		}
+		held := e.units
+		for h := e.n.holders[units].head; h != nil; h = h.next {
+			if h.s == y || stuck[h.s] {
+				held += h.units
+			}
+		}
+		if held > e.n.cap || e.earlier(0, inTheWay) {
+			return false
+		}
+	}
+	return true
+}
+
+// edges says for each session of a ring what it waits for and why.
+func (s *Scheduler) edges(ring []*session) []Edge {
+	out := make([]Edge, len(ring))
+	for i, x := range ring {
+		next := ring[(i+1)%len(ring)]
+		out[i] = Edge{Session: x.id, HeldBy: next.id}
+		x.blockers(func(e *entry, y *session) bool {
+			if y == next {
+				out[i].Token = e.token
+			}
+			return y == next
+		})
+	}
+	return out
+}

@@ -1,0 +1,123 @@
+package scheduler
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/token"
+)
+
+// explainMax bounds the lists of one explanation.
+const explainMax = 16
+
+func compatibleAt(g int, e *entry) bool { return token.Compatible(token.Mode(g), e.want) }
+func bothWaysAt(g int, e *entry) bool   { return bothWays(token.Mode(g), e.want) }
+
+// Wait is one waiting request and why it waits.
+type Wait struct {
+	Session  string
+	Tokens   []string // asked for
+	WaitsFor []string // of these, those that cannot be had now
+	HeldBy   []string // sessions that hold what conflicts
+	Behind   []string // sessions whose turn is earlier
+	Position int      // 1 is next; among those who wait at the same place
+	Since    time.Time
+	Deadline time.Time // zero: none
+}
+
+// Lease is what one session holds.
+type Lease struct {
+	Session string
+	Tokens  []string
+	Fence   uint64 // of its latest grant
+	Since   time.Time
+}
+
+// WaitsFor explains the wait of a session; false if it does not wait.
+func (s *Scheduler) WaitsFor(id string) (Wait, bool) {
+	x := s.sessions[id]
+	if x == nil || x.pending == nil {
+		return Wait{}, false
+	}
+	return s.explain(x.pending, explainMax), true
+}
+
+// Waits explains every wait, oldest first.
+func (s *Scheduler) Waits() []Wait {
+	var out []Wait
+	for _, x := range s.byOrder() {
+		if x.pending != nil {
+			out = append(out, s.explain(x.pending, explainMax))
+		}
+	}
+	return out
+}
+
+// Leases lists every session that was granted something, oldest first.
+func (s *Scheduler) Leases() []Lease {
+	var out []Lease
+	for _, x := range s.byOrder() {
+		if x.fence != 0 {
+			out = append(out, Lease{Session: x.id, Tokens: token.NewSet(x.tokens...).Strings(), Fence: x.fence, Since: x.since})
+		}
+	}
+	return out
+}
+
+func (s *Scheduler) byOrder() []*session {
+	out := make([]*session, 0, len(s.sessions))
+	for _, x := range s.sessions {
+		out = append(out, x)
+	}
+	slices.SortFunc(out, func(a, b *session) int { return cmp.Compare(a.order, b.order) })
+	return out
+}
+
+func (s *Scheduler) explain(q *request, limit int) Wait {
+	w := Wait{Session: q.s.id, Since: q.since, Deadline: q.deadline}
+	for _, t := range q.tokens {
+		w.Tokens = append(w.Tokens, t.String())
+	}
+	for i := range q.entries {
+		e := &q.entries[i]
+		if e.ok() {
+			continue
+		}
+		if w.Position == 0 {
+			w.Position = e.place()
+		}
+		w.WaitsFor = addOnce(w.WaitsFor, e.token, limit)
+		e.holders(func(y *session) bool {
+			w.HeldBy = addOnce(w.HeldBy, y.id, limit)
+			return len(w.HeldBy) == limit
+		})
+		for r := 0; r <= q.rank; r++ {
+			e.earlier(r, func(y *session) bool {
+				w.Behind = addOnce(w.Behind, y.id, limit)
+				return len(w.Behind) == limit
+			})
+		}
+	}
+	return w
+}
+
+// place counts those whose turn at this node is earlier, and the request itself.
+func (e *entry) place() int {
+	n := 1
+	for r := 0; r <= e.q.rank; r++ {
+		for g := range e.n.waiting[r] {
+			for w := e.n.waiting[r][g].head; w != nil && (r < e.q.rank || w.q.ticket < e.q.ticket); w = w.next {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func addOnce(list []string, x string, limit int) []string {
+	if len(list) == limit || slices.Contains(list, x) {
+		return list
+	}
+	return append(list, x)
+}

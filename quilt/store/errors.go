@@ -1,0 +1,57 @@
+package store
+
+import (
+	"errors"
+	"syscall"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// readable gives errors that an operator can cure their fault: a full disk and
+// a folder that cannot be written. Others stay as they are.
+func readable(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := fault.As(err); ok {
+		return err
+	}
+	if isFull(err) {
+		return fault.Wrap(err, fault.Exhausted, "the disk of the data folder is full").
+			WithHint("free some space and try again; nothing was half written")
+	}
+	if code, ok := sqliteCode(err); ok && (code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_CANTOPEN) {
+		return fault.Wrap(err, fault.Unavailable, "the data folder cannot be written").
+			WithHint("check that it exists and belongs to the user quiltd's engine runs as")
+	}
+	return err
+}
+
+func isFull(err error) bool {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return true
+	}
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code() {
+	// A full disk shows as one of these, by the file that could not grow: the
+	// data or log (FULL, WRITE, FSYNC), the shared-memory index (SHMSIZE).
+	case sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC,
+		sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE:
+		return true
+	}
+	return e.Code()&0xff == sqlite3.SQLITE_FULL
+}
+
+func sqliteCode(err error) (int, bool) {
+	var e *sqlite.Error
+	if !errors.As(err, &e) {
+		return 0, false
+	}
+	return e.Code() & 0xff, true
+}

@@ -1,0 +1,154 @@
+// Package store keeps the data behind the tokens: the kv namespaces, and the
+// boot epoch that makes fences rise across restarts. It is one SQLite file.
+//
+// Every write is on disk before it is answered. All writes pass one goroutine,
+// which commits whatever has queued up as one transaction, so many writers
+// share one fsync; reads run beside it on snapshots and never wait.
+//
+// It does not know who may do what: the broker asks the tokens first. It does
+// check fences, in the transaction of the write, because a lease that was lost
+// a moment ago is something only the data can see.
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
+)
+
+// Space names one kv namespace of one tenant.
+type Space struct {
+	Tenant string
+	Name   string // the path of its token: "orders"
+}
+
+// Item is one key with its value. Version rises by one with each write of the
+// key; a key that was removed comes back above every version it ever had.
+type Item struct {
+	Key     string
+	Value   []byte // JSON, as it was put
+	Version uint64
+}
+
+// Kind of a write.
+type Kind int
+
+const (
+	Put      Kind = iota // set the value, whatever is there
+	Swap                 // set it if the version is Expect; 0: if there is none
+	SwapAway             // remove it if the version is Expect
+	Remove               // remove it, whatever is there
+)
+
+// Write is one change under one lease.
+type Write struct {
+	Space  Space
+	Key    string
+	Kind   Kind
+	Value  []byte
+	Expect uint64
+	TTL    time.Duration // 0: for ever
+
+	// Fence is the lease's. Shared says that the lease lets others write at the
+	// same time (verb a), so only a later exclusive lease makes it stale.
+	Fence  uint64
+	Shared bool
+}
+
+// Written is what a write did.
+type Written struct {
+	Version uint64 // of the key now; 0 when it was removed
+	Removed bool   // something was there and is gone
+}
+
+// Query asks for keys in byte order.
+type Query struct {
+	Prefix string
+	After  string // exclusive
+	Limit  int    // 0: DefaultPage; at most MaxPage
+}
+
+// Page is one answer to a Query. Next is the After of the following page, ""
+// at the end.
+type Page struct {
+	Items []Item
+	Next  string
+}
+
+// Bounds of a page.
+const (
+	DefaultPage   = 100
+	MaxPage       = 1000
+	maxPageBytes  = 4 << 20
+	sweepInterval = time.Minute
+)
+
+// Store is one open data file. Its methods may be called concurrently.
+type Store struct {
+	epoch  uint64
+	read   *sql.DB
+	writer *writer
+}
+
+// Open opens or makes the data file in dir, raises the boot epoch by one and
+// makes that durable. One process may have it open.
+func Open(dir string, log *slog.Logger) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, readable(fmt.Errorf("data folder: %w", err))
+	}
+	path := filepath.Join(dir, "quilt.db")
+	w, epoch, err := openWriter(path, log)
+	if err != nil {
+		return nil, readable(fmt.Errorf("open %s: %w", path, err))
+	}
+	read, err := openDB(path, 4)
+	if err != nil {
+		w.close()
+		return nil, readable(fmt.Errorf("open %s: %w", path, err))
+	}
+	return &Store{epoch: epoch, read: read, writer: w}, nil
+}
+
+// Epoch is the number of times this data has been opened. Fences of one epoch
+// are epoch<<40 | counter, so they rise over restarts.
+func (s *Store) Epoch() uint64 { return s.epoch }
+
+// FirstFence is the fence below all fences of this epoch.
+func (s *Store) FirstFence() uint64 { return s.epoch << 40 }
+
+// Write applies w and returns when it is durable or refused. Faults: Conflict
+// (a version or the fence does not hold), Exhausted (the disk is full),
+// Cancelled (ctx ended before it was begun; once begun it is always finished,
+// so an answer is never a guess).
+func (s *Store) Write(ctx context.Context, w Write) (Written, error) {
+	return s.writer.submit(ctx, w)
+}
+
+// Close finishes the queued writes and closes the file.
+func (s *Store) Close() error {
+	werr := s.writer.close()
+	if err := s.read.Close(); err != nil {
+		return err
+	}
+	return werr
+}
+
+func openDB(path string, conns int) (*sql.DB, error) {
+	// Small caches: the kernel's page cache already has the file.
+	dsn := "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
+		"&_pragma=busy_timeout(5000)&_pragma=cache_size(-256)&_pragma=journal_size_limit(4194304)"
+	db, err := sql.Open("sqlite", dsn)
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(conns)
+	db.SetMaxIdleConns(1)
+	db.SetConnMaxIdleTime(time.Minute)
+	return db, nil
+}
