@@ -1,0 +1,158 @@
+package daemon
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/llm"
+)
+
+// Config is all there is to set. The file is TOML with the names below; flags
+// win over it. Nothing is needed to start.
+type Config struct {
+	// Data holds everything: aria/ (ours), quilt/ (quiltd's), run/ (the socket).
+	Data string `toml:"data"`
+	// Listen is the public address. There is no TLS: keep it on loopback, or
+	// behind something that has.
+	Listen string `toml:"listen"`
+	// Socket of quiltd; empty: DATA/run/quilt.sock.
+	Socket string `toml:"socket"`
+	// Quiltd is the program that `up` starts; empty: beside ariad, or in PATH.
+	Quiltd string `toml:"quiltd"`
+	// Bun is handed to quiltd; empty: quiltd looks for it.
+	Bun string `toml:"bun"`
+	// Tools and Agents bound what runs at once; more wait their turn.
+	Tools  int `toml:"tools"`
+	Agents int `toml:"agents"`
+	// Grace is how long runs may go on after SIGTERM.
+	Grace duration `toml:"grace"`
+	// User and QuiltUser are the ids that `up` gives to ariad and quiltd.
+	User      int `toml:"user"`
+	QuiltUser int `toml:"quilt_user"`
+	// Models are the providers that agents may name before the colon.
+	Models llm.Catalog `toml:"models"`
+}
+
+// defaults of everything.
+func defaults() Config {
+	return Config{
+		Data: "/var/lib/aria", Listen: "127.0.0.1:7600",
+		Tools: 64, Agents: 128, Grace: duration(10 * time.Second),
+		User: 64101, QuiltUser: 64102, Models: llm.DefaultCatalog(),
+	}
+}
+
+type duration time.Duration
+
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = duration(v)
+	return err
+}
+
+func (d duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
+
+// parse reads flags, and the file where there is one.
+func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) {
+	cfg = defaults()
+	var flags Config
+	var file string
+	fs := flag.NewFlagSet("ariad", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() { fmt.Fprint(stderr, usage); fs.PrintDefaults() }
+	fs.StringVar(&file, "config", "", "configuration file (default DATA/ariad.toml, if there is one)")
+	fs.StringVar(&flags.Data, "data", "", "data folder (default "+cfg.Data+")")
+	fs.StringVar(&flags.Listen, "listen", "", "public address (default "+cfg.Listen+")")
+	fs.StringVar(&flags.Socket, "socket", "", "socket of quiltd (default DATA/run/quilt.sock)")
+	fs.StringVar(&flags.Quiltd, "quiltd", "", "the quiltd program that up starts")
+	fs.StringVar(&flags.Bun, "bun", "", "the bun program, handed to quiltd")
+	fs.BoolVar(&print, "print-config", false, "print what holds and exit")
+	if err := fs.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return cfg, false, err
+		}
+		return cfg, false, fault.Wrap(err, fault.Invalid, "wrong flags").WithHint("see ariad -h")
+	}
+	if fs.NArg() > 0 {
+		return cfg, false, fault.New(fault.Invalid, "%q was not expected", fs.Arg(0)).WithHint("flags come after the command: ariad up --data DIR")
+	}
+	if err := cfg.read(file, flags.Data); err != nil {
+		return cfg, false, err
+	}
+	for _, o := range []struct{ to, from *string }{{&cfg.Data, &flags.Data}, {&cfg.Listen, &flags.Listen},
+		{&cfg.Socket, &flags.Socket}, {&cfg.Quiltd, &flags.Quiltd}, {&cfg.Bun, &flags.Bun}} {
+		if *o.from != "" {
+			*o.to = *o.from
+		}
+	}
+	return cfg, print, cfg.check()
+}
+
+// read takes in the file; only one that was named must be there.
+func (c *Config) read(file, data string) error {
+	named := file != ""
+	if !named {
+		if data == "" {
+			data = c.Data
+		}
+		file = filepath.Join(data, "ariad.toml")
+	}
+	meta, err := toml.DecodeFile(file, c)
+	if !named && errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	var syntax toml.ParseError
+	switch {
+	case errors.As(err, &syntax):
+		return fault.New(fault.Invalid, "%s:%d: %s", file, syntax.Position.Line, syntax.Message).WithHint("see ariad -print-config for every name")
+	case err != nil:
+		return fault.Wrap(err, fault.Invalid, "configuration %s cannot be read", file)
+	}
+	if odd := meta.Undecoded(); len(odd) > 0 {
+		return fault.New(fault.Invalid, "%s: unknown setting %q", file, odd[0]).WithHint("see ariad -print-config for every name")
+	}
+	for name, p := range llm.DefaultCatalog() {
+		if _, ok := c.Models[name]; !ok {
+			c.Models[name] = p
+		}
+	}
+	return nil
+}
+
+func (c *Config) check() error {
+	abs, err := filepath.Abs(c.Data)
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "data folder %s", c.Data)
+	}
+	c.Data = abs
+	if c.Socket == "" {
+		c.Socket = filepath.Join(c.Data, "run", "quilt.sock")
+	}
+	switch {
+	case len(c.Socket) > 107:
+		return fault.New(fault.Invalid, "the socket path %s has more than 107 bytes, which Linux refuses", c.Socket).
+			WithHint("choose a shorter data folder")
+	case c.Tools < 1 || c.Agents < 1:
+		return fault.New(fault.Invalid, "tools and agents must be at least 1")
+	case c.User <= 0 || c.QuiltUser <= 0 || c.User == c.QuiltUser:
+		return fault.New(fault.Invalid, "user and quilt_user must be two different ids, neither of them root's")
+	}
+	return nil
+}
+
+func (c *Config) print(w io.Writer) error {
+	return toml.NewEncoder(w).Encode(c)
+}
+
+// own is the folder of ariad itself.
+func (c *Config) own() string { return filepath.Join(c.Data, "aria") }
+
+func (c *Config) credential() string { return filepath.Join(c.own(), "credential") }

@@ -1,0 +1,164 @@
+package daemon
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	_ "modernc.org/sqlite"
+
+	"github.com/ariacomputecompany/firmware/aria/api"
+	"github.com/ariacomputecompany/firmware/aria/execution"
+	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/aria/task"
+	"github.com/ariacomputecompany/firmware/aria/tokenapi"
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// serve runs this daemon until SIGTERM or SIGINT.
+func serve(cfg Config, log *slog.Logger) error {
+	begin := time.Now()
+	debug.SetGCPercent(40) // small before fast: the work happens in containers
+	if err := os.MkdirAll(cfg.own(), 0o700); err != nil {
+		return fault.Wrap(err, fault.Denied, "the data folder %s cannot be made", cfg.own()).WithHint("give --data a folder of yours")
+	}
+	unlock, err := lock(filepath.Join(cfg.own(), "lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	bearer, err := credential(cfg.credential())
+	if err != nil {
+		return err
+	}
+	ln, err := listen(cfg.Listen, log)
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	db, err := open(filepath.Join(cfg.own(), "aria.db"))
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	quilt, err := tokenapi.Dial(cfg.Socket)
+	if err != nil {
+		return err
+	}
+	defer quilt.Close()
+
+	reg, err := registry.New(db, filepath.Join(cfg.own(), "bundles"), log)
+	if err != nil {
+		return err
+	}
+	run := execution.New(reg, quilt, log)
+	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
+		bundle.Tool:  run,
+		bundle.Agent: &agents{reg: reg, check: run.Check, models: cfg.Models, log: log},
+	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents}, log)
+	if err != nil {
+		return err
+	}
+	if err := tasks.Recover(context.Background()); err != nil {
+		return err
+	}
+	streams, cut := context.WithCancel(context.Background())
+	defer cut()
+	srv := api.Server(api.New(streams, api.Deps{
+		Registry: reg, Tasks: tasks, Credential: bearer, Version: Version, Started: begin, Log: log,
+		Quilt: func(ctx context.Context) (string, error) {
+			st, err := quilt.Status(ctx)
+			return st.Isolation, err
+		},
+	}), log)
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	log.Info("ariad ready", "listen", ln.Addr(), "took", time.Since(begin))
+	return wait(cfg, srv, tasks, failed, cut, log)
+}
+
+// wait serves until a signal, then stops in order: intake, runs, streams, port.
+func wait(cfg Config, srv *http.Server, tasks *task.Tasks, failed chan error, cut func(), log *slog.Logger) error {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case sig := <-signals:
+		log.Info("ariad stopping", "signal", sig.String(), "runs", tasks.Open())
+	}
+	grace, cancel := context.WithTimeout(context.Background(), time.Duration(cfg.Grace))
+	defer cancel()
+	go func() { <-signals; cancel() }() // a second signal ends the grace
+	tasks.Close(grace)
+	cut()
+	end, cancelEnd := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancelEnd()
+	if srv.Shutdown(end) != nil {
+		_ = srv.Close()
+	}
+	log.Info("ariad stopped")
+	return nil
+}
+
+// open opens the store. Full sync: what was acknowledged survives a power cut.
+func open(path string) (*sql.DB, error) {
+	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-1024)",
+		"journal_size_limit(16777216)", "temp_store(MEMORY)"}, "_txlock": {"immediate"}}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(2)
+	db.SetConnMaxIdleTime(time.Minute)
+	if err := db.Ping(); err != nil {
+		return nil, fault.Wrap(err, fault.Unavailable, "the store %s cannot be opened", path).
+			WithHint("is there space on the disk, and does this user own the folder?")
+	}
+	return db, os.Chmod(path, 0o600)
+}
+
+// lock keeps a second process out of the same folder for as long as we live.
+func lock(path string) (unlock func(), err error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Denied, "%s cannot be opened", path).WithHint("does this user own the data folder?")
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		f.Close()
+		return nil, fault.New(fault.Conflict, "another process uses the data folder %s", filepath.Dir(path)).
+			WithHint("stop it, or give --data another folder")
+	}
+	return func() { f.Close() }, nil
+}
+
+func listen(addr string, log *slog.Logger) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "%q is not an address to listen on", addr).WithHint("write host:port, such as 127.0.0.1:7600")
+	}
+	ln, err := net.Listen("tcp", addr)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fault.New(fault.Conflict, "%s is in use by another program", addr).WithHint("stop it, or choose another address with --listen")
+	}
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "cannot listen on %s", addr).WithHint("choose another address with --listen")
+	}
+	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+		log.Warn("listening beyond this machine without TLS: the credential crosses the network in the clear", "listen", ln.Addr())
+	}
+	return ln, nil
+}

@@ -1,0 +1,192 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// up prepares the folders, starts both daemons as their own users and keeps
+// them running until SIGTERM or SIGINT. It opens no store and serves nothing.
+func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
+	debug.SetGCPercent(20)
+	if os.Geteuid() != 0 {
+		return fault.New(fault.Denied, "ariad up needs root to make containers and to give each daemon its own user").
+			WithHint("run it with sudo; only a few hundred lines keep root, everything else gives it up")
+	}
+	quiltd, err := find(cfg.Quiltd, "quiltd")
+	if err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("own path: %w", err)
+	}
+	if err := folders(cfg); err != nil {
+		return err
+	}
+	unlock, err := lock(filepath.Join(cfg.Data, "lock"))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if ln, err := listen(cfg.Listen, slog.New(slog.DiscardHandler)); err != nil {
+		return err
+	} else {
+		ln.Close() // it was free; the daemon itself says it if that changes
+	}
+	quiltArgs := []string{"--data", cfg.Data}
+	if cfg.Bun != "" {
+		quiltArgs = append(quiltArgs, "--bun", cfg.Bun)
+	}
+	return supervise(cfg, stdout, log,
+		child{name: "quiltd", path: quiltd, args: quiltArgs, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}},
+		child{name: "ariad", path: self, args: []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket},
+			// The group of quiltd is the one that may open its socket.
+			attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Credential: &syscall.Credential{
+				Uid: uint32(cfg.User), Gid: uint32(cfg.User), Groups: []uint32{uint32(cfg.QuiltUser)}}},
+			sealed: true})
+}
+
+// supervise runs the children until a signal, or until one says that trying
+// again is no use.
+func supervise(cfg Config, stdout io.Writer, log *slog.Logger, children ...child) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	ctx, give := context.WithCancelCause(ctx)
+	defer give(nil)
+	var all sync.WaitGroup
+	for _, c := range children {
+		all.Go(func() {
+			if err := c.keep(ctx, log); err != nil {
+				give(err)
+			}
+		})
+	}
+	if ready(ctx, cfg.Listen) {
+		fmt.Fprintf(stdout, "aria ready  http://%s  credential %s\n", cfg.Listen, cfg.credential())
+	}
+	<-ctx.Done()
+	all.Wait()
+	if cause := context.Cause(ctx); fault.CodeOf(cause) != fault.Internal {
+		return cause
+	}
+	return nil
+}
+
+// find looks for a program where it was said to be, beside this one, or in PATH.
+func find(given, name string) (string, error) {
+	if given == "" {
+		if self, err := os.Executable(); err == nil {
+			beside := filepath.Join(filepath.Dir(self), name)
+			if st, err := os.Stat(beside); err == nil && st.Mode().IsRegular() {
+				return beside, nil
+			}
+		}
+		given = name
+	}
+	path, err := exec.LookPath(given)
+	if err != nil {
+		return "", fault.New(fault.NotFound, "%s was not found", given).
+			WithHint("put it beside ariad, or say where it is with --%s", name)
+	}
+	return filepath.Abs(path)
+}
+
+// folders makes DATA/{aria,quilt,run} for their owners. Neither daemon can read
+// what is the other's; run holds the one socket between them.
+func folders(cfg Config) error {
+	if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
+		return disk(err, cfg.Data)
+	}
+	for _, d := range []struct {
+		name string
+		uid  int
+		mode os.FileMode
+	}{{"aria", cfg.User, 0o700}, {"quilt", cfg.QuiltUser, 0o700}, {"run", cfg.QuiltUser, 0o750}} {
+		path := filepath.Join(cfg.Data, d.name)
+		if err := os.Mkdir(path, d.mode); err != nil && !errors.Is(err, os.ErrExist) {
+			return disk(err, path)
+		}
+		st, err := os.Lstat(path)
+		if err != nil {
+			return disk(err, path)
+		}
+		if !st.IsDir() {
+			return fault.New(fault.Invalid, "%s is not a folder", path).WithHint("move it away")
+		}
+		if err := errors.Join(os.Lchown(path, d.uid, d.uid), os.Chmod(path, d.mode)); err != nil {
+			return disk(err, path)
+		}
+	}
+	return reachable(cfg.Data)
+}
+
+// reachable makes sure that users without privilege can get to the folder.
+func reachable(path string) error {
+	for dir := path; ; dir = filepath.Dir(dir) {
+		st, err := os.Stat(dir)
+		if err != nil {
+			return disk(err, dir)
+		}
+		if st.Mode().Perm()&0o001 == 0 {
+			return fault.New(fault.Denied, "the daemons' users cannot get into %s (mode %04o)", dir, st.Mode().Perm()).
+				WithHint("chmod o+x %s, or give --data another folder", dir)
+		}
+		if dir == filepath.Dir(dir) {
+			return nil
+		}
+	}
+}
+
+func disk(err error, path string) error {
+	return fault.Wrap(err, fault.Denied, "the data folder %s cannot be prepared", path).
+		WithHint("is there space on the disk, and is it writable? --data names another folder")
+}
+
+// ready asks the public port until it says that both daemons answer.
+func ready(ctx context.Context, addr string) bool {
+	for ctx.Err() == nil {
+		if asks(addr) {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+	return false
+}
+
+// asks is one GET /readyz by hand: an HTTP client would double this process.
+func asks(addr string) bool {
+	if strings.HasPrefix(addr, ":") {
+		addr = "127.0.0.1" + addr
+	}
+	c, err := net.DialTimeout("tcp", addr, time.Second)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+	if _, err := io.WriteString(c, "GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"); err != nil {
+		return false
+	}
+	var line [15]byte
+	_, err = io.ReadFull(c, line[:])
+	return err == nil && string(line[9:12]) == "200"
+}

@@ -1,0 +1,150 @@
+package execution
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/aria/task"
+	"github.com/ariacomputecompany/firmware/aria/tokenapi"
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// plan is what running a unit needs and what stays the same from run to run.
+type plan struct {
+	unit   registry.Unit
+	bundle *bundle.Bundle
+	input  *shape
+	output *shape
+	files  []tokenapi.File
+}
+
+// maxPlans bounds the cache.
+const maxPlans = 128
+
+func (x *Executor) plan(u registry.Unit) (*plan, error) {
+	x.mu.Lock()
+	p := x.plans[u.Ref()]
+	x.mu.Unlock()
+	if p != nil {
+		return p, nil
+	}
+	b, err := x.reg.Open(u.Digest)
+	if err != nil {
+		return nil, err
+	}
+	p = &plan{unit: u, bundle: b}
+	if p.input, err = newShape(u, "input", u.Input); err != nil {
+		return nil, err
+	}
+	if p.output, err = newShape(u, "output", u.Output); err != nil {
+		return nil, err
+	}
+	if u.Entry != nil {
+		if p.files, err = code(b, u.Entry.Code); err != nil {
+			return nil, err
+		}
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.plans) >= maxPlans {
+		clear(x.plans)
+	}
+	x.plans[u.Ref()] = p
+	return p, nil
+}
+
+// request is the execution of a job, still without its id.
+func (p *plan) request(job task.Job) (tokenapi.Request, error) {
+	if p.unit.Entry == nil {
+		return tokenapi.Request{}, fault.New(fault.Unimplemented, "%s has no code to run", p.unit.Name)
+	}
+	value, err := decode(job.Input)
+	if err != nil {
+		return tokenapi.Request{}, fmt.Errorf("input of %s: %w", job.Run, err)
+	}
+	args, names := positions(p.unit.Unit, value)
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return tokenapi.Request{}, fmt.Errorf("arguments of %s: %w", job.Run, err)
+	}
+	var rich json.RawMessage
+	if list := p.input.revive(args, names); len(list) > 0 {
+		if rich, err = json.Marshal(list); err != nil {
+			return tokenapi.Request{}, fmt.Errorf("arguments of %s: %w", job.Run, err)
+		}
+	}
+	u := p.unit
+	return tokenapi.Request{
+		Unit: u.Name, Tokens: u.Tokens, Files: p.files,
+		Entry: u.Entry.Code, Export: u.Entry.Export, Method: u.Entry.Method, Args: raw, Revive: rich,
+		Limits: tokenapi.Limits{Memory: u.Limits.MemoryBytes, CPUMillis: u.Limits.CPUMillis,
+			Wall: time.Duration(u.Limits.TimeoutMS) * time.Millisecond},
+	}, nil
+}
+
+// positions turns the input object into positional arguments. Absent ones at
+// the end are left out; an absent one before a present one is null, since JSON
+// has no undefined. Each argument comes with the schema path it stands under.
+func positions(u *bundle.Unit, input any) (args []any, paths [][]string) {
+	args = []any{}
+	object, _ := input.(map[string]any)
+	for i, name := range u.Params {
+		v, ok := object[name]
+		if u.Rest && i == len(u.Params)-1 {
+			list, _ := v.([]any)
+			for j, item := range list {
+				args = append(args, item)
+				paths = append(paths, []string{name, fmt.Sprint(j)})
+			}
+			break
+		}
+		if !ok && !later(u.Params[i+1:], object) {
+			break
+		}
+		args = append(args, v)
+		paths = append(paths, []string{name})
+	}
+	return args, paths
+}
+
+func later(names []string, object map[string]any) bool {
+	return slices.ContainsFunc(names, func(n string) bool { _, ok := object[n]; return ok })
+}
+
+// importing finds every text in code that could name another file of it. To
+// take one too many costs a file, to miss one costs the run.
+var importing = regexp.MustCompile(`["'](\.{1,2}/[^"'\n\\]+\.m?js)["']`)
+
+// code is the entry and every file it can import.
+func code(b *bundle.Bundle, entry string) ([]tokenapi.File, error) {
+	all := map[string]bool{}
+	for name := range b.Manifest.Files {
+		all[name] = true
+	}
+	var out []tokenapi.File
+	queue, seen := []string{entry}, map[string]bool{entry: true}
+	for len(queue) > 0 {
+		name := queue[0]
+		queue = queue[1:]
+		content, err := b.File(name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, tokenapi.File{Path: name, Content: content})
+		for _, m := range importing.FindAllSubmatch(content, -1) {
+			next := path.Join(path.Dir(name), string(m[1]))
+			if all[next] && !seen[next] && strings.HasPrefix(next, "code/") {
+				seen[next] = true
+				queue = append(queue, next)
+			}
+		}
+	}
+	return out, nil
+}

@@ -1,0 +1,195 @@
+package task
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// errStopping cancels a run that waits while ariad stops: it stays pending.
+var errStopping = errors.New("ariad is stopping")
+
+// drive takes one accepted run to its end.
+func (t *Tasks) drive(l *live, slot *queue, hasSlot bool) {
+	defer t.running.Done()
+	ctx := l.ctx
+	if !l.deadline.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, l.deadline,
+			fault.New(fault.Timeout, "the run's deadline passed").WithHint("give it more time"))
+		defer cancel()
+	}
+	if !hasSlot {
+		err := t.line(ctx, l, slot)
+		if errors.Is(err, errStopping) {
+			t.drop(l)
+			return
+		}
+		if err != nil {
+			t.finish(l, Outcome{}, err)
+			return
+		}
+	}
+	if slot != nil {
+		defer slot.leave()
+	}
+	out, err := t.work(ctx, l)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		// Whoever stopped it said why; what the work made of it matters less.
+		if f, ok := fault.As(cause); ok {
+			err = f
+		}
+	}
+	t.finish(l, out, err)
+}
+
+// line waits for a slot and puts on disk that the run is running, before it is.
+func (t *Tasks) line(ctx context.Context, l *live, slot *queue) error {
+	tk, ahead := slot.enter(l.root)
+	select {
+	case <-tk.ready:
+	default:
+		_ = t.emit(l, "queued", map[string]any{"for": "slot", "ahead": ahead})
+	}
+	select {
+	case <-tk.ready:
+	case <-ctx.Done():
+		slot.abandon(tk)
+		return context.Cause(ctx)
+	}
+	err := t.journal.wait(func(tx *sql.Tx) error {
+		_, err := tx.Exec(`UPDATE runs SET state = 'running' WHERE id = ?`, l.run.ID)
+		return err
+	})
+	if err != nil {
+		slot.leave()
+		return unwritable(err)
+	}
+	l.mu.Lock()
+	l.run.State = Running
+	l.mu.Unlock()
+	return nil
+}
+
+func (t *Tasks) work(ctx context.Context, l *live) (out Outcome, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.log.Error("run panicked", "task", l.run.ID, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	if cause := context.Cause(ctx); cause != nil {
+		return Outcome{}, cause
+	}
+	return t.runners[l.unit.Kind].Run(ctx, Job{
+		Run: l.run.ID, Unit: l.unit, Input: l.run.Input,
+		Emit:   func(kind string, data any) error { return t.emit(l, kind, data) },
+		Invoke: t.invoke(l),
+	})
+}
+
+// ended is the data of the last event.
+type ended struct {
+	State  State           `json:"state"`
+	Output json.RawMessage `json:"output,omitempty"` // unless it is over maxInline
+	Bytes  int             `json:"output_bytes,omitempty"`
+	Error  *storedError    `json:"error,omitempty"`
+	Usage  any             `json:"usage,omitempty"`
+	TookUS int64           `json:"took_us"`
+}
+
+// maxInline: a bigger output is read with Get, not journaled twice.
+const maxInline = 64 << 10
+
+// finish journals the end and lets everybody see it once it is on disk.
+func (t *Tasks) finish(l *live, out Outcome, err error) {
+	l.mu.Lock()
+	if l.broken != nil {
+		err = unwritable(l.broken)
+	}
+	l.mu.Unlock()
+	r := l.snapshot()
+	r.Ended = time.Now()
+	data := ended{Usage: out.Usage, TookUS: r.Ended.Sub(r.Created).Microseconds()}
+	switch {
+	case err == nil:
+		r.State, r.Output = Done, out.Output
+		if data.Output = out.Output; len(out.Output) > maxInline {
+			data.Output, data.Bytes = nil, len(out.Output)
+		}
+	default:
+		r.Error = t.face(r.ID, err)
+		if r.State = Failed; r.Error.Code == fault.Cancelled {
+			r.State = Cancelled
+		}
+	}
+	data.State, data.Error = r.State, store(r.Error)
+	t.close(l, r, data)
+	t.log.Info("run ended", "task", r.ID, "unit", r.Unit, "state", r.State, "took", r.Ended.Sub(r.Created))
+}
+
+// face is the error that a person reads; anything without one goes to the log.
+func (t *Tasks) face(id ID, err error) *fault.Error {
+	f, ok := fault.As(err)
+	if !ok {
+		t.log.Error("run failed", "task", id, "err", err)
+		return fault.New(fault.Internal, "internal error in %s", id).WithHint("see the log of ariad")
+	}
+	if f.Cause != nil {
+		t.log.Warn("run failed", "task", id, "err", err)
+	}
+	return f
+}
+
+// close writes the end. If the journal does not take it even at a second try,
+// the end stands in memory, honestly as a failure, and the process goes on.
+func (t *Tasks) close(l *live, r Run, data ended) {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		raw = []byte(`{"state":"failed"}`)
+	}
+	l.mu.Lock()
+	t.append(l, "ended", raw, func(tx *sql.Tx) error { return updateEnded(tx, r) })
+	for l.waiting > 0 {
+		ch := l.changed
+		l.mu.Unlock()
+		<-ch
+		l.mu.Lock()
+	}
+	broken := l.broken
+	last := l.run.LastSeq
+	l.mu.Unlock()
+
+	if broken != nil {
+		r.State, r.Output = Failed, nil
+		r.Error = t.face(r.ID, unwritable(broken))
+		raw, _ = json.Marshal(ended{State: Failed, Error: store(r.Error), TookUS: data.TookUS})
+		ev := Event{Run: r.ID, Seq: last + 1, Time: time.Now(), Kind: "ended", Data: raw}
+		broken = t.journal.wait(func(tx *sql.Tx) error {
+			if err := insertEvent(tx, ev); err != nil {
+				return err
+			}
+			return updateEnded(tx, r)
+		})
+		l.mu.Lock()
+		l.keep(ev)
+		l.mu.Unlock()
+	}
+	l.mu.Lock()
+	r.LastSeq = l.run.LastSeq
+	l.run = r
+	l.finished = true
+	l.notify()
+	l.mu.Unlock()
+	close(l.done)
+	if broken == nil {
+		t.drop(l)
+	}
+	l.cancel(nil)
+}

@@ -1,0 +1,130 @@
+package task
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/aria/registry"
+)
+
+// live is a run that has not ended, or whose end could not be written.
+type live struct {
+	unit     registry.Unit
+	parent   *live
+	root     ID // the run at the top, for fairness
+	depth    int
+	callID   string
+	deadline time.Time // zero: none
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	done     chan struct{} // closed when the end can be read
+
+	mu       sync.Mutex
+	run      Run
+	next     uint64        // sequence number of the last event given out
+	waiting  int           // events given out and not yet on disk
+	tail     []Event       // the latest events on disk
+	bytes    int           // of tail
+	changed  chan struct{} // closed and made anew when anything below mu changes
+	broken   error         // the journal refused an event: no more are written
+	finished bool
+}
+
+const (
+	tailEvents = 512
+	tailBytes  = 256 << 10
+	// maxWaiting holds back a unit that logs faster than the disk takes it.
+	maxWaiting = 256
+)
+
+// emit journals one event. It returns before the event is on disk, but holds a
+// fast talker back; an error means that the journal cannot be written.
+func (t *Tasks) emit(l *live, kind string, data any) error {
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return fmt.Errorf("event %s: %w", kind, err)
+	}
+	l.mu.Lock()
+	for l.waiting >= maxWaiting && l.broken == nil {
+		ch := l.changed
+		l.mu.Unlock()
+		<-ch
+		l.mu.Lock()
+	}
+	defer l.mu.Unlock()
+	if l.broken != nil {
+		return unwritable(l.broken)
+	}
+	t.append(l, kind, raw, nil)
+	return nil
+}
+
+// append gives out the next event and queues its write, with one more write in
+// the same transaction if there is one. l.mu is held.
+func (t *Tasks) append(l *live, kind string, data json.RawMessage, also func(*sql.Tx) error) {
+	l.next++
+	l.waiting++
+	ev := Event{Run: l.run.ID, Seq: l.next, Time: time.Now(), Kind: kind, Data: data}
+	t.journal.add(op{
+		do: func(tx *sql.Tx) error {
+			if err := l.problem(); err != nil {
+				return err // an event is missing before this one: a gap would be a lie
+			}
+			if err := insertEvent(tx, ev); err != nil {
+				return err
+			}
+			if also != nil {
+				return also(tx)
+			}
+			return nil
+		},
+		done: func(err error) { l.written(ev, err) },
+	})
+}
+
+func (l *live) problem() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.broken
+}
+
+// written is told by the journal what became of an event.
+func (l *live) written(ev Event, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting--
+	if err != nil && l.broken == nil {
+		l.broken = err
+		l.cancel(unwritable(err))
+	}
+	if err == nil {
+		l.keep(ev)
+	}
+	l.notify()
+}
+
+// keep puts an event that can be shown at the end of the tail. l.mu is held.
+func (l *live) keep(ev Event) {
+	l.tail = append(l.tail, ev)
+	l.bytes += len(ev.Data)
+	l.run.LastSeq = ev.Seq
+	for len(l.tail) > tailEvents || l.bytes > tailBytes && len(l.tail) > 1 {
+		l.bytes -= len(l.tail[0].Data)
+		l.tail = l.tail[1:]
+	}
+}
+
+func (l *live) notify() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}
+
+func (l *live) snapshot() Run {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.run
+}

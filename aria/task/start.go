@@ -1,0 +1,201 @@
+package task
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// Request is what somebody asks for.
+type Request struct {
+	Unit     string          // reference, as registry.Resolve takes it
+	Input    json.RawMessage // or
+	Words    string
+	Deadline time.Duration // from now; 0: none but the unit's own timeout
+	Key      string        // idempotency key; the same key answers with the same run
+}
+
+// asked is a fingerprint of the request, to tell a repeat from a mix-up.
+func (r Request) asked() []byte {
+	var compact bytes.Buffer
+	if json.Compact(&compact, r.Input) != nil {
+		compact.Write(r.Input)
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "%q %q %q %d", r.Unit, compact.Bytes(), r.Words, r.Deadline)
+	return h.Sum(nil)
+}
+
+// Start accepts a task; when it returns, the run is on disk. Errors: NotFound,
+// Invalid (the input does not fit), Conflict (the key was used for something
+// else), Unimplemented (teams, pipelines), Exhausted (disk), Unavailable.
+func (t *Tasks) Start(ctx context.Context, req Request) (Run, error) {
+	if len(req.Key) > 256 {
+		return Run{}, fault.New(fault.Invalid, "the idempotency key has more than 256 bytes").WithHint("use a UUID")
+	}
+	if req.Deadline < 0 {
+		return Run{}, fault.New(fault.Invalid, "the deadline lies in the past").WithHint("give milliseconds from now")
+	}
+	if req.Key != "" {
+		if r, ok, err := t.repeated(ctx, req); ok || err != nil {
+			return r, err
+		}
+	}
+	u, err := t.reg.Resolve(req.Unit)
+	if err != nil {
+		return Run{}, err
+	}
+	l, err := t.prepare(u, req.Input, req.Words)
+	if err != nil {
+		return Run{}, err
+	}
+	if req.Deadline > 0 {
+		l.deadline = l.run.Created.Add(req.Deadline)
+	}
+	l.root = l.run.ID
+	err = t.accept(context.Background(), l, req.Key, req.asked())
+	if errors.Is(err, errRepeated) {
+		r, _, err := t.repeated(ctx, req)
+		return r, err
+	}
+	if err != nil {
+		return Run{}, err
+	}
+	return l.snapshot(), nil
+}
+
+// errRepeated: another Start with the same key came first.
+var errRepeated = errors.New("idempotency key is in use")
+
+func (t *Tasks) repeated(ctx context.Context, req Request) (Run, bool, error) {
+	var id ID
+	var asked []byte
+	err := t.db.QueryRowContext(ctx, `SELECT id, asked FROM runs WHERE key = ?`, req.Key).Scan(&id, &asked)
+	if errors.Is(err, sql.ErrNoRows) {
+		return Run{}, false, nil
+	}
+	if err != nil {
+		return Run{}, false, fmt.Errorf("idempotency key: %w", err)
+	}
+	if !bytes.Equal(asked, req.asked()) {
+		return Run{}, false, fault.New(fault.Conflict, "the idempotency key was used for another request (run %s)", id).
+			WithHint("use a new key for a new request")
+	}
+	r, err := t.Get(ctx, id)
+	return r, err == nil, err
+}
+
+// prepare checks everything that can be checked before a run exists.
+func (t *Tasks) prepare(u registry.Unit, input json.RawMessage, words string) (*live, error) {
+	runner, err := t.runner(u)
+	if err != nil {
+		return nil, err
+	}
+	if len(input) > 0 && words != "" {
+		return nil, fault.New(fault.Invalid, "both input and words were given").WithHint("give one of them")
+	}
+	checked, err := runner.Check(u, input, words)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	return &live{unit: u, done: make(chan struct{}), changed: make(chan struct{}), run: Run{
+		ID: newID(now), Unit: u.Name, Kind: u.Kind, Bundle: u.Digest, State: Pending, Input: checked, Created: now}}, nil
+}
+
+// accepted is the data of the first event.
+type accepted struct {
+	Unit     string        `json:"unit"`
+	Kind     bundle.Kind   `json:"kind"`
+	Bundle   bundle.Digest `json:"bundle"`
+	Version  string        `json:"version"` // name@version
+	Parent   ID            `json:"parent,omitempty"`
+	Call     string        `json:"call,omitempty"`
+	Deadline int64         `json:"deadline_unix_ms,omitempty"`
+}
+
+// accept puts the run on disk and sets it going. With a free slot it is born
+// running, which saves a second sync.
+func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) error {
+	l.ctx, l.cancel = context.WithCancelCause(base)
+	t.mu.Lock()
+	if t.closing && l.parent == nil {
+		t.mu.Unlock()
+		return fault.New(fault.Unavailable, "ariad is stopping").WithHint("try again when it is up")
+	}
+	t.live[l.run.ID] = l
+	t.running.Add(1)
+	t.mu.Unlock()
+
+	slot := t.slot(l)
+	hasSlot := slot == nil || slot.try()
+	if hasSlot {
+		l.mu.Lock()
+		l.run.State = Running
+		l.mu.Unlock()
+	}
+	data, err := json.Marshal(accepted{l.unit.Name, l.unit.Kind, l.unit.Digest, l.unit.Bundle + "@" + l.unit.Version,
+		l.run.Parent, l.callID, unixMilli(l.deadline)})
+	if err != nil {
+		return fmt.Errorf("event accepted: %w", err)
+	}
+	first := Event{Run: l.run.ID, Seq: 1, Time: l.run.Created, Kind: "accepted", Data: data}
+	repeated := false
+	err = t.journal.wait(func(tx *sql.Tx) error {
+		if repeated = key != "" && taken(tx, key); repeated {
+			return nil
+		}
+		if err := insertRun(tx, l, key, asked); err != nil {
+			return err
+		}
+		return insertEvent(tx, first)
+	})
+	if err != nil || repeated {
+		if slot != nil && hasSlot {
+			slot.leave()
+		}
+		t.drop(l)
+		t.running.Done()
+		if repeated {
+			return errRepeated
+		}
+		t.log.Error("run refused", "task", l.run.ID, "err", err)
+		return unwritable(err)
+	}
+	l.mu.Lock()
+	l.next = 1
+	l.keep(first)
+	l.mu.Unlock()
+	go t.drive(l, slot, hasSlot)
+	return nil
+}
+
+func taken(tx *sql.Tx, key string) bool {
+	var one int
+	return tx.QueryRow(`SELECT 1 FROM runs WHERE key = ?`, key).Scan(&one) == nil
+}
+
+// slot is the queue a run must pass, or nil: an agent that an agent calls does
+// not wait for its caller's slot.
+func (t *Tasks) slot(l *live) *queue {
+	if l.unit.Kind == bundle.Agent && l.parent != nil {
+		return nil
+	}
+	return t.queues[l.unit.Kind]
+}
+
+func (t *Tasks) drop(l *live) {
+	t.mu.Lock()
+	delete(t.live, l.run.ID)
+	t.mu.Unlock()
+	l.cancel(nil)
+}

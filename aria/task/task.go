@@ -1,0 +1,113 @@
+// Package task gives every request a run: an id, a journal of events on disk and
+// a state, pending → running → done | failed | cancelled. It dispatches on the
+// unit's kind to runners that are handed in, hands them a way to invoke other
+// units as child runs, and lets anybody follow a run from any event on. It knows
+// no model, no container and no wire format.
+//
+// What has been answered or shown is on disk first: Start returns after the run
+// and its "accepted" event are durable, and a watcher sees an event only after
+// its commit. The kinds of events are closed: docs/spec/events.md.
+//
+// Locks: Tasks.mu, then live.mu, then journal.mu. The journal's callbacks take
+// live.mu and hold nothing else.
+package task
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base32"
+	"encoding/binary"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// ID names a run: "run_" and 26 letters and digits, which sort by time.
+type ID string
+
+// State of a run.
+type State string
+
+const (
+	Pending   State = "pending" // waits for a slot
+	Running   State = "running"
+	Done      State = "done"
+	Failed    State = "failed"
+	Cancelled State = "cancelled"
+)
+
+// Ended says whether nothing more will happen.
+func (s State) Ended() bool { return s == Done || s == Failed || s == Cancelled }
+
+// Run is one task's journaled life.
+type Run struct {
+	ID      ID
+	Unit    string
+	Kind    bundle.Kind
+	Bundle  bundle.Digest
+	State   State
+	Input   json.RawMessage
+	Output  json.RawMessage // when done
+	Error   *fault.Error    // when failed or cancelled
+	Parent  ID              // the run that called it, or ""
+	Created time.Time
+	Ended   time.Time // zero until then
+	LastSeq uint64
+}
+
+// Event is one thing that happened to a run. Seq counts 1, 2, 3 … without gaps.
+type Event struct {
+	Run  ID
+	Seq  uint64
+	Time time.Time
+	Kind string
+	Data json.RawMessage // a JSON object
+}
+
+// Invoke runs a unit as a child run and waits for it. ref is a bare name of the
+// caller's own bundle or any reference that the registry knows; callID is the
+// caller's name for the call and appears in the child's "accepted" event.
+type Invoke func(ctx context.Context, ref string, input json.RawMessage, callID string) (json.RawMessage, error)
+
+// Job is one run as its runner sees it.
+type Job struct {
+	Run    ID
+	Unit   registry.Unit
+	Input  json.RawMessage
+	Emit   func(kind string, data any) error
+	Invoke Invoke
+}
+
+// Outcome is what a run that went well came to.
+type Outcome struct {
+	Output json.RawMessage
+	Usage  any // goes into the "ended" event as it is; may be nil
+}
+
+// Runner does the work of one kind of unit.
+type Runner interface {
+	// Check completes and checks an input before anything starts. Exactly one of
+	// input and words may be set; none stands for {}.
+	Check(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
+	// Run does the work. When ctx ends, it must end too.
+	Run(ctx context.Context, job Job) (Outcome, error)
+}
+
+var idCoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+func newID(now time.Time) ID {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
+	_, _ = rand.Read(b[6:]) // never fails
+	return ID("run_" + idCoding.EncodeToString(b[:]))
+}
+
+// valid keeps foreign text out of queries and messages.
+func (id ID) valid() bool {
+	s, ok := strings.CutPrefix(string(id), "run_")
+	return ok && len(s) == 26 && strings.Trim(s, "0123456789abcdefghjkmnpqrstvwxyz") == ""
+}

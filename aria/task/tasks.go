@@ -1,0 +1,174 @@
+package task
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// Config bounds what goes on at once.
+type Config struct {
+	Tools  int // tool executions at once
+	Agents int // agent runs at once, not counting agents that agents call
+}
+
+// maxDepth bounds runs that call runs that call runs.
+const maxDepth = 16
+
+// Tasks is every run of this instance. It is safe for use by many goroutines.
+type Tasks struct {
+	db      *sql.DB
+	reg     *registry.Registry
+	runners map[bundle.Kind]Runner
+	queues  map[bundle.Kind]*queue
+	journal *journal
+	log     *slog.Logger
+	running sync.WaitGroup
+
+	mu      sync.Mutex
+	live    map[ID]*live
+	closing bool
+}
+
+// New opens the runs in db. Nothing runs before Recover.
+func New(db *sql.DB, reg *registry.Registry, runners map[bundle.Kind]Runner, cfg Config, log *slog.Logger) (*Tasks, error) {
+	if _, err := db.Exec(schema); err != nil {
+		return nil, fmt.Errorf("run store: %w", err)
+	}
+	return &Tasks{
+		db: db, reg: reg, runners: runners, log: log, journal: newJournal(db), live: map[ID]*live{},
+		queues: map[bundle.Kind]*queue{bundle.Tool: newQueue(cfg.Tools), bundle.Agent: newQueue(cfg.Agents)},
+	}, nil
+}
+
+// runner is the one for a kind, or the honest answer that there is none.
+func (t *Tasks) runner(u registry.Unit) (Runner, error) {
+	if r, ok := t.runners[u.Kind]; ok {
+		return r, nil
+	}
+	return nil, fault.New(fault.Unimplemented, "%s is a %s, and this build does not run those yet", u.Name, u.Kind).
+		WithHint("run its tools and agents directly")
+}
+
+// Get answers with one run.
+func (t *Tasks) Get(ctx context.Context, id ID) (Run, error) {
+	if l := t.find(id); l != nil {
+		return l.snapshot(), nil
+	}
+	return t.stored(ctx, id)
+}
+
+// List answers with up to limit runs, newest first, older than before if that
+// is set, in one state if that is set. Inputs and outputs are left out: Get has
+// them.
+func (t *Tasks) List(ctx context.Context, limit int, before ID, state State) ([]Run, error) {
+	switch state {
+	case "", Pending, Running, Done, Failed, Cancelled:
+	default:
+		return nil, fault.New(fault.Invalid, "unknown state %q", state).
+			WithHint("states are pending, running, done, failed and cancelled")
+	}
+	if limit <= 0 {
+		limit = 50
+	}
+	rows, err := t.db.QueryContext(ctx, `SELECT `+runColumns+` FROM runs
+		WHERE (?1 = '' OR id < ?1) AND (?2 = '' OR state = ?2) ORDER BY id DESC LIMIT ?3`, before, state, min(limit, 1000))
+	if err != nil {
+		return nil, fmt.Errorf("list runs: %w", err)
+	}
+	defer rows.Close()
+	var out []Run
+	for rows.Next() {
+		var r Run
+		if err := scanRun(rows.Scan, &r); err != nil {
+			return nil, fmt.Errorf("list runs: %w", err)
+		}
+		out = append(out, r)
+	}
+	return out, rows.Err()
+}
+
+// Open is the number of runs that have not ended.
+func (t *Tasks) Open() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0
+	for _, l := range t.live {
+		select {
+		case <-l.done:
+		default:
+			n++
+		}
+	}
+	return n
+}
+
+func (t *Tasks) find(id ID) *live {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.live[id]
+}
+
+// Cancel asks a run and everything it called to stop, and waits a moment for
+// it. A run that has ended stays as it is.
+func (t *Tasks) Cancel(ctx context.Context, id ID, reason string) (Run, error) {
+	l := t.find(id)
+	if l == nil {
+		return t.stored(ctx, id)
+	}
+	msg := "the run was cancelled"
+	if reason != "" {
+		msg += ": " + reason
+	}
+	l.cancel(fault.New(fault.Cancelled, "%s", msg))
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+	case <-time.After(5 * time.Second):
+	}
+	return l.snapshot(), nil
+}
+
+// Close stops intake, lets what runs go on until ctx ends, and then journals the
+// rest as interrupted. Runs that still wait stay pending and start again with
+// the next Recover.
+func (t *Tasks) Close(ctx context.Context) {
+	t.mu.Lock()
+	t.closing = true
+	for _, l := range t.live {
+		if l.snapshot().State == Pending {
+			l.cancel(errStopping)
+		}
+	}
+	t.mu.Unlock()
+
+	all := make(chan struct{})
+	go func() { t.running.Wait(); close(all) }()
+	select {
+	case <-all:
+	case <-ctx.Done():
+		t.mu.Lock()
+		for _, l := range t.live {
+			l.cancel(interrupted("ariad was stopped while the run was going on"))
+		}
+		t.mu.Unlock()
+		select {
+		case <-all:
+		case <-time.After(5 * time.Second):
+			t.log.Warn("runs did not stop in time", "runs", t.Open())
+		}
+	}
+	t.journal.close()
+}
+
+func interrupted(msg string) *fault.Error {
+	return fault.New(fault.Interrupted, "%s", msg).
+		WithHint("what it did until then stays done; look at its events and start it again if that is safe")
+}
