@@ -131,10 +131,14 @@ func TestEventText(t *testing.T) {
 		{"a terminal is not steered", "log", `{"level":"info","text":"\u001b[31mred\u202e"}`, `info   \x1b[31mred\u202e`},
 		{"not an object", "odd", `[1]`, `[1]`},
 	} {
-		got := eventText(remote.Event{Kind: c.kind, Data: json.RawMessage(c.data)})
+		got := eventText(remote.Event{Kind: c.kind, Data: json.RawMessage(c.data)}, false)
 		if got != c.want {
 			t.Errorf("%s: %q, want %q", c.shows, got, c.want)
 		}
+	}
+	e := remote.Event{Kind: "started", Data: json.RawMessage(`{"start":"cold","fence":7}`)}
+	if got := eventText(e, true); got != "start=cold" {
+		t.Errorf("brief: %q", got)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -19,7 +20,7 @@ func (a *app) follower(quiet bool) func(remote.Event) error {
 	if a.json {
 		return func(e remote.Event) error { return writeJSON(a.err, e) }
 	}
-	p := &eventPrinter{w: a.err, paint: a.paint}
+	p := &eventPrinter{w: a.err, paint: a.paint, brief: true}
 	return p.print
 }
 
@@ -28,14 +29,19 @@ type eventPrinter struct {
 	w     io.Writer
 	start time.Time
 	paint func(text, colour string) string
+	brief bool // leave out what is for the record only, or said again at the end
 }
+
+// forTheRecord are the fields that "arc logs" shows and "arc run" does not: the
+// error of "ended" is printed below it.
+var forTheRecord = []string{"bundle", "error", "fence", "image", "lease", "usage"}
 
 func (p *eventPrinter) print(e remote.Event) error {
 	if p.start.IsZero() {
 		p.start = e.Time
 	}
 	at := fmt.Sprintf("%8.3fs", e.Time.Sub(p.start).Seconds())
-	_, err := fmt.Fprintf(p.w, "%s  %-12s %s\n", p.paint(at, dim), clean(e.Kind), eventText(e))
+	_, err := fmt.Fprintf(p.w, "%s  %-12s %s\n", p.paint(at, dim), clean(e.Kind), eventText(e, p.brief))
 	if err != nil {
 		return fmt.Errorf("print event: %w", err)
 	}
@@ -44,12 +50,15 @@ func (p *eventPrinter) print(e remote.Event) error {
 
 // eventText puts the data of an event on one line. A log entry reads as level,
 // text, fields; everything else as key=value, sorted.
-func eventText(e remote.Event) string {
+func eventText(e remote.Event, brief bool) string {
 	var data map[string]json.RawMessage
 	if json.Unmarshal(e.Data, &data) != nil {
 		return clean(oneLine(string(e.Data)))
 	}
 	if e.Kind != "log" {
+		if brief {
+			maps.DeleteFunc(data, func(k string, _ json.RawMessage) bool { return slices.Contains(forTheRecord, k) })
+		}
 		return pairs(data)
 	}
 	text := fmt.Sprintf("%-6s %s", plain(data["level"]), plain(data["text"]))

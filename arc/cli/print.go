@@ -59,9 +59,10 @@ func (a *app) complain(err error) {
 		return
 	}
 	fmt.Fprintf(a.err, "%s %s\n", a.paint("error:", red), clean(f.Message))
-	if f.Stack != "" {
-		for _, line := range strings.Split(strings.TrimRight(f.Stack, "\n"), "\n") {
-			fmt.Fprintf(a.err, "    %s\n", clean(strings.TrimSpace(line)))
+	for _, line := range strings.Split(f.Stack, "\n") {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasSuffix(line, f.Message) { // its first line says the message again
+			fmt.Fprintf(a.err, "    %s\n", clean(line))
 		}
 	}
 	if f.Hint != "" {
