@@ -30,7 +30,7 @@ type units struct {
 func (c *checked) extract(in *input) *units {
 	u := &units{in: in, tokens: map[string][]bundle.Place{}, at: map[string]arctsc.Span{},
 		names: map[string][]string{}, defs: c.facts.Defs}
-	if diag.HasErrors(c.msgs) {
+	if c.unreadable() {
 		return u
 	}
 	for i := range c.facts.Classes {
@@ -40,7 +40,7 @@ func (c *checked) extract(in *input) *units {
 		u.function(&c.facts.Functions[i])
 	}
 	u.outside(c.facts.Sources)
-	if len(u.list) == 0 && len(u.msgs) == 0 {
+	if len(u.list) == 0 && len(u.msgs)+len(c.msgs) == 0 {
 		u.msgs = append(u.msgs, diag.Message{Severity: diag.Error, Code: "ARC1005", Text: "the project has no units",
 			Hint: "mark a method of an exported class with @tool(), or a class with @agent()"})
 	}
@@ -65,6 +65,19 @@ func (u *units) outside(sources []string) {
 func (u *units) fail(at arctsc.Span, code, hint, format string, args ...any) {
 	u.msgs = append(u.msgs, diag.Message{Severity: diag.Error, Code: code, Text: fmt.Sprintf(format, args...),
 		Place: place(at), LineText: at.LineText, Hint: hint})
+}
+
+// unreadable: after these complaints the facts have holes, and complaints about
+// the holes would only be noise.
+func (c *checked) unreadable() bool {
+	for _, m := range c.msgs {
+		switch {
+		case strings.HasPrefix(m.Code, "ARC2"), m.Code == "ARC1006", m.Code == "ARC1008", m.Code == "ARC1010":
+		default:
+			return true
+		}
+	}
+	return false
 }
 
 // add takes a unit whose name nobody has yet.

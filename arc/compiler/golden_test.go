@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/ariacomputecompany/firmware/arc/diag"
 	"github.com/ariacomputecompany/firmware/bundle"
@@ -88,6 +89,32 @@ func unpack(t *testing.T, a *txtar.Archive) Project {
 	return p
 }
 
+// schemasCompile: what we write is JSON Schema 2020-12 to a validator that is not
+// ours, and every $ref leads somewhere.
+func schemasCompile(t *testing.T, m *bundle.Manifest) {
+	t.Helper()
+	for _, u := range m.Units {
+		raw, err := json.Marshal(map[string]any{
+			"$schema": "https://json-schema.org/draft/2020-12/schema", "$defs": m.Defs,
+			"properties": map[string]any{"input": u.Input, "output": u.Output},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := jsonschema.NewCompiler()
+		if err := c.AddResource("unit.json", doc); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Compile("unit.json"); err != nil {
+			t.Errorf("%s: %v", u.Name, err)
+		}
+	}
+}
+
 func withoutWant(files []txtar.File) []txtar.File {
 	return slices.DeleteFunc(files, func(f txtar.File) bool { return strings.HasPrefix(f.Name, "want/") })
 }
@@ -104,6 +131,7 @@ func outcome(t *testing.T, res *Result) txtar.File {
 		diag.Print(&b, res.Messages, false)
 		return txtar.File{Name: "want/messages", Data: b.Bytes()}
 	}
+	schemasCompile(t, res.Manifest)
 	m := *res.Manifest
 	files := sortedKeys(m.Files)
 	m.Files, m.Builder = nil, bundle.Builder{}

@@ -103,11 +103,11 @@ func (u *units) cycle(methods []arctsc.Method, after map[string][]arctsc.Value) 
 
 func (u *units) reportCycle(path []arctsc.Value) {
 	last := path[len(path)-1]
-	for len(path) > 1 && path[0].String != last.String {
-		path = path[1:]
-	}
-	if len(path) > 1 {
-		path = path[1:]
+	for i := range path[:len(path)-1] {
+		if path[i].String == last.String { // what came before led here, but is no part
+			path = path[i+1:]
+			break
+		}
 	}
 	names := []string{last.String}
 	for _, p := range path {

@@ -120,6 +120,10 @@ func (x *extraction) param(d *ast.Node, p *ast.Symbol, pname, name string) (s ke
 	t := x.c.GetTypeOfSymbol(p)
 	optional = d.AsParameterDeclaration().QuestionToken != nil || d.Initializer() != nil || hasUndefined(t)
 	t = x.c.RemoveMissingOrUndefinedType(t)
+	if init := d.Initializer(); init != nil && d.Type() == nil && t.Flags()&checker.TypeFlagsAny != 0 {
+		// An argument of tool.fn is typed by its context, which knows nothing.
+		t = x.c.GetWidenedType(x.c.GetBaseTypeOfLiteralType(x.c.GetTypeAtLocation(init)))
+	}
 	x.g.closed, x.g.at, x.g.path = true, d, []string{name, pname}
 	s = x.g.written(t, d.Type())
 	if init := d.Initializer(); init != nil {
@@ -135,6 +139,14 @@ func (x *extraction) param(d *ast.Node, p *ast.Symbol, pname, name string) (s ke
 	return s, optional
 }
 
+// promised is the X of a written Promise<X>.
+func promised(n *ast.Node) *ast.Node {
+	if n == nil || n.Kind != ast.KindTypeReference || len(n.TypeArguments()) != 1 {
+		return n
+	}
+	return n.TypeArguments()[0]
+}
+
 func (x *extraction) result(fn *ast.Node, sig *checker.Signature, doc comment, name string) keys {
 	t := x.c.GetReturnTypeOfSignature(sig)
 	if inner := x.c.GetPromisedTypeOfPromise(t); inner != nil {
@@ -146,7 +158,8 @@ func (x *extraction) result(fn *ast.Node, sig *checker.Signature, doc comment, n
 	} else if fn.Name() != nil {
 		at = fn.Name()
 	}
-	s := x.g.top(t, false, at, name, "result")
+	x.g.closed, x.g.at, x.g.path = false, at, []string{name, "result"}
+	s := x.g.written(t, promised(fn.Type()))
 	if doc.returns != "" {
 		c := comment{}
 		c.text = c.split(doc.returns)

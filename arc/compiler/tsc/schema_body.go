@@ -88,7 +88,10 @@ func (g *schemas) builtin(t *checker.Type) (keys, bool) {
 	if s.Flags&(ast.SymbolFlagsInterface|ast.SymbolFlagsClass) == 0 || g.c.IsArrayType(t) || checker.IsTupleType(t) {
 		return nil, false // a mapped type such as Record, or a list
 	}
-	args := g.c.GetTypeArguments(t)
+	var args []*checker.Type
+	if t.ObjectFlags()&checker.ObjectFlagsReference != 0 {
+		args = g.c.GetTypeArguments(t)
+	}
 	switch s.Name {
 	case "Date":
 		return keys{{"type", "string"}, {"format", "date-time"}, {"x-aria-type", "date"}}, true

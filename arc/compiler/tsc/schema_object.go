@@ -73,7 +73,7 @@ func (g *schemas) behaviour(t *checker.Type, m *ast.Symbol, mt *checker.Type) bo
 	class := t.Symbol() != nil && t.Symbol().Flags&ast.SymbolFlagsClass != 0
 	switch {
 	case strings.HasPrefix(m.Name, internalName+"#") || checker.GetDeclarationModifierFlagsFromSymbol(m)&hidden != 0:
-		g.path[len(g.path)-1] = strings.TrimPrefix(m.Name, internalName)
+		g.path[len(g.path)-1] = m.Name[strings.LastIndexByte(m.Name, '@')+1:] // a private name has a number before @
 		g.cannot("ARC2004", hintData, "%s is a class with private state, which cannot cross", g.c.TypeToString(t))
 	case strings.HasPrefix(m.Name, internalName):
 		g.path = append(g.path[:len(g.path)-1], "[symbol]")
