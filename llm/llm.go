@@ -38,6 +38,8 @@ type Message struct {
 	CallID    string     `json:"callId,omitempty"`    // of a tool result: whose it is
 	Tool      string     `json:"tool,omitempty"`      // of a tool result: unit name
 	Failed    bool       `json:"failed,omitempty"`    // of a tool result: Text says what went wrong
+	// Correction: of a user, but written by the loop about the form of the answer.
+	Correction bool `json:"correction,omitempty"`
 }
 
 // Tool is what the model may call. Name is a unit's name as written

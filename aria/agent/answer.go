@@ -85,7 +85,7 @@ func (l *loop) again(why string) error {
 			WithHint("say in the instructions what the answer looks like, or choose another model")
 	}
 	l.repaired = true
-	l.messages = append(l.messages, llm.Message{Role: llm.User, Text: why})
+	l.messages = append(l.messages, llm.Message{Role: llm.User, Text: why, Correction: true})
 	return nil
 }
 

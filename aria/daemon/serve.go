@@ -59,9 +59,27 @@ func serve(cfg Config, log *slog.Logger) error {
 	}
 	defer quilt.Close()
 
-	reg, err := registry.New(db, filepath.Join(cfg.own(), "bundles"), log)
+	streams, cut := context.WithCancel(context.Background())
+	defer cut()
+	handler, tasks, err := assemble(streams, cfg, db, quilt, bearer, log)
 	if err != nil {
 		return err
+	}
+	if err := tasks.Recover(context.Background()); err != nil {
+		return err
+	}
+	srv := api.Server(handler, log)
+	failed := make(chan error, 1)
+	go func() { failed <- srv.Serve(ln) }()
+	log.Info("ariad ready", "listen", ln.Addr(), "took", time.Since(begin))
+	return wait(cfg, srv, tasks, failed, cut, log)
+}
+
+// assemble is the whole of ariad, from the store up to the port.
+func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.Client, bearer string, log *slog.Logger) (http.Handler, *task.Tasks, error) {
+	reg, err := registry.New(db, filepath.Join(cfg.own(), "bundles"), log)
+	if err != nil {
+		return nil, nil, err
 	}
 	run := execution.New(reg, quilt, log)
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
@@ -69,24 +87,15 @@ func serve(cfg Config, log *slog.Logger) error {
 		bundle.Agent: &agents{reg: reg, check: run.Check, models: cfg.Models, log: log},
 	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents}, log)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	if err := tasks.Recover(context.Background()); err != nil {
-		return err
-	}
-	streams, cut := context.WithCancel(context.Background())
-	defer cut()
-	srv := api.Server(api.New(streams, api.Deps{
-		Registry: reg, Tasks: tasks, Credential: bearer, Version: Version, Started: begin, Log: log,
+	return api.New(streams, api.Deps{
+		Registry: reg, Tasks: tasks, Credential: bearer, Version: Version, Started: time.Now(), Log: log,
 		Quilt: func(ctx context.Context) (string, error) {
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-	}), log)
-	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(ln) }()
-	log.Info("ariad ready", "listen", ln.Addr(), "took", time.Since(begin))
-	return wait(cfg, srv, tasks, failed, cut, log)
+	}), tasks, nil
 }
 
 // wait serves until a signal, then stops in order: intake, runs, streams, port.

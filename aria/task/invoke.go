@@ -19,6 +19,10 @@ func (t *Tasks) invoke(parent *live) Invoke {
 		if err != nil {
 			return nil, err
 		}
+		if u.Approve {
+			return nil, fault.New(fault.Denied, "%s needs a person's approval, and this build cannot ask for it", u.Name).
+				WithHint("start it directly, or take approve out")
+		}
 		l, err := t.prepare(u, input, "")
 		if err != nil {
 			return nil, err

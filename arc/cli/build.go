@@ -1,0 +1,220 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ariacomputecompany/firmware/arc/compiler"
+	"github.com/ariacomputecompany/firmware/arc/diag"
+	"github.com/ariacomputecompany/firmware/arc/project"
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// buildResult is what "arc build" and "arc check" give. Messages is never nil.
+type buildResult struct {
+	OK          bool                `json:"ok"`
+	Name        string              `json:"name"`
+	Version     string              `json:"version"`
+	Path        string              `json:"path,omitempty"`
+	Digest      bundle.Digest       `json:"digest,omitempty"`
+	Size        int                 `json:"size,omitempty"` // bytes
+	Units       []unitSummary       `json:"units"`
+	Permissions *bundle.Permissions `json:"permissions,omitempty"`
+	Messages    []diag.Message      `json:"messages"`
+	TookMS      float64             `json:"tookMs"`
+}
+
+type unitSummary struct {
+	Name        string   `json:"name"`
+	Kind        string   `json:"kind"`
+	Description string   `json:"description,omitempty"`
+	Tokens      []string `json:"tokens"`
+}
+
+func (a *app) buildCmd() *cobra.Command {
+	var out string
+	c := &cobra.Command{
+		Use:     "build [DIR]",
+		Short:   "Type-check a project and pack it into a bundle",
+		Long:    wordsBuildLong,
+		GroupID: groupAuthor,
+		Args:    want(0, 1, ""),
+		RunE: func(c *cobra.Command, args []string) error {
+			b, err := a.build(c.Context(), dirArg(args))
+			if err != nil {
+				return err
+			}
+			path := first(out, b.defaultPath())
+			if err := writeAtomic(path, b.result.Bundle); err != nil {
+				return err
+			}
+			b.summary.Path = path
+			a.noteBuilt(b)
+			return a.result(b.summary, func(w io.Writer) { fmt.Fprintln(w, path) })
+		},
+	}
+	c.Flags().StringVarP(&out, "out", "o", "", "where to write the bundle (default DIR/dist/NAME-VERSION.aria)")
+	return c
+}
+
+func (a *app) checkCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "check [DIR]",
+		Short:   "Type-check a project without writing anything",
+		Long:    wordsCheckLong,
+		GroupID: groupAuthor,
+		Args:    want(0, 1, ""),
+		RunE: func(c *cobra.Command, args []string) error {
+			b, err := a.compile(c.Context(), dirArg(args), compiler.Check)
+			if err != nil {
+				return err
+			}
+			a.note("checked %s %s: %s, nothing to complain about, %s",
+				b.project.Name, b.project.Version, count(len(b.summary.Units), "unit"), tookText(b.took))
+			return a.result(b.summary, func(io.Writer) {})
+		},
+	}
+}
+
+// built is a project that went through the compiler without an error.
+type built struct {
+	project *project.Project
+	result  *compiler.Result
+	summary buildResult
+	took    time.Duration
+}
+
+func (a *app) build(ctx context.Context, dir string) (*built, error) {
+	return a.compile(ctx, dir, compiler.Build)
+}
+
+// compile loads the project in dir, hands it to stage and prints the
+// complaints. If one of them is an error, the result is exit code 3.
+func (a *app) compile(ctx context.Context, dir string,
+	stage func(context.Context, compiler.Options) (*compiler.Result, error)) (*built, error) {
+	start := time.Now()
+	p, err := project.Load(dir)
+	if err != nil {
+		return nil, asBuild(err)
+	}
+	files, err := p.Files()
+	if err != nil {
+		return nil, asBuild(err)
+	}
+	res, err := stage(ctx, compiler.Options{Project: compiler.Project{
+		Dir: p.Dir, Name: p.Name, Version: p.Version, Description: p.Description,
+		Files: files, Overrides: p.Overrides,
+	}})
+	if err != nil {
+		return nil, asBuild(err)
+	}
+	b := &built{project: p, result: res, took: time.Since(start)}
+	b.summary = summarize(b)
+	if !a.json {
+		diag.Print(a.err, res.Messages, a.colour(a.err))
+	}
+	if !b.summary.OK {
+		if a.json {
+			if err := writeJSON(a.out, b.summary); err != nil {
+				return nil, err
+			}
+		}
+		errors := 0
+		for _, m := range res.Messages {
+			if m.Severity == diag.Error {
+				errors++
+			}
+		}
+		a.note("\n%s in %s, nothing written", count(errors, "error"), p.Name)
+		return nil, &coded{code: exitBuild}
+	}
+	return b, nil
+}
+
+func summarize(b *built) buildResult {
+	s := buildResult{
+		OK: !diag.HasErrors(b.result.Messages), Name: b.project.Name, Version: b.project.Version, Digest: b.result.Digest,
+		Size: len(b.result.Bundle), Units: []unitSummary{}, Messages: b.result.Messages,
+		TookMS: float64(b.took.Microseconds()) / 1000,
+	}
+	if s.Messages == nil {
+		s.Messages = []diag.Message{}
+	}
+	if m := b.result.Manifest; m != nil {
+		s.Permissions = &m.Permissions
+		for _, u := range m.Units {
+			s.Units = append(s.Units, unitSummary{u.Name, string(u.Kind), u.Description, append([]string{}, u.Tokens...)})
+		}
+	}
+	return s
+}
+
+// noteBuilt tells a person what the bundle holds and may do.
+func (a *app) noteBuilt(b *built) {
+	if a.json {
+		return
+	}
+	m := b.result.Manifest
+	fmt.Fprintf(a.err, "%s %s\n", a.paint("built", bold), m.Name+" "+m.Version)
+	writeUnits(a.err, m)
+	writePermissions(a.err, m)
+	fmt.Fprintf(a.err, "%s, %s, %s\n", b.result.Digest, bytesText(int64(len(b.result.Bundle))), tookText(b.took))
+}
+
+func (b *built) defaultPath() string {
+	name := strings.ReplaceAll(b.project.Name, "/", "-")
+	path := filepath.Join(b.project.Dir, "dist", name+"-"+b.project.Version+".aria")
+	if cwd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(cwd, path); err == nil && !strings.HasPrefix(rel, "..") {
+			return rel
+		}
+	}
+	return path
+}
+
+// writeAtomic writes beside path and renames, so that no reader ever sees half
+// a bundle and a failed build leaves the old one.
+func writeAtomic(path string, data []byte) error {
+	dir := filepath.Dir(path)
+	trouble := func(err error) error {
+		return fault.Wrap(err, fault.Invalid, "bundle cannot be written to %s: %s", path, reason(err)).
+			WithHint("check that the folder is yours to write and that the disk has room, or name another file with --out")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return trouble(err)
+	}
+	f, err := os.CreateTemp(dir, ".arc-*")
+	if err != nil {
+		return trouble(err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return trouble(err)
+	}
+	return nil
+}
+
+func dirArg(args []string) string {
+	if len(args) == 0 {
+		return "."
+	}
+	return args[0]
+}

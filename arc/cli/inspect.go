@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+type inspectResult struct {
+	Path     string           `json:"path"`
+	Digest   bundle.Digest    `json:"digest"`
+	Size     int              `json:"size"` // bytes
+	Manifest *bundle.Manifest `json:"manifest"`
+}
+
+// maxBundle is a little above what any reader of bundles takes.
+const maxBundle = 65 << 20
+
+func (a *app) inspectCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "inspect FILE",
+		Short:   "Show what is in a bundle and what it may do",
+		Long:    wordsInspectLong,
+		GroupID: groupAuthor,
+		Args:    want(1, 1, "the path of a .aria file"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			data, b, err := openBundle(args[0])
+			if err != nil {
+				return err
+			}
+			return a.result(inspectResult{args[0], b.Digest, len(data), b.Manifest}, func(w io.Writer) {
+				writeManifest(w, b.Manifest, b.Digest, len(data))
+			})
+		},
+	}
+}
+
+// openBundle reads and verifies a .aria file.
+func openBundle(path string) ([]byte, *bundle.Bundle, error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil, fault.New(fault.NotFound, "file %q does not exist", path).WithHint(hintBuildFirst)
+	case err != nil:
+		return nil, nil, fault.Wrap(err, fault.Invalid, "file %q cannot be read: %s", path, reason(err))
+	case info.IsDir():
+		return nil, nil, fault.New(fault.Invalid, "%q is a folder, not a bundle", path).WithHint(hintBuildFirst)
+	case !info.Mode().IsRegular():
+		return nil, nil, fault.New(fault.Invalid, "%q is not a regular file", path).WithHint(hintBuildFirst)
+	case info.Size() > maxBundle:
+		return nil, nil, asBuild(fault.New(fault.Invalid, "%q is %s, more than a bundle may be", path, bytesText(info.Size())))
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fault.Wrap(err, fault.Invalid, "file %q cannot be read: %s", path, reason(err))
+	}
+	b, err := bundle.Open(data)
+	if err != nil {
+		if f, ok := fault.As(err); ok {
+			return nil, nil, asBuild(fault.Wrap(err, f.Code, "%s: %s", path, f.Message).WithHint("%s", f.Hint))
+		}
+		return nil, nil, asBuild(fault.Wrap(err, fault.Invalid, "%s is not a bundle", path).WithHint(hintBuildFirst))
+	}
+	return data, b, nil
+}
+
+func writeManifest(w io.Writer, m *bundle.Manifest, digest bundle.Digest, size int) {
+	fmt.Fprintf(w, "%s %s\n", m.Name, m.Version)
+	if m.Description != "" {
+		fmt.Fprintf(w, "%s\n", clean(m.Description))
+	}
+	fmt.Fprintf(w, "%s, %s\nbuilt by arc %s, TypeScript %s, esbuild %s\n",
+		digest, bytesText(int64(size)), clean(m.Builder.Arc), clean(m.Builder.TypeScript), clean(m.Builder.Esbuild))
+	writeUnits(w, m)
+	writePermissions(w, m)
+	if len(m.Dependencies) > 0 {
+		fmt.Fprintln(w, "dependencies:")
+		for _, d := range m.Dependencies {
+			fmt.Fprintf(w, "  %s %s %s\n", clean(d.Name), clean(d.Version), clean(d.License))
+		}
+	}
+	fmt.Fprintln(w, "files:")
+	paths := make([]string, 0, len(m.Files))
+	for p := range m.Files {
+		paths = append(paths, p)
+	}
+	slices.Sort(paths)
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, p := range paths {
+		fmt.Fprintf(tw, "  %s\t%s\tsha256:%s\n", clean(p), bytesText(m.Files[p].Size), m.Files[p].Sha256)
+	}
+	tw.Flush()
+}
+
+func writeUnits(w io.Writer, m *bundle.Manifest) {
+	fmt.Fprintln(w, "units:")
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, u := range m.Units {
+		fmt.Fprintf(tw, "  %s\t%s\t%s\n", u.Name, u.Kind, clean(firstLine(u.Description)))
+	}
+	tw.Flush()
+}
+
+// writePermissions lists every permission with the places that ask for it.
+func writePermissions(w io.Writer, m *bundle.Manifest) {
+	p := m.Permissions
+	if len(p.Tokens) == 0 && len(p.Imports) == 0 {
+		fmt.Fprintln(w, "permissions: none")
+		return
+	}
+	fmt.Fprintln(w, "permissions:")
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, t := range p.Tokens {
+		places := make([]string, len(t.Where))
+		for i, at := range t.Where {
+			places[i] = fmt.Sprintf("%s:%d:%d", clean(at.File), at.Line, at.Col)
+		}
+		fmt.Fprintf(tw, "  %s\t%s\n", clean(t.Token), strings.Join(places, ", "))
+	}
+	for _, i := range p.Imports {
+		fmt.Fprintf(tw, "  import %s\t\n", clean(i))
+	}
+	tw.Flush()
+}

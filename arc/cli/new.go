@@ -1,0 +1,40 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ariacomputecompany/firmware/arc/project"
+)
+
+type newResult struct {
+	Name  string   `json:"name"`
+	Dir   string   `json:"dir"`
+	Files []string `json:"files"`
+}
+
+func (a *app) newCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:     "new NAME",
+		Short:   "Make a project that builds at once",
+		Long:    wordsNewLong,
+		GroupID: groupAuthor,
+		Args:    want(1, 1, "the name of the project"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			made, err := project.Create(".", args[0])
+			if err != nil {
+				return err
+			}
+			a.note("made %s with %d files", made.Dir, len(made.Files))
+			if err := a.result(newResult{args[0], made.Dir, made.Files}, func(w io.Writer) {
+				fmt.Fprintln(w, made.Dir)
+			}); err != nil {
+				return err
+			}
+			a.note(nextSteps[:len(nextSteps)-1], made.Dir)
+			return nil
+		},
+	}
+}

@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ariacomputecompany/firmware/arc/remote"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+type uploadResult struct {
+	Bundle      remote.Bundle `json:"bundle"`
+	AlreadyHeld bool          `json:"alreadyHeld"`
+}
+
+func (a *app) uploadCmd() *cobra.Command {
+	var isolated bool
+	c := &cobra.Command{
+		Use:     "upload [FILE | DIR]",
+		Short:   "Hand a bundle to ariad, building it first if it is a project",
+		Long:    wordsUploadLong,
+		GroupID: groupRun,
+		Args:    want(0, 1, ""),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := a.client()
+			if err != nil {
+				return err
+			}
+			data, err := a.bundleBytes(c.Context(), dirArg(args))
+			if err != nil {
+				return err
+			}
+			b, held, err := client.Upload(c.Context(), data, isolated)
+			if fault.CodeOf(err) == fault.Invalid {
+				return asBuild(err) // it is the bundle that is wrong, not the command
+			}
+			if err != nil {
+				return stopped(c.Context(), err)
+			}
+			a.noteUploaded(b, held)
+			return a.result(uploadResult{b, held}, func(w io.Writer) { fmt.Fprintln(w, b.Digest) })
+		},
+	}
+	c.Flags().BoolVar(&isolated, "isolated", false, "keep the units out of the registry; run them by digest only")
+	return c
+}
+
+// bundleBytes reads a verified bundle from a file, or builds the project in a folder.
+func (a *app) bundleBytes(ctx context.Context, at string) ([]byte, error) {
+	if info, err := os.Stat(at); err == nil && info.IsDir() {
+		b, err := a.build(ctx, at)
+		if err != nil {
+			return nil, err
+		}
+		return b.result.Bundle, nil
+	}
+	data, _, err := openBundle(at)
+	return data, err
+}
+
+func (a *app) noteUploaded(b remote.Bundle, held bool) {
+	verb := "uploaded"
+	if held {
+		verb = "already there:"
+	}
+	a.note("%s %s %s (%s, %s)", verb, b.Name, b.Version, b.Mode, bytesText(b.Size))
+	for _, u := range b.Units {
+		ref := u.Name
+		if b.Mode == "isolated" {
+			ref = b.Digest + "#" + u.Name
+		}
+		a.note("  %-8s %s", u.Kind, ref)
+	}
+	for _, t := range b.Tokens {
+		a.note("  may use  %s", clean(t))
+	}
+}

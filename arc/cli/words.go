@@ -1,0 +1,67 @@
+package cli
+
+// The sentences of arc. Rules:
+//   - One clear sentence, then what to do next. No capital, no full stop in
+//     errors; help texts are prose.
+//   - Name the thing in quotes as the user wrote it. Name the place.
+//   - Say what happened, not how we feel about it: no "oops", no "please".
+//   - Words of the house: bundle, unit, run, token, "container" for a sandbox.
+//   - A hint is a command that can be pasted wherever there is one.
+
+const (
+	wordsShort = "Build TypeScript tools, agents, teams and pipelines for Aria and run them"
+	wordsLong  = `arc turns plain decorated TypeScript into reproducible .aria bundles,
+uploads them to a running ariad, and runs what is in them.
+
+  arc new hello && cd hello     a project that builds at once
+  arc build                     dist/hello-0.1.0.aria
+  arc upload                    hand it to ariad ("ariad up" starts one)
+  arc run hello.greet --input '{"name":"Ada"}'
+
+Data goes to stdout, everything else to stderr. Exit codes: arc help exit-codes.`
+
+	wordsNewLong = `Makes the folder NAME with a project in it: aria.toml, a toolbox, an agent that
+uses it, and the types that editors need. It builds with no npm install. NAME may
+carry a namespace: "acme/orders" is made in the folder orders.`
+	wordsCheckLong = `Type-checks the project in DIR (default: here, or a folder above) and reads its
+units, without writing anything.`
+	wordsBuildLong = `Type-checks the project in DIR (default: here, or a folder above) and packs it
+into one .aria file. Prints the path of the file on stdout. The same source gives
+the same bytes, always.`
+	wordsInspectLong = `Shows what is in a bundle: its digest, units, every permission with the places
+in the source that ask for it, and its files. Everything is verified on the way.`
+	wordsUploadLong = `Uploads a bundle, or builds the project in DIR (default: here) and uploads that.
+Its units join the registry; with --isolated they can only be reached through the
+bundle's digest. Prints the digest on stdout.`
+	wordsRunLong = `Runs one unit and follows it: events on stderr, the result as JSON on stdout.
+
+UNIT is "unit", "bundle#unit", "bundle@version#unit" or "sha256:…#unit".
+The input is one JSON object with the unit's parameters: as text, as @file, or
+"-" for stdin; without --input it is {}.
+
+Ctrl-C cancels the run. --detach prints the run's id and leaves it running.`
+	wordsTaskLong = `Gives an agent a task in words and follows it: events on stderr, the agent's
+answer as JSON on stdout. Words in several arguments are joined by blanks; "-"
+reads them from stdin.`
+	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
+	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
+here: the events are the data. --after N starts behind event number N.`
+	wordsCancelLong = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
+	wordsExitIntro  = "Exit codes of arc. Scripts may rely on them; the list only grows."
+)
+
+const (
+	hintBuildFirst = `build one with "arc build", or give the path of a .aria file`
+	hintQuoteJSON  = `quote it for the shell: --input '{"name":"Ada"}'`
+)
+
+// nextSteps is what "arc new" says last.
+const nextSteps = `
+next:
+  cd %s
+  arc build
+  ariad up &            # once: the daemons
+  arc upload
+  arc run hello.greet --input '{"name":"Ada"}'
+  arc task greeter 'greet "Ada"'
+`

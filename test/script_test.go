@@ -1,0 +1,131 @@
+// Package test drives the real programs from outside, the way a user does. The
+// scripts of testdata/script need only arc; those of testdata/daemon need root
+// and a running pair of daemons, which they share. Nothing is imported from the
+// product.
+package test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected output that stands in the scripts")
+
+// binDir holds the programs under test: $ARIA_BIN, or a folder that TestMain
+// builds them into.
+var binDir string
+
+const module = "github.com/ariacomputecompany/firmware"
+
+func TestMain(m *testing.M) { os.Exit(runTests(m)) }
+
+func runTests(m *testing.M) int {
+	flag.Parse()
+	if binDir = os.Getenv("ARIA_BIN"); binDir == "" {
+		dir, err := os.MkdirTemp("", "aria-bin-")
+		if err == nil {
+			defer os.RemoveAll(dir)
+			err = buildAll(dir)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		binDir = dir
+	}
+	abs, err := filepath.Abs(binDir)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	binDir = abs
+	return m.Run()
+}
+
+// buildAll builds the programs; linking arc takes a while, TypeScript is in it.
+func buildAll(dir string) error {
+	cmd := exec.Command("go", "build", "-o", dir+"/", module+"/cmd/...")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the programs: %w\n%s", err, out)
+	}
+	return os.Chmod(dir, 0o755) // the daemons' users must reach them
+}
+
+func TestScript(t *testing.T) {
+	p := params("testdata/script")
+	p.Setup = func(env *testscript.Env) error {
+		commonEnv(env)
+		return nil
+	}
+	testscript.Run(t, p)
+}
+
+func params(dir string) testscript.Params {
+	return testscript.Params{
+		Dir:                dir,
+		UpdateScripts:      *update,
+		RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": cmdExits,
+			"field": cmdField,
+			"flip":  cmdFlip,
+		},
+	}
+}
+
+func commonEnv(env *testscript.Env) {
+	env.Setenv("PATH", binDir+string(os.PathListSeparator)+env.Getenv("PATH"))
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("NO_COLOR", "1")
+}
+
+// cmdExits runs a program and wants one exit code: exits 3 arc build. Its
+// output is there for stdout, stderr and cmp.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var ee *exec.ExitError
+		if !errors.As(err, &ee) {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		got = ee.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("%s exited with %d, want %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+// cmdFlip changes one byte of a file: flip FILE OFFSET, from the end if negative.
+func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip FILE OFFSET")
+	}
+	path := ts.MkAbs(args[0])
+	data, err := os.ReadFile(path)
+	ts.Check(err)
+	at, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if at < 0 {
+		at += len(data)
+	}
+	if at < 0 || at >= len(data) {
+		ts.Fatalf("%s has %d bytes, no byte %s", args[0], len(data), args[1])
+	}
+	data[at] ^= 0xff
+	ts.Check(os.WriteFile(path, data, 0o644))
+}
