@@ -223,7 +223,7 @@ export interface KvWrite<T> extends KvRead<T> {
    * Reads, calls `change`, writes if nobody wrote in between, else begins again
    * (16 times at most, then {@link Conflict}). Returning undefined deletes.
    */
-  update(key: string, change: (value: T | undefined) => T | undefined | Promise<T | undefined>): Promise<T | undefined>;
+  update<R extends T | undefined>(key: string, change: (value: T | undefined) => R | Promise<R>): Promise<R>;
 }
 
 export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<T>;

@@ -56,7 +56,7 @@ class Client<T> implements api.KvWrite<T> {
     return (await call('kv.delete', { ns: this.ns, key })).deleted;
   }
 
-  async update(key: string, change: (value: T | undefined) => T | undefined | Promise<T | undefined>): Promise<T | undefined> {
+  async update<R extends T | undefined>(key: string, change: (value: T | undefined) => R | Promise<R>): Promise<R> {
     for (let i = 0; i < tries; i++) {
       const old = await this.getEntry(key);
       const value = await change(old?.value);

@@ -76,7 +76,7 @@ func (d *demo) play(project string) {
 	d.arc("orders.get", "inspect", d.file)
 	d.arc("", "upload", d.file)
 	d.arc("", "ls", "units")
-	d.arc(`"id":"A-17"`, "run", "orders.add", "--input", `{"id":"A-17","total":4200}`)
+	d.arc(`"id":"A-17"`, "run", "orders.add", "--input", `{"id":"A-17","buyer":"Ada","total":4200}`)
 	d.arc(`"status":"paid"`, "run", "orders.pay", "--input", `{"id":"A-17"}`)
 	d.arc("A-17", "task", "support", "Please look up order A-17 for me")
 }
