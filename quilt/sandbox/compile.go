@@ -58,6 +58,8 @@ func compile(p Plan, h held) *program {
 	if p.Landlock {
 		c.landlock()
 	}
+	// The child runs no code but this list, so the rest may close as late as here.
+	c.add("close other descriptors at exec", unix.SYS_CLOSE_RANGE, 4, uintptr(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
 	c.seccomp()
 	c.add("exec "+p.Argv[0], unix.SYS_EXECVE, c.str(p.Argv[0]), c.strs(p.Argv), c.strs(p.Env))
 	return c
@@ -120,15 +122,12 @@ func (c *program) mounts(p Plan, h held) {
 	}
 }
 
-// descriptors puts the four in place. Their sources are all above 3, see
-// highFD. The rest closes at exec; none is usable by then, for the child runs
-// no code but this list.
+// descriptors puts the four in place. Their sources are all above 3, see highFD.
 func (c *program) descriptors(h held) {
 	c.add("setsid", unix.SYS_SETSID)
 	for to, from := range []int{h.null, h.stdout, h.stderr, h.control} {
 		c.add("place descriptor", unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
 	}
-	c.add("close other descriptors at exec", unix.SYS_CLOSE_RANGE, 4, uintptr(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
 }
 
 func (c *program) dropPrivilege(p Plan, h held) {

@@ -59,7 +59,8 @@ func (c *program) landlock() {
 // descriptor table, and by now needs nothing above 3.
 const fdRules = 100
 
-// park gives the descriptor that the last operation returned a known number.
+// park gives the descriptor that the last operation returned a known number. It
+// may have that number already, which dup2 takes for done and dup3 refuses.
 func (c *program) park(fd int) {
-	c.add("park descriptor", unix.SYS_DUP3, 0, uintptr(fd), unix.O_CLOEXEC).prev = true
+	c.add("park descriptor", unix.SYS_DUP2, 0, uintptr(fd)).prev = true
 }

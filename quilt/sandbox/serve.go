@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"syscall"
@@ -95,8 +94,7 @@ func engineCommand(cfg LauncherConfig, socket *os.File) *exec.Cmd {
 // engine's parent-death signal follows this thread.
 func startEngine(cmd *exec.Cmd, stopped chan<- error) error {
 	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread()
+	ownThread(func() {
 		err := dropForEngine()
 		if err == nil {
 			err = cmd.Start()
@@ -105,8 +103,8 @@ func startEngine(cmd *exec.Cmd, stopped chan<- error) error {
 		if err == nil {
 			stopped <- cmd.Wait()
 		}
-		select {}
-	}()
+		select {} // the thread must outlive the engine
+	})
 	return <-ready
 }
 

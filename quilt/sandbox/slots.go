@@ -3,7 +3,6 @@ package sandbox
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 
@@ -19,6 +18,8 @@ type slot struct {
 	users   *userRange
 	netns   int
 	group   *cgroup
+	tasks   []int // v1: open tasks files of the group
+	dir     int   // v2: the group's folder; else -1
 	failure error // why it could not be prepared
 }
 
@@ -51,15 +52,15 @@ func newSlots(tree *hierarchy, idBase int) *slotPool {
 		stop:  make(chan struct{}), ended: make(chan struct{}),
 		tree: tree, idBase: idBase,
 	}
-	go s.fill()
+	ownThread(s.fill)
 	return s
 }
 
-// fill stays locked: each slot moves the thread into a new network namespace,
-// and it must never run anything else again.
+// fill has a thread of its own: each slot moves it into a new network namespace.
 func (s *slotPool) fill() {
-	runtime.LockOSThread()
 	defer close(s.ended)
+	// A container that starts now matters more than one that may come.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 5)
 	for {
 		sl := s.prepare()
 		select {
@@ -74,7 +75,7 @@ func (s *slotPool) fill() {
 func (s *slotPool) prepare() *slot {
 	s.mu.Lock()
 	s.next++
-	sl := &slot{index: s.next, netns: -1}
+	sl := &slot{index: s.next, netns: -1, dir: -1}
 	s.mu.Unlock()
 	if sl.users, sl.failure = s.takeRange(); sl.failure != nil {
 		return sl
@@ -82,16 +83,23 @@ func (s *slotPool) prepare() *slot {
 	if sl.netns, sl.failure = newNetns(); sl.failure != nil {
 		return sl
 	}
-	sl.group, sl.failure = s.tree.create("c" + strconv.Itoa(sl.index))
+	if sl.group, sl.failure = s.tree.create("c" + strconv.Itoa(sl.index)); sl.failure != nil {
+		return sl
+	}
+	sl.tasks, sl.dir, sl.failure = sl.group.entrances()
 	return sl
+}
+
+// closeDoors closes what only a start needs. What the container is in by then
+// stays; an open network namespace would outlive it.
+func (sl *slot) closeDoors() {
+	closeAll(append(sl.tasks, sl.netns, sl.dir))
+	sl.tasks, sl.netns, sl.dir = nil, -1, -1
 }
 
 // discard gives a slot's parts back. Its container, if it had one, is gone.
 func (s *slotPool) discard(sl *slot) error {
-	if sl.netns >= 0 {
-		unix.Close(sl.netns)
-		sl.netns = -1
-	}
+	sl.closeDoors()
 	var err error
 	if sl.group != nil {
 		err = sl.group.remove()

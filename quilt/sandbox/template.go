@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,18 +40,17 @@ const cloneFlags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | un
 func newTemplate(imageDir string) (*template, error) {
 	t := &template{jobs: make(chan cloneJob)}
 	ready := make(chan error)
-	go func() {
-		runtime.LockOSThread()
+	ownThread(func() {
 		err := t.enter(imageDir)
 		ready <- err
 		if err != nil {
-			return // still locked, so the runtime ends this thread with its namespace
+			return
 		}
 		for j := range t.jobs {
 			pid, pidfd, err := j.program.run(cloneFlags, j.cgroupFD)
 			j.done <- cloneResult{pid, pidfd, err}
 		}
-	}()
+	})
 	if err := <-ready; err != nil {
 		return nil, err
 	}

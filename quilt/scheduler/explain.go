@@ -40,7 +40,7 @@ func (s *Scheduler) WaitsFor(id string) (Wait, bool) {
 	if x == nil || x.pending == nil {
 		return Wait{}, false
 	}
-	return s.explain(x.pending, explainMax), true
+	return x.pending.explain(0), true
 }
 
 // Waits explains every wait, oldest first.
@@ -48,7 +48,7 @@ func (s *Scheduler) Waits() []Wait {
 	var out []Wait
 	for _, x := range s.byOrder() {
 		if x.pending != nil {
-			out = append(out, s.explain(x.pending, explainMax))
+			out = append(out, x.pending.explain(0))
 		}
 	}
 	return out
@@ -74,8 +74,10 @@ func (s *Scheduler) byOrder() []*session {
 	return out
 }
 
-func (s *Scheduler) explain(q *request, limit int) Wait {
-	w := Wait{Session: q.s.id, Since: q.since, Deadline: q.deadline}
+// explain takes the position if it is known, for finding it is a walk.
+func (q *request) explain(position int) Wait {
+	const limit = explainMax
+	w := Wait{Session: q.s.id, Since: q.since, Deadline: q.deadline, Position: position}
 	for _, t := range q.tokens {
 		w.Tokens = append(w.Tokens, t.String())
 	}

@@ -141,7 +141,7 @@ func (s *Scheduler) Submit(now time.Time, r Request) []Effect {
 		s.breakCycles(x, now)
 	}
 	if x.pending == q {
-		w := s.explain(q, explainMax)
+		w := q.explain(position)
 		s.out = append(s.out, Queued{Session: x.id, WaitsFor: w.WaitsFor, HeldBy: w.HeldBy, Behind: w.Behind, Position: position})
 	}
 	return s.effects()
