@@ -247,6 +247,10 @@ func (f *filler) enum(s llm.Schema, required bool) (any, bool) {
 // nearest compares every word of the text with every listed word.
 func (f *filler) nearest(list []any) (any, bool) {
 	const near, apart = 0.75, 0.05
+	words := split(f.text.rest())
+	if len(words) > 40 || len(list) > 40 {
+		return nil, false // each pair costs; a long text says it plainly or not at all
+	}
 	var best, second float64
 	var word any
 	for _, x := range list {
@@ -259,7 +263,7 @@ func (f *filler) nearest(list []any) (any, bool) {
 			return nil, false
 		}
 		var top float64
-		for _, said := range split(f.text.rest()) {
+		for _, said := range words {
 			if u, err := f.planner.embed(said); err == nil && !silent[said] {
 				top = max(top, dot(u, v))
 			}
