@@ -56,6 +56,10 @@ declare var performance: Performance;
 
 /* ---- values ---- */
 
+interface ErrorConstructor {
+  captureStackTrace(target: object, above?: Function): void;
+}
+
 interface StructuredSerializeOptions {
   transfer?: ArrayBuffer[];
 }
@@ -117,27 +121,6 @@ declare class URLSearchParams {
   values(): IterableIterator<string>;
   entries(): IterableIterator<[string, string]>;
   [Symbol.iterator](): IterableIterator<[string, string]>;
-}
-
-interface URLPatternComponentResult {
-  input: string;
-  groups: Record<string, string | undefined>;
-}
-interface URLPatternResult {
-  inputs: (string | Record<string, string>)[];
-  protocol: URLPatternComponentResult;
-  username: URLPatternComponentResult;
-  password: URLPatternComponentResult;
-  hostname: URLPatternComponentResult;
-  port: URLPatternComponentResult;
-  pathname: URLPatternComponentResult;
-  search: URLPatternComponentResult;
-  hash: URLPatternComponentResult;
-}
-declare class URLPattern {
-  constructor(input?: string | Record<string, string>, baseURL?: string);
-  test(input?: string | Record<string, string>, baseURL?: string): boolean;
-  exec(input?: string | Record<string, string>, baseURL?: string): URLPatternResult | null;
 }
 
 /* ---- events and cancelling ---- */
