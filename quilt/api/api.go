@@ -104,12 +104,12 @@ func (s *service) Leases(context.Context, *quiltv1.LeasesRequest) (*quiltv1.Leas
 	out := &quiltv1.LeasesResponse{}
 	for _, l := range leases {
 		out.Leases = append(out.Leases, &quiltv1.Lease{
-			Id: l.ID, Execution: l.Execution, Unit: l.Unit, Tokens: l.Tokens.Strings(), Fence: l.Fence, SinceUnixMs: l.Since.UnixMilli(),
+			Id: l.ID, Execution: l.Execution, Unit: l.Unit, Tokens: l.Tokens, Fence: l.Fence, SinceUnixMs: l.Since.UnixMilli(),
 		})
 	}
 	for _, w := range waits {
 		out.Waits = append(out.Waits, &quiltv1.Wait{
-			Execution: w.Execution, Unit: w.Unit, Tokens: w.Tokens.Strings(), WaitsFor: w.WaitsFor, SinceUnixMs: w.Since.UnixMilli(),
+			Execution: w.Execution, Unit: w.Unit, Tokens: w.Tokens, WaitsFor: w.WaitsFor, SinceUnixMs: w.Since.UnixMilli(),
 		})
 	}
 	return out, nil

@@ -41,7 +41,7 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	defer data.Close()
 	eng := engine.New(engine.Config{
-		Machine: machine{launcher}, Store: data, FirstFence: data.FirstFence(),
+		Machine: machine{launcher}, Store: data, Epoch: data.Epoch(),
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {

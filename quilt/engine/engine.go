@@ -57,7 +57,7 @@ type Exit struct {
 type Config struct {
 	Machine       Machine
 	Store         broker.Store
-	FirstFence    uint64 // every fence is above it
+	Epoch         uint64 // of the store; the high part of every fence
 	MaxExecutions int    // live at the same time, waiting ones included
 	Startup       time.Duration
 	Log           *slog.Logger
@@ -78,7 +78,7 @@ type Engine struct {
 
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
-	return &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.FirstFence), live: map[string]*execution{}}
+	return &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch), live: map[string]*execution{}}
 }
 
 // errKilled is the cause of a context that somebody ended on purpose.

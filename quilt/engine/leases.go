@@ -3,11 +3,12 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 	"sync"
 	"time"
 
-	"github.com/ariacomputecompany/firmware/token"
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/scheduler"
 )
 
 // Lease is what one execution holds.
@@ -15,8 +16,7 @@ type Lease struct {
 	ID        string
 	Execution string
 	Unit      string
-	Tenant    string
-	Tokens    token.Set
+	Tokens    []string
 	Fence     uint64
 	Since     time.Time
 }
@@ -25,44 +25,46 @@ type Lease struct {
 type Wait struct {
 	Execution string
 	Unit      string
-	Tokens    token.Set
+	Tokens    []string
 	WaitsFor  []string // executions
 	Since     time.Time
 }
 
-// leases grants all tokens of an execution at once or lets it wait holding
-// nothing. Order: arrival; a later request may pass an earlier one only if the
-// two are compatible, so nobody starves. Since every execution takes all it may
-// ever hold in its first request, no cycle can form.
+// leases is the scheduler's one owner: it hands it the time and carries its
+// effects to the executions that wait. An execution is a session, and its one
+// request is all it will ever hold.
 type leases struct {
 	mu      sync.Mutex
-	fence   uint64
-	held    []Lease
-	waiting []*waiter
+	table   *scheduler.Scheduler
+	units   map[string]string                // of live sessions, by execution
+	answers map[string]chan scheduler.Effect // of waiting ones; one element
 }
 
-type waiter struct {
-	lease   Lease
-	granted chan Lease // one element
-}
-
-func newLeases(firstFence uint64) *leases { return &leases{fence: firstFence} }
-
-// acquire returns with the lease, or with the cause of ctx. queued is called at
-// most once, if the lease could not be had at once.
-func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) (Lease, error) {
-	if err := context.Cause(ctx); err != nil {
-		return Lease{}, err
+func newLeases(epoch uint64) *leases {
+	return &leases{
+		table: scheduler.New(scheduler.Config{Epoch: epoch}),
+		units: map[string]string{}, answers: map[string]chan scheduler.Effect{},
 	}
-	w := &waiter{granted: make(chan Lease, 1), lease: Lease{
-		Execution: req.Execution, Unit: req.Unit, Tenant: req.Tenant, Tokens: req.tokens, Since: time.Now(),
-	}}
-	if q, waits := l.enqueue(w); waits {
-		queued(q)
+}
+
+// acquire returns with the lease, a fault that says why there is none, or the
+// cause of ctx. queued is called at most once, if the lease could not be had at
+// once. Without a lease nothing is held.
+func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) (Lease, error) {
+	if ctx.Err() != nil {
+		return Lease{}, context.Cause(ctx)
+	}
+	answer, wait := l.submit(req)
+	if wait != nil {
+		queued(Queued{WaitsFor: wait.WaitsFor, HeldBy: wait.HeldBy, Position: wait.Position})
 	}
 	select {
-	case lease := <-w.granted:
-		return lease, nil
+	case e := <-answer:
+		if g, ok := e.(scheduler.Granted); ok {
+			return Lease{ID: fmt.Sprintf("l%x", g.Fence), Execution: req.Execution, Unit: req.Unit, Fence: g.Fence}, nil
+		}
+		l.release(req.Execution)
+		return Lease{}, refusal(e.(scheduler.Refused), req.Unit)
 	case <-ctx.Done():
 		// Whether it was granted meanwhile does not matter: both go away.
 		l.release(req.Execution)
@@ -70,119 +72,85 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 	}
 }
 
-func (l *leases) enqueue(w *waiter) (Queued, bool) {
+func (l *leases) submit(req checked) (<-chan scheduler.Effect, *scheduler.Queued) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.waiting = append(l.waiting, w)
-	l.grant()
-	at := slices.Index(l.waiting, w)
-	if at < 0 {
-		return Queued{}, false
-	}
-	q := Queued{Position: at + 1}
-	for _, h := range l.held {
-		if blocked := conflicts(w.lease, h); len(blocked) > 0 {
-			q.HeldBy = append(q.HeldBy, h.Execution)
-			q.WaitsFor = append(q.WaitsFor, blocked...)
+	answer := make(chan scheduler.Effect, 1)
+	l.units[req.Execution], l.answers[req.Execution] = req.Unit, answer
+	effects := l.table.Submit(time.Now(), scheduler.Request{
+		Session: req.Execution, Tokens: req.tokens, Tenant: req.Tenant, Class: scheduler.Normal,
+	})
+	return answer, l.deliver(effects, req.Execution)
+}
+
+// deliver carries effects to who waits for them, and returns the one that says
+// that session waits.
+func (l *leases) deliver(effects []scheduler.Effect, session string) (wait *scheduler.Queued) {
+	for _, e := range effects {
+		var to string
+		switch e := e.(type) {
+		case scheduler.Queued:
+			if e.Session == session {
+				wait = &e
+			}
+			continue
+		case scheduler.Granted:
+			to = e.Session
+		case scheduler.Refused:
+			to = e.Session
+		}
+		if answer := l.answers[to]; answer != nil {
+			answer <- e
+			delete(l.answers, to)
 		}
 	}
-	for _, earlier := range l.waiting[:at] {
-		q.WaitsFor = append(q.WaitsFor, conflicts(w.lease, earlier.lease)...)
-	}
-	slices.Sort(q.WaitsFor)
-	q.WaitsFor = slices.Compact(q.WaitsFor)
-	return q, true
+	return wait
 }
 
 // release gives back what an execution holds and forgets what it waits for.
 func (l *leases) release(execution string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.held = slices.DeleteFunc(l.held, func(h Lease) bool { return h.Execution == execution })
-	l.waiting = slices.DeleteFunc(l.waiting, func(w *waiter) bool { return w.lease.Execution == execution })
-	l.grant()
+	delete(l.answers, execution)
+	delete(l.units, execution)
+	l.deliver(l.table.Close(time.Now(), execution), "")
 }
 
-// grant gives leases to all who can have them now, in order.
-func (l *leases) grant() {
-	var still []*waiter
-	for _, w := range l.waiting {
-		if l.blocked(w, still) {
-			still = append(still, w)
-			continue
-		}
-		l.fence++
-		w.lease.Fence = l.fence
-		w.lease.ID = fmt.Sprintf("l%x", l.fence)
-		w.lease.Since = time.Now()
-		l.held = append(l.held, w.lease)
-		w.granted <- w.lease
-	}
-	l.waiting = still
-}
-
-func (l *leases) blocked(w *waiter, earlier []*waiter) bool {
-	for _, h := range l.held {
-		if len(conflicts(w.lease, h)) > 0 {
-			return true
-		}
-	}
-	return slices.ContainsFunc(earlier, func(e *waiter) bool { return len(conflicts(w.lease, e.lease)) > 0 })
-}
-
-func (l *leases) snapshot() ([]Lease, []Wait) {
+func (l *leases) snapshot() (held []Lease, waits []Wait) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var waits []Wait
-	for i, w := range l.waiting {
-		wait := Wait{Execution: w.lease.Execution, Unit: w.lease.Unit, Tokens: w.lease.Tokens, Since: w.lease.Since}
-		for _, h := range l.held {
-			if len(conflicts(w.lease, h)) > 0 {
-				wait.WaitsFor = append(wait.WaitsFor, h.Execution)
-			}
-		}
-		for _, e := range l.waiting[:i] {
-			if len(conflicts(w.lease, e.lease)) > 0 {
-				wait.WaitsFor = append(wait.WaitsFor, e.lease.Execution)
-			}
-		}
-		waits = append(waits, wait)
+	for _, h := range l.table.Leases() {
+		held = append(held, Lease{
+			ID: fmt.Sprintf("l%x", h.Fence), Execution: h.Session, Unit: l.units[h.Session],
+			Tokens: h.Tokens, Fence: h.Fence, Since: h.Since,
+		})
 	}
-	return slices.Clone(l.held), waits
+	for _, w := range l.table.Waits() {
+		waits = append(waits, Wait{
+			Execution: w.Session, Unit: l.units[w.Session], Tokens: w.Tokens,
+			WaitsFor: append(w.HeldBy, w.Behind...), Since: w.Since,
+		})
+	}
+	return held, waits
 }
 
-// conflicts lists the tokens of asked that held stands in the way of. Tenants
-// do not share data, so their claims never meet.
-func conflicts(asked, held Lease) []string {
-	if asked.Tenant != held.Tenant {
-		return nil
-	}
-	var out []string
-	for _, a := range asked.Tokens {
-		if slices.ContainsFunc(held.Tokens, func(h token.Token) bool { return conflict(a, h) }) {
-			out = append(out, a.String())
+// refusal says for people why the scheduler refused.
+func refusal(r scheduler.Refused, unit string) error {
+	switch r.Reason {
+	case scheduler.Never:
+		return fault.New(fault.Exhausted, "%s can never have %s: it is more than there is", unit, r.Token).
+			WithHint("ask for fewer units")
+	case scheduler.Deadlock:
+		var steps []string
+		for _, e := range r.Cycle {
+			steps = append(steps, fmt.Sprintf("%s waits for %s, held by %s", e.Session, e.Token, e.HeldBy))
 		}
+		return fault.New(fault.Deadlock, "waiting would never end: %s", strings.Join(steps, "; ")).
+			WithHint("take both tokens at the start, or run it again")
+	case scheduler.Full:
+		return fault.New(fault.Exhausted, "too many executions wait for tokens").WithHint("try again when some have ended")
+	case scheduler.TooMany:
+		return fault.New(fault.Invalid, "%s asks for too many tokens", unit).WithHint("ask for a token above them")
 	}
-	return out
-}
-
-// conflict compares two claims where the deeper one meets the other: a claim is
-// an intention on every node above its own.
-func conflict(asked, held token.Token) bool {
-	if asked.Scheme() != held.Scheme() {
-		return false
-	}
-	a, h := asked.Segments(), held.Segments()
-	n := min(len(a), len(h))
-	if !slices.Equal(a[:n], h[:n]) {
-		return false
-	}
-	am, hm := asked.Mode(), held.Mode()
-	if len(a) > n {
-		am = am.Above()
-	}
-	if len(h) > n {
-		hm = hm.Above()
-	}
-	return !token.Compatible(hm, am)
+	return fmt.Errorf("scheduler refused: %s", r.Reason)
 }
