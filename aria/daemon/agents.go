@@ -18,7 +18,7 @@ import (
 type agents struct {
 	reg    *registry.Registry
 	check  func(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
-	models llm.Catalog
+	models models
 	log    *slog.Logger
 }
 
@@ -45,7 +45,7 @@ func (a *agents) Run(ctx context.Context, job task.Job) (task.Outcome, error) {
 	if err != nil {
 		return task.Outcome{}, err
 	}
-	model, price, err := model(a.models, job.Unit.Agent.Model)
+	model, price, err := a.models.model(job.Unit.Agent.Model)
 	if err != nil {
 		return task.Outcome{}, err
 	}

@@ -34,9 +34,6 @@ type Config struct {
 	Agents int `toml:"agents"`
 	// Grace is how long runs may go on after SIGTERM.
 	Grace duration `toml:"grace"`
-	// User and QuiltUser are the ids that `up` gives to ariad and quiltd.
-	User      int `toml:"user"`
-	QuiltUser int `toml:"quilt_user"`
 	// Models are the providers that agents may name before the colon.
 	Models llm.Catalog `toml:"models"`
 }
@@ -46,7 +43,7 @@ func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", Listen: "127.0.0.1:7600",
 		Tools: 64, Agents: 128, Grace: duration(10 * time.Second),
-		User: 64101, QuiltUser: 64102, Models: llm.DefaultCatalog(),
+		Models: llm.DefaultCatalog(),
 	}
 }
 
@@ -142,8 +139,6 @@ func (c *Config) check() error {
 			WithHint("choose a shorter data folder")
 	case c.Tools < 1 || c.Agents < 1:
 		return fault.New(fault.Invalid, "tools and agents must be at least 1")
-	case c.User <= 0 || c.QuiltUser <= 0 || c.User == c.QuiltUser:
-		return fault.New(fault.Invalid, "user and quilt_user must be two different ids, neither of them root's")
 	}
 	return nil
 }

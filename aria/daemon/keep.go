@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,8 +34,9 @@ const (
 )
 
 // keep starts the child again whenever it ends, until ctx does; then it stops
-// the child and waits for it. An error means that trying again is no use.
-func (c child) keep(ctx context.Context, log *slog.Logger) error {
+// the child and waits for it. An error means that trying again is no use: it
+// gave up by itself before the pair was ever up, or it cannot be configured so.
+func (c child) keep(ctx context.Context, up *atomic.Bool, log *slog.Logger) error {
 	pause := firstPause
 	for {
 		begin := time.Now()
@@ -43,8 +45,8 @@ func (c child) keep(ctx context.Context, log *slog.Logger) error {
 			return nil
 		}
 		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == exitUsage {
-			return fault.New(fault.Invalid, "%s cannot run with this configuration", c.name).WithHint("its own words are above")
+		if errors.As(err, &exit) && exit.ExitCode() > 0 && (!up.Load() || exit.ExitCode() == exitUsage) {
+			return fault.New(fault.Unavailable, "%s could not start", c.name).WithHint("its own words are above")
 		}
 		if time.Since(begin) > steady {
 			pause = firstPause

@@ -14,11 +14,15 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
+
+// user and group that ariad gets. No account is needed; quiltd trusts this id.
+const user = 64101
 
 // up prepares the folders, starts both daemons as their own users and keeps
 // them running until SIGTERM or SIGINT. It opens no store and serves nothing.
@@ -49,16 +53,15 @@ func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 	} else {
 		ln.Close() // it was free; the daemon itself says it if that changes
 	}
-	quiltArgs := []string{"--data", cfg.Data}
+	quiltArgs := []string{"--data", cfg.Data, "--socket", cfg.Socket}
 	if cfg.Bun != "" {
 		quiltArgs = append(quiltArgs, "--bun", cfg.Bun)
 	}
 	return supervise(cfg, stdout, log,
 		child{name: "quiltd", path: quiltd, args: quiltArgs, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}},
 		child{name: "ariad", path: self, args: []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket},
-			// The group of quiltd is the one that may open its socket.
-			attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Credential: &syscall.Credential{
-				Uid: uint32(cfg.User), Gid: uint32(cfg.User), Groups: []uint32{uint32(cfg.QuiltUser)}}},
+			attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true,
+				Credential: &syscall.Credential{Uid: user, Gid: user, Groups: []uint32{}}},
 			sealed: true})
 }
 
@@ -70,14 +73,16 @@ func supervise(cfg Config, stdout io.Writer, log *slog.Logger, children ...child
 	ctx, give := context.WithCancelCause(ctx)
 	defer give(nil)
 	var all sync.WaitGroup
+	var up atomic.Bool
 	for _, c := range children {
 		all.Go(func() {
-			if err := c.keep(ctx, log); err != nil {
+			if err := c.keep(ctx, &up, log); err != nil {
 				give(err)
 			}
 		})
 	}
 	if ready(ctx, cfg.Listen) {
+		up.Store(true)
 		fmt.Fprintf(stdout, "aria ready  http://%s  credential %s\n", cfg.Listen, cfg.credential())
 	}
 	<-ctx.Done()
@@ -107,31 +112,21 @@ func find(given, name string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// folders makes DATA/{aria,quilt,run} for their owners. Neither daemon can read
-// what is the other's; run holds the one socket between them.
+// folders makes DATA and DATA/aria, which nobody but ariad can read. quiltd
+// makes its own, and the one for the socket between them.
 func folders(cfg Config) error {
-	if err := os.MkdirAll(cfg.Data, 0o755); err != nil {
-		return disk(err, cfg.Data)
+	if err := os.MkdirAll(cfg.own(), 0o755); err != nil {
+		return disk(err, cfg.own())
 	}
-	for _, d := range []struct {
-		name string
-		uid  int
-		mode os.FileMode
-	}{{"aria", cfg.User, 0o700}, {"quilt", cfg.QuiltUser, 0o700}, {"run", cfg.QuiltUser, 0o750}} {
-		path := filepath.Join(cfg.Data, d.name)
-		if err := os.Mkdir(path, d.mode); err != nil && !errors.Is(err, os.ErrExist) {
-			return disk(err, path)
-		}
-		st, err := os.Lstat(path)
-		if err != nil {
-			return disk(err, path)
-		}
-		if !st.IsDir() {
-			return fault.New(fault.Invalid, "%s is not a folder", path).WithHint("move it away")
-		}
-		if err := errors.Join(os.Lchown(path, d.uid, d.uid), os.Chmod(path, d.mode)); err != nil {
-			return disk(err, path)
-		}
+	st, err := os.Lstat(cfg.own())
+	if err != nil {
+		return disk(err, cfg.own())
+	}
+	if !st.IsDir() {
+		return fault.New(fault.Invalid, "%s is not a folder", cfg.own()).WithHint("move it away")
+	}
+	if err := errors.Join(os.Lchown(cfg.own(), user, user), os.Chmod(cfg.own(), 0o700)); err != nil {
+		return disk(err, cfg.own())
 	}
 	return reachable(cfg.Data)
 }

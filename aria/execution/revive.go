@@ -72,7 +72,7 @@ func (s *shape) rich(schema, v any, path string, depth int, found func(path, kin
 
 func (s *shape) elements(node map[string]any, v []any, path string, depth int, found func(path, kind string)) {
 	prefix, _ := node["prefixItems"].([]any)
-	plain := len(prefix) == 0 && s.uniform(node["items"], 0)
+	plain := len(prefix) == 0 && s.uniform(node["items"], map[string]bool{})
 	for i, item := range v {
 		step := fmt.Sprint(i)
 		if plain {
@@ -86,24 +86,29 @@ func (s *shape) elements(node map[string]any, v []any, path string, depth int, f
 	}
 }
 
-// uniform says whether no value under schema can be of several forms.
-func (s *shape) uniform(schema any, depth int) bool {
-	node := s.follow(schema)
-	if depth > 8 {
-		return false
+// uniform says whether no value under schema can be of several forms. seen are
+// the references on the way, so that recursive types end.
+func (s *shape) uniform(schema any, seen map[string]bool) bool {
+	if raw, _ := schema.(map[string]any); raw != nil {
+		if ref, ok := raw["$ref"].(string); ok {
+			if seen[ref] {
+				return true
+			}
+			seen[ref] = true
+		}
 	}
-	for word, sub := range node {
+	for word, sub := range s.follow(schema) {
 		switch word {
 		case "anyOf", "oneOf", "prefixItems":
 			return false
 		case "items", "additionalProperties":
-			if !s.uniform(sub, depth+1) {
+			if !s.uniform(sub, seen) {
 				return false
 			}
 		case "properties":
 			props, _ := sub.(map[string]any)
 			for _, p := range props {
-				if !s.uniform(p, depth+1) {
+				if !s.uniform(p, seen) {
 					return false
 				}
 			}

@@ -102,7 +102,7 @@ func sentence(t talk) string {
 func say(tool string, v any) string {
 	switch v := v.(type) {
 	case nil:
-		return tool + " is done."
+		return tool + " is done and has nothing to tell."
 	case string:
 		return v
 	case map[string]any:

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -18,7 +19,8 @@ type step struct {
 }
 
 const (
-	enough = 0.30 // a score below this is no match
+	enough = 0.35 // a score below this is no match
+	means  = 0.42 // the same where meaning counts, since unlike texts are near as well
 	margin = 0.04 // two tools closer than this cannot be told apart
 	sure   = 0.45 // each clause of a chain must reach this
 )
@@ -35,8 +37,15 @@ func (p *Planner) plan(t talk, tools []llm.Tool) ([]step, error) {
 		return chain, err
 	}
 	ranked, err := p.rank(t.request, tools)
-	if err != nil || ranked[0].score < enough {
+	if err != nil {
 		return nil, err
+	}
+	p.prefer(t, ranked)
+	if tool := p.lookup(t, ranked); tool != nil {
+		return []step{{tool: tool, words: t.request}}, nil
+	}
+	if ranked[0].score < p.bar() {
+		return nil, nil
 	}
 	s := step{tool: ranked[0].tool, words: t.request}
 	if len(ranked) > 1 && ranked[0].score-ranked[1].score < margin {
@@ -45,46 +54,130 @@ func (p *Planner) plan(t talk, tools []llm.Tool) ([]step, error) {
 	return []step{s}, nil
 }
 
-// between decides for the tool whose input the request can fill, if only one
-// can be; else it asks.
-func (p *Planner) between(s step, t talk, ranked []scored) step {
-	var able []*llm.Tool
+func (p *Planner) bar() float64 {
+	if p.embed != nil {
+		return means
+	}
+	return enough
+}
+
+// prefer lifts tools whose whole input the request says, and lowers those that
+// have no use for an id it says: "A-17" speaks for a tool that wants one.
+func (p *Planner) prefer(t talk, ranked []scored) {
+	const lift = 0.10
+	for i := range ranked {
+		f := &filler{planner: p, text: newText(t.request), talk: t}
+		s := llm.OpenSchema(ranked[i].tool.Schema)
+		_, missing := f.object(s, "")
+		if len(missing) == 0 && len(s.Required()) > 0 {
+			ranked[i].score += lift
+		}
+		if _, unused := f.text.take(clearIDs); unused {
+			ranked[i].score -= lift
+		}
+	}
+	sortScored(ranked)
+}
+
+// lookup: a question about something by its id goes to the one tool that only
+// reads and takes that id, whatever else the question says about it.
+func (p *Planner) lookup(t talk, ranked []scored) *llm.Tool {
+	if !asks(t.request) || !clearIDs.MatchString(t.request) {
+		return nil
+	}
+	var found []*llm.Tool
 	for _, r := range ranked {
-		if ranked[0].score-r.score >= margin {
+		s := llm.OpenSchema(r.tool.Schema)
+		if !overlaps(tokens(r.tool.Name), reading) || len(s.Required()) == 0 {
+			continue
+		}
+		f := &filler{planner: p, text: newText(t.request), talk: t}
+		_, missing := f.object(s, "")
+		if _, unused := f.text.take(clearIDs); len(missing) == 0 && !unused {
+			found = append(found, r.tool)
+		}
+	}
+	if len(found) != 1 {
+		return nil
+	}
+	return found[0]
+}
+
+// between decides for the tool that can use most of what the request says, if
+// only one can; else it asks.
+func (p *Planner) between(s step, t talk, ranked []scored) step {
+	most, ties := -1, 0
+	for _, r := range ranked {
+		if ranked[0].score-r.score >= margin || r.score < p.bar() {
 			break
 		}
-		if _, missing := fill(p, llm.OpenSchema(r.tool.Schema), t.request, t); len(missing) == 0 {
-			able = append(able, r.tool)
+		args, missing := fill(p, llm.OpenSchema(r.tool.Schema), t.request, t)
+		switch n := len(args); {
+		case len(missing) > 0:
+		case n > most:
+			most, ties, s.tool = n, 1, r.tool
+		case n == most:
+			ties++
 		}
 	}
-	if len(able) == 1 {
-		s.tool = able[0]
-		return s
+	if ties != 1 {
+		s.unsure = fmt.Sprintf("Do you mean %s or %s?", ranked[0].tool.Name, ranked[1].tool.Name)
 	}
-	s.unsure = fmt.Sprintf("Do you mean %s or %s?", ranked[0].tool.Name, ranked[1].tool.Name)
 	return s
 }
 
+// chain takes a request of several clauses apart. Clauses that mean different
+// tools, but not surely, are asked about: doing half of it would be worse.
 func (p *Planner) chain(t talk, tools []llm.Tool) ([]step, error) {
-	clauses := joints.Split(t.request, -1)
+	clauses := merge(joints.Split(t.request, -1))
 	if len(clauses) < 2 || len(clauses) > 4 || t.values != nil {
 		return nil, nil
 	}
 	var out []step
+	certain := true
 	for _, c := range clauses {
 		ranked, err := p.rank(c, tools)
 		if err != nil {
 			return nil, err
 		}
-		clear := len(ranked) == 1 || ranked[0].score-ranked[1].score >= margin
-		twice := slices.ContainsFunc(out, func(s step) bool { return s.tool == ranked[0].tool })
-		if ranked[0].score < sure || !clear || twice {
-			return nil, nil
+		p.prefer(talk{request: c}, ranked)
+		best := ranked[0]
+		if best.score < p.bar() {
+			certain = false
+			continue
 		}
-		out = append(out, step{tool: ranked[0].tool, words: c})
+		if slices.ContainsFunc(out, func(s step) bool { return s.tool == best.tool }) {
+			certain = false
+			continue
+		}
+		clear := len(ranked) == 1 || best.score-ranked[1].score >= margin
+		certain = certain && clear && best.score >= sure
+		out = append(out, step{tool: best.tool, words: c})
+	}
+	switch {
+	case len(out) < 2:
+		return nil, nil
+	case !certain:
+		out[0].unsure = fmt.Sprintf("That sounds like more than one thing (%s, %s). Please ask for one at a time.", out[0].tool.Name, out[1].tool.Name)
+		return out[:1], nil
 	}
 	return out, nil
 }
+
+// merge puts a clause that only asks to hear the outcome back to the one before.
+func merge(clauses []string) []string {
+	var out []string
+	for _, c := range clauses {
+		if n := len(out); n > 0 && (telling.MatchString(c) || len(tokens(c)) == 0) {
+			out[n-1] += " and " + c
+		} else {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+var telling = regexp.MustCompile(`(?i)^(?:tell|show|give|say|let|report)\b.*\b(?:its?|their|them|his|her|me|us)\b`)
 
 type scored struct {
 	tool  *llm.Tool
@@ -116,23 +209,19 @@ func (p *Planner) rank(request string, tools []llm.Tool) ([]scored, error) {
 		}
 		if named(request, t.Name) {
 			s += 2
+		} else if asks(request) && overlaps(tokens(t.Name), changing) {
+			s -= 0.25
 		}
 		out[i] = scored{t, s}
 	}
-	slices.SortFunc(out, func(a, b scored) int {
-		if a.score != b.score {
-			return -cmpFloat(a.score, b.score)
-		}
-		return strings.Compare(a.tool.Name, b.tool.Name)
-	})
+	sortScored(out)
 	return out, nil
 }
 
-func cmpFloat(a, b float64) int {
-	if a < b {
-		return -1
-	}
-	return 1
+func sortScored(list []scored) {
+	slices.SortFunc(list, func(a, b scored) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), strings.Compare(a.tool.Name, b.tool.Name))
+	})
 }
 
 // purpose is a tool in a sentence.

@@ -133,7 +133,13 @@ func (f *filler) typical(name string, s llm.Schema, required bool) (any, bool) {
 	}
 	about, _ := s.Node["description"].(string)
 	if overlaps(tokens(name), nameWords) {
-		return f.text.proper()
+		if v, ok := f.text.proper(); ok {
+			return v, true
+		}
+		return f.text.take(email)
+	}
+	if overlaps(tokens(name), itemWords) {
+		return f.text.item()
 	}
 	if overlaps(tokens(name+" "+about), idWords) {
 		return f.text.id()
@@ -193,7 +199,8 @@ func (f *filler) wholeText(s llm.Schema, required map[string]bool, out map[strin
 
 var (
 	idWords   = tokenSet("id ids number no code ref reference sku key order ticket invoice identifier")
-	nameWords = tokenSet("name customer client user person city town place country recipient owner author company title who")
+	nameWords = tokenSet("name customer client user person city town place country recipient buyer seller owner author company title who")
+	itemWords = tokenSet("item product thing article goods what")
 	textWords = tokenSet("query q text question prompt content input request words message search topic sentence body")
 )
 

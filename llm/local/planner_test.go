@@ -9,6 +9,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/embed"
 )
 
 func raw(s string) json.RawMessage { return json.RawMessage(s) }
@@ -23,6 +24,13 @@ func shop() []llm.Tool {
 		{Name: "mail.send", Description: "Send an e-mail to somebody", Schema: raw(`{"type":"object","properties":{"to":{"type":"string","format":"email"},"subject":{"type":"string"},"day":{"type":"string","format":"date"}},"required":["to","subject"]}`)},
 	}
 }
+
+// both planners: one that goes by words alone, one that goes by meaning too.
+func both() map[string]*Planner {
+	return map[string]*Planner{"words": New(nil), "meaning": New(encoder.Embed)}
+}
+
+var encoder = embed.New()
 
 func turn(t *testing.T, p *Planner, req llm.Request) llm.Reply {
 	t.Helper()
@@ -50,15 +58,17 @@ func TestChooseAndFill(t *testing.T) {
 		{`send a mail to ann@example.org with subject "hello there" on day 2026-11-22`, "mail.send", `{"to":"ann@example.org","subject":"hello there","day":"2026-11-22"}`},
 		{`orders.cancel B-3`, "orders.cancel", `{"id":"B-3"}`},
 	} {
-		r := turn(t, New(nil), user(c.words))
-		if len(r.ToolCalls) != 1 || r.ToolCalls[0].Name != c.tool {
-			t.Errorf("%s: got %+v", c.words, r)
-			continue
-		}
-		want, _ := llm.Decode(raw(c.args))
-		got, _ := llm.Decode(raw(r.ToolCalls[0].Arguments))
-		if d := cmp.Diff(want, got); d != "" {
-			t.Errorf("%s: (-want +got):\n%s", c.words, d)
+		for name, p := range both() {
+			r := turn(t, p, user(c.words))
+			if len(r.ToolCalls) != 1 || r.ToolCalls[0].Name != c.tool {
+				t.Errorf("%s: %s: got %+v", name, c.words, r)
+				continue
+			}
+			want, _ := llm.Decode(raw(c.args))
+			got, _ := llm.Decode(raw(r.ToolCalls[0].Arguments))
+			if d := cmp.Diff(want, got); d != "" {
+				t.Errorf("%s: %s: (-want +got):\n%s", name, c.words, d)
+			}
 		}
 	}
 }
@@ -71,9 +81,11 @@ func TestAsksInsteadOfInventing(t *testing.T) {
 		{"send an e-mail to ann@example.org", "subject"},
 		{"what a lovely morning", "cannot tell which tool"},
 	} {
-		r := turn(t, New(nil), user(c.words))
-		if r.Stop != llm.StopAsk || len(r.ToolCalls) != 0 || !strings.Contains(r.Text, c.says) {
-			t.Errorf("%s: got %+v, want a question with %q", c.words, r, c.says)
+		for name, p := range both() {
+			r := turn(t, p, user(c.words))
+			if r.Stop != llm.StopAsk || len(r.ToolCalls) != 0 || !strings.Contains(r.Text, c.says) {
+				t.Errorf("%s: %s: got %+v, want a question with %q", name, c.words, r, c.says)
+			}
 		}
 	}
 }
@@ -92,7 +104,7 @@ func TestAnswer(t *testing.T) {
 	for _, c := range []struct{ name, result, form, want string }{
 		{"a sentence", order, ``, `orders.get: id A-17, status shipped, total 12.5.`},
 		{"a text stays as it is", `"on its way"`, ``, `on its way`},
-		{"nothing", `null`, ``, `orders.get is done.`},
+		{"nothing", `null`, ``, `orders.get is done and has nothing to tell.`},
 		{"the result is the answer", order, `{"type":"object","properties":{"id":{"type":"string"},"status":{"type":"string"}},"required":["id"]}`, order},
 		{"parts of it", order, `{"type":"object","properties":{"status":{"type":"string"}},"required":["status"],"additionalProperties":false}`, `{"status":"shipped"}`},
 		{"as a property, with a sentence", order, `{"type":"object","properties":{"order":{"type":"object","properties":{"id":{"type":"string"}},"required":["id"]},"answer":{"type":"string"}},"required":["order","answer"]}`,

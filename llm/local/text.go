@@ -25,9 +25,11 @@ var (
 	dateTime    = regexp.MustCompile(`\b\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:\d{2})\b`)
 	uuid        = regexp.MustCompile(`(?i)\b[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\b`)
 	ids         = regexp.MustCompile(`#(\w[\w-]*)|\b([A-Za-z]{1,8}[-_]\d[\w-]*|[A-Z]{1,4}\d[\w-]*|\d+)\b`)
+	clearIDs    = regexp.MustCompile(`#\w[\w-]*|\b[A-Z]{1,8}[-_]\d[\w-]*\b`)
 	numbers     = regexp.MustCompile(`[-+]?\d[\d,]*(?:\.\d+)?`)
 	plainNumber = regexp.MustCompile(`^-?(?:0|[1-9]\d*)(?:\.\d+)?$`)
 	proper      = regexp.MustCompile(`(?:\b(?:for|to|from|of|by|in|at|called|named|with)\s+)(\p{Lu}[\p{L}'-]*(?:\s+\p{Lu}[\p{L}'-]*)*)`)
+	items       = regexp.MustCompile(`(?i)\b(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)\s+(?:of\s+)?(?:the\s+)?(\pL[\pL-]*(?:\s+\pL[\pL-]*){0,2}?)(?:\s+(?:for|to|at|by|on|with|and|please)\b|\s*[,.;!?]|\s*$)`)
 	wordAt      = regexp.MustCompile(`^[\s:=,]*(?:(?:is|of|to|as|be|at|by|number|no\.?|id)\s+)*[\s:=]*(?:"([^"]+)"|'([^']+)'|([^\s"';,?!]+))`)
 )
 
@@ -167,6 +169,17 @@ func (t *text) id() (any, bool) {
 		return v, true
 	}
 	return t.take(ids)
+}
+
+// item is what is counted: "3 blue mugs", "2 of the mugs". The number stays.
+func (t *text) item() (any, bool) {
+	for _, m := range items.FindAllStringSubmatchIndex(t.raw, -1) {
+		if t.free(m[2], m[3]) {
+			t.use(m[2], m[3])
+			return t.raw[m[2]:m[3]], true
+		}
+	}
+	return nil, false
 }
 
 func (t *text) proper() (any, bool) { return t.take(proper) }

@@ -72,14 +72,14 @@ func stem(w string) string {
 
 // kin are groups of words that ask for the same sort of work.
 var kin = groups(
-	`get show fetch find look lookup read view open display give tell see check where what status info detail retrieve`,
+	`get show fetch find look lookup read view display give tell see check where what status info detail retrieve`,
 	`list all every which search browse enumerate`,
-	`create make add new place open start register insert book buy put store save write`,
+	`create make add new place start register insert book buy put store save write`,
 	`delete remove drop erase destroy clear`,
 	`cancel stop abort revoke void end`,
 	`update change set edit modify adjust rename`,
-	`send mail email message notify post ship deliver`,
-	`count number many total sum`,
+	`send mail email message notify post`,
+	`count many total sum`,
 	`refund reimburse repay money back`,
 	`run execute start launch do perform call invoke`,
 )
@@ -92,6 +92,20 @@ func groups(lines ...string) map[string][]int {
 		}
 	}
 	return m
+}
+
+// A question asks; it must not change anything.
+var (
+	asking   = set(`is are was were has have had did does do when where what which who whose how why am`)
+	reading  = tokenSet(`get show fetch find look lookup read view check status info detail retrieve track describe`)
+	changing = tokenSet(`create make add new place insert save write delete remove drop erase clear cancel stop abort revoke void
+		update change set edit modify adjust rename mark send post notify ship deliver pay charge refund reimburse
+		approve reject close deploy restart run execute start schedule buy book transfer grant`)
+)
+
+func asks(request string) bool {
+	words := split(request)
+	return len(words) > 0 && asking[words[0]]
 }
 
 // related says whether two stems ask for the same sort of work.
