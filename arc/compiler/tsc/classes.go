@@ -48,9 +48,12 @@ func (x *extraction) classMember(cls *Class, m *ast.Node) {
 			Hidden: ast.HasSyntacticModifier(m, hidden) || strings.HasPrefix(name, "#"),
 		}
 		class, index := len(x.facts.Classes), len(cls.Methods)
-		method.Shape = x.shape(m, name, func(s keys) {
-			x.facts.Classes[class].Methods[index].Output = encode(s)
-		})
+		output := func(s keys) { x.facts.Classes[class].Methods[index].Output = encode(s) }
+		if onlySteps(marks) {
+			x.outputs = append(x.outputs, func() { output(x.stepShape(m, name)) })
+		} else {
+			method.Shape = x.shape(m, name, output)
+		}
 		cls.Methods = append(cls.Methods, method)
 	case ast.KindPropertyDeclaration:
 		if m.Name().Text() == "instructions" && m.Initializer() != nil && len(cls.Marks) > 0 {
@@ -59,6 +62,15 @@ func (x *extraction) classMember(cls *Class, m *ast.Node) {
 			}
 		}
 	}
+}
+
+func onlySteps(marks []Mark) bool {
+	for _, m := range marks {
+		if m.Name != "step" {
+			return false
+		}
+	}
+	return true
 }
 
 // unitBase finds Agent, Team or Pipeline among a class's bases, at any distance.

@@ -50,6 +50,17 @@ func (x *extraction) checkStep(methods map[string]*ast.Node, step *ast.Node, aft
 	}
 }
 
+// stepShape sees that a step's parameters can cross, and gives the schema of its
+// result. What a step is given was checked where it came from, so no schema of
+// its parameters is kept.
+func (x *extraction) stepShape(m *ast.Node, name string) keys {
+	sig := x.c.GetSignatureFromDeclaration(m)
+	for _, p := range sig.Parameters() {
+		x.g.top(x.c.RemoveMissingOrUndefinedType(x.c.GetTypeOfSymbol(p)), false, p.ValueDeclaration, name, p.Name)
+	}
+	return x.result(m, sig, commentOf(m), name)
+}
+
 func (x *extraction) resultType(fn *ast.Node) *checker.Type {
 	t := x.c.GetReturnTypeOfSignature(x.c.GetSignatureFromDeclaration(fn))
 	if inner := x.c.GetPromisedTypeOfPromise(t); inner != nil {
