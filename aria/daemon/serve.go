@@ -71,6 +71,7 @@ func serve(cfg Config, log *slog.Logger) error {
 	srv := api.Server(handler, log)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
+	go shrink(streams, tasks)
 	log.Info("ariad ready", "listen", ln.Addr(), "took", time.Since(begin))
 	return wait(cfg, srv, tasks, failed, cut, log)
 }
@@ -120,6 +121,24 @@ func wait(cfg Config, srv *http.Server, tasks *task.Tasks, failed chan error, cu
 	}
 	log.Info("ariad stopped")
 	return nil
+}
+
+// shrink gives memory back to the system once the last run is over.
+func shrink(ctx context.Context, tasks *task.Tasks) {
+	tick := time.NewTicker(2 * time.Second)
+	defer tick.Stop()
+	seen := uint64(0) // runs at the last look
+	for first := true; ; first = false {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if n := tasks.Accepted(); tasks.Open() == 0 && (first || n != seen) {
+			debug.FreeOSMemory()
+			seen = n
+		}
+	}
 }
 
 // open opens the store. Full sync: what was acknowledged survives a power cut.

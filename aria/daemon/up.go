@@ -83,6 +83,7 @@ func supervise(cfg Config, stdout io.Writer, log *slog.Logger, children ...child
 	}
 	if ready(ctx, cfg.Listen) {
 		up.Store(true)
+		debug.FreeOSMemory() // nothing is left to do but to wait
 		fmt.Fprintf(stdout, "aria ready  http://%s  credential %s\n", cfg.Listen, cfg.credential())
 	}
 	<-ctx.Done()

@@ -175,6 +175,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 	l.next = 1
 	l.keep(first)
 	l.mu.Unlock()
+	t.count.Add(1)
 	go t.drive(l, slot, hasSlot)
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/aria/registry"
@@ -31,6 +32,7 @@ type Tasks struct {
 	journal *journal
 	log     *slog.Logger
 	running sync.WaitGroup
+	count   atomic.Uint64 // runs accepted by this process
 
 	mu      sync.Mutex
 	live    map[ID]*live
@@ -94,6 +96,9 @@ func (t *Tasks) List(ctx context.Context, limit int, before ID, state State) ([]
 	}
 	return out, rows.Err()
 }
+
+// Accepted is the number of runs that this process has accepted.
+func (t *Tasks) Accepted() uint64 { return t.count.Load() }
 
 // Open is the number of runs that have not ended.
 func (t *Tasks) Open() int {

@@ -141,8 +141,5 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 		return Status{}, c.lost(ctx, err, asked)
 	}
 	s := Status{Version: r.Version, Isolation: r.Isolation, Executions: r.Executions}
-	if r.Cgroup != "" {
-		s.Isolation += " (cgroup " + r.Cgroup + ")"
-	}
 	return s, nil
 }
