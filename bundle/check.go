@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -13,21 +12,14 @@ import (
 	"github.com/ariacomputecompany/firmware/token"
 )
 
-var (
-	bundleName = regexp.MustCompile(`^([a-z0-9][a-z0-9._-]{0,63}/)?[a-z0-9][a-z0-9._-]{0,63}$`)
-	version    = regexp.MustCompile(`^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})(-[0-9A-Za-z.-]{1,64})?(\+[0-9A-Za-z.-]{1,64})?$`)
-	unitName   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}(\.[A-Za-z_][A-Za-z0-9_-]{0,63}){0,3}$`)
-	identifier = regexp.MustCompile(`^[\p{L}_$][\p{L}\p{Mn}\p{Nd}_$]{0,127}$`)
-)
-
 // checkManifest applies every rule that needs no file.
 func checkManifest(m *Manifest) error {
 	switch {
 	case m.Aria != "1":
 		return refuse("format version %q; this build reads version \"1\"", m.Aria)
-	case !bundleName.MatchString(m.Name):
+	case !ValidName(m.Name):
 		return refuse("bad name %q", m.Name).WithHint(`lower-case letters, digits, ". _ -", with or without a namespace: "orders", "acme/orders"`)
-	case !version.MatchString(m.Version):
+	case !ValidVersion(m.Version):
 		return refuse("bad version %q", m.Version).WithHint(`write three numbers: "1.2.3", "1.2.3-beta.1"`)
 	case m.Files == nil:
 		return refuse("the manifest has no files")

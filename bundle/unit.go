@@ -9,7 +9,7 @@ import (
 
 // checkUnit applies the rules of one unit.
 func checkUnit(m *Manifest, u *Unit) *fault.Error {
-	if !unitName.MatchString(u.Name) {
+	if !ValidUnitName(u.Name) {
 		return refuse("bad unit name %q", u.Name).WithHint(`letters, digits, "_" and "-", parts joined with dots: "orders.get"`)
 	}
 	if err := checkKind(u); err != nil {
@@ -25,7 +25,7 @@ func checkUnit(m *Manifest, u *Unit) *fault.Error {
 		return err
 	}
 	for i, p := range u.Params {
-		if !identifier.MatchString(p) || slices.Contains(u.Params[:i], p) {
+		if !validIdentifier(p) || slices.Contains(u.Params[:i], p) {
 			return refuse("bad parameter name %q", p)
 		}
 	}
@@ -75,7 +75,7 @@ func checkEntry(m *Manifest, u *Unit) *fault.Error {
 	if _, ok := m.Files[u.Entry.Code]; !ok || !strings.HasPrefix(u.Entry.Code, "code/") {
 		return refuse("the entry points to %q, which is no file under code/", u.Entry.Code)
 	}
-	if !identifier.MatchString(u.Entry.Export) || u.Entry.Method != "" && !identifier.MatchString(u.Entry.Method) {
+	if !validIdentifier(u.Entry.Export) || u.Entry.Method != "" && !validIdentifier(u.Entry.Method) {
 		return refuse("the entry names %q, method %q, which are no identifiers", u.Entry.Export, u.Entry.Method)
 	}
 	return nil
@@ -113,7 +113,7 @@ func checkRefs(m *Manifest, u *Unit) *fault.Error {
 func checkSteps(steps []Step) *fault.Error {
 	index := map[string]int{}
 	for i, s := range steps {
-		if _, twice := index[s.Name]; twice || !identifier.MatchString(s.Name) {
+		if _, twice := index[s.Name]; twice || !validIdentifier(s.Name) {
 			return refuse("bad step name %q", s.Name)
 		}
 		if s.Retries < 0 || s.TimeoutMS < 0 {

@@ -2,7 +2,6 @@ package compiler
 
 import (
 	"encoding/json"
-	"regexp"
 
 	"github.com/microsoft/typescript-go/arctsc"
 
@@ -10,9 +9,6 @@ import (
 )
 
 type rawJSON = json.RawMessage
-
-// unitName is the rule of docs/spec/bundle.md.
-var unitName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,63}(\.[A-Za-z_][A-Za-z0-9_-]{0,63}){0,3}$`)
 
 // kindOf says which mark makes which unit, and the class it must extend.
 var kindOf = map[string]struct {

@@ -88,7 +88,7 @@ func (u *units) add(unit bundle.Unit, at arctsc.Span, ids ...string) bool {
 		m.Notes = append(m.Notes, diag.Note{Text: "the first one is here", Place: place(first), LineText: first.LineText})
 		return false
 	}
-	if !unitName.MatchString(unit.Name) {
+	if !bundle.ValidUnitName(unit.Name) {
 		u.fail(at, "ARC1012", `letters, digits, "_" and "-", parts joined with dots: "orders.get"`, "%q cannot be the name of a unit", unit.Name)
 		return false
 	}
