@@ -49,10 +49,11 @@ func dataDir(t testing.TB) string {
 	return dir
 }
 
-func startPair(t testing.TB, data string) *pair {
+func startPair(t testing.TB, data string, flags ...string) *pair {
 	t.Helper()
 	testenv.NeedRoot(t)
 	cmd := exec.Command("/proc/self/exe", "-data", data, "-bun", testenv.Bun(t))
+	cmd.Args = append(cmd.Args, flags...)
 	cmd.Env = append(os.Environ(), "QUILTD_TEST=1")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
