@@ -132,6 +132,10 @@ func outcome(t *testing.T, res *Result) txtar.File {
 		return txtar.File{Name: "want/messages", Data: b.Bytes()}
 	}
 	schemasCompile(t, res.Manifest)
+	if len(res.Messages) > 0 {
+		diag.Print(&b, res.Messages, false)
+		return txtar.File{Name: "want/warnings", Data: b.Bytes()}
+	}
 	m := *res.Manifest
 	files := sortedKeys(m.Files)
 	m.Files, m.Builder = nil, bundle.Builder{}
