@@ -37,12 +37,12 @@ interface Timer {
   [Symbol.dispose](): void;
 }
 /** Calls after `ms` milliseconds. */
-declare function setTimeout<A extends any[]>(callback: (...args: A) => void, ms?: number, ...args: A): Timer;
+declare function setTimeout(callback: (...args: any[]) => void, ms?: number, ...args: any[]): Timer;
 declare function clearTimeout(timer?: Timer | number | null): void;
 /** Calls every `ms` milliseconds. */
-declare function setInterval<A extends any[]>(callback: (...args: A) => void, ms?: number, ...args: A): Timer;
+declare function setInterval(callback: (...args: any[]) => void, ms?: number, ...args: any[]): Timer;
 declare function clearInterval(timer?: Timer | number | null): void;
-declare function setImmediate<A extends any[]>(callback: (...args: A) => void, ...args: A): Timer;
+declare function setImmediate(callback: (...args: any[]) => void, ...args: any[]): Timer;
 declare function clearImmediate(timer?: Timer | number | null): void;
 declare function queueMicrotask(callback: () => void): void;
 
@@ -55,6 +55,10 @@ interface Performance {
 declare var performance: Performance;
 
 /* ---- values ---- */
+
+interface ErrorConstructor {
+  captureStackTrace(target: object, above?: Function): void;
+}
 
 interface StructuredSerializeOptions {
   transfer?: ArrayBuffer[];
@@ -117,27 +121,6 @@ declare class URLSearchParams {
   values(): IterableIterator<string>;
   entries(): IterableIterator<[string, string]>;
   [Symbol.iterator](): IterableIterator<[string, string]>;
-}
-
-interface URLPatternComponentResult {
-  input: string;
-  groups: Record<string, string | undefined>;
-}
-interface URLPatternResult {
-  inputs: (string | Record<string, string>)[];
-  protocol: URLPatternComponentResult;
-  username: URLPatternComponentResult;
-  password: URLPatternComponentResult;
-  hostname: URLPatternComponentResult;
-  port: URLPatternComponentResult;
-  pathname: URLPatternComponentResult;
-  search: URLPatternComponentResult;
-  hash: URLPatternComponentResult;
-}
-declare class URLPattern {
-  constructor(input?: string | Record<string, string>, baseURL?: string);
-  test(input?: string | Record<string, string>, baseURL?: string): boolean;
-  exec(input?: string | Record<string, string>, baseURL?: string): URLPatternResult | null;
 }
 
 /* ---- events and cancelling ---- */

@@ -1,5 +1,5 @@
-// What the types must allow and must refuse, checked by `tsc -p sdk`: a line under
-// @ts-expect-error that compiles is an error itself.
+// What the types must allow and must refuse, checked by `tsc -p sdk`: and a line
+// that should be refused and is not fails the check itself.
 import { Agent, agent, kv, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
 
 interface Item { n: number; tag?: string }
@@ -76,3 +76,17 @@ class Flow extends Pipeline<{ q: string }, string> {
 }
 
 void [NoProvider, NotAnAgent, Mute, BadRef, BadCrew, Flow];
+
+// The container's globals, in the idioms people write.
+export async function idioms(): Promise<string> {
+  await new Promise((done) => setTimeout(done, 10));
+  const timer = setInterval(() => {}, 1_000);
+  clearInterval(timer);
+  const stop = AbortSignal.any([AbortSignal.timeout(5), new AbortController().signal]);
+  const r = new Response(JSON.stringify({ a: 1 }), { headers: { 'content-type': 'application/json' } });
+  const hash = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(await r.text()));
+  const url = new URL('/x?y=1', 'https://a.b');
+  for (const [k, v] of url.searchParams) console.log(k, v, stop.aborted);
+  for await (const part of new Blob(['x']).stream()) console.log(part.length);
+  return Buffer.from(new Uint8Array(hash)).toString('hex') + btoa('x') + crypto.randomUUID() + structuredClone({ z: performance.now() }).z;
+}

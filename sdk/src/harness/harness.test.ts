@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'bun:test';
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { body, execute } from './peer';
 
 const host = `globalThis[Symbol.for('aria.host')]`;
@@ -32,6 +34,17 @@ describe('a unit runs', () => {
       code: { 'code/u.js': `import {x} from './c.js'; export class Unit { async run() { return x } }`, 'code/c.js': 'export const x = await Promise.resolve(7)' },
     });
     expect(o.end).toEqual({ t: 'result', value: 7 });
+  });
+  test('code marked as needing no transpiler: chunks, import(), top-level await, places', async () => {
+    const o = await execute({
+      code: {
+        'code/u.js': `// @bun\nimport {x} from './c.js';\nexport class Unit {\n  async run() {\n    if ((await import('./d.js')).y + x === 42) throw new Error('here');\n  }\n}`,
+        'code/c.js': '// @bun\nexport const x = await Promise.resolve(40)',
+        'code/d.js': '// @bun\nexport const y = 2',
+      },
+    });
+    expect(o.end.error.message).toBe('here');
+    expect(o.end.error.stack).toContain('code/u.js:5:');
   });
   test('runtime modules', async () => {
     const o = await execute({ code: `import fs from 'node:fs'; import {join} from 'node:path'; export class Unit { async run() { return [typeof fs.readFileSync, join('a','b')] } }` });
@@ -158,5 +171,38 @@ describe('calls and logs', () => {
     expect(o.frames.map((f) => f.t)).toEqual(['log', 'log', 'log', 'result']);
     expect(o.frames[0]).toEqual({ t: 'log', level: 'info', text: 'a', fields: { n: '1' } });
     expect(o.frames[1].text).toBe('b (fields left out: a function cannot cross)');
+  });
+});
+
+describe('with the SDK, as a bundle holds it', () => {
+  const sdk = readFileSync(path.join(import.meta.dir, '../../dist/index.js'), 'utf8');
+  const code = (text: string) => ({
+    'code/unit.js': `import { kv, log, TerminalError, use } from './chunk-sdk.js';\nexport class Unit {\n  box = kv('box', 'rw');\n  async run(...args) {\n${text}\n  }\n}`,
+    'code/chunk-sdk.js': sdk,
+  });
+
+  test('kv and log speak the protocol', async () => {
+    const o = await execute({ code: code(`await this.box.set('a', {n: 1}); log.info('done', {v: 1}); return this.box.get('a')`) }, (op) =>
+      op === 'kv.put' ? { version: 1 } : { value: { n: 1 }, version: 1 },
+    );
+    expect(o.frames).toEqual([
+      { t: 'call', id: 1, op: 'kv.put', args: { ns: 'box', key: 'a', value: { n: 1 } } },
+      { t: 'log', level: 'info', text: 'done', fields: { v: 1 } },
+      { t: 'call', id: 2, op: 'kv.get', args: { ns: 'box', key: 'a' } },
+      { t: 'result', value: { n: 1 } },
+    ]);
+  });
+  test('a refusal reaches the caller with code, hint and the place of the call', async () => {
+    const o = await execute({ code: code(`await this.box.get('a')`) }, () => { throw { code: 'denied', message: 'no token', hint: 'declare it' }; });
+    expect(o.end.error).toMatchObject({ name: 'AriaError', code: 'denied', message: 'no token', hint: 'declare it', retryable: false });
+    expect(o.end.error.stack).toContain('code/unit.js:5:');
+  });
+  test('TerminalError is not retried', async () => {
+    const o = await execute({ code: code(`throw new TerminalError('closed', {hint: 'open it'})`) });
+    expect(o.end.error).toMatchObject({ name: 'TerminalError', code: 'failed', hint: 'open it', retryable: false });
+  });
+  test('use refuses honestly', async () => {
+    const o = await execute({ code: code(`class Other {}; return use(Other).go()`) });
+    expect(o.end.error).toMatchObject({ code: 'unimplemented' });
   });
 });
