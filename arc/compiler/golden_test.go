@@ -21,9 +21,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the want files of testdata/*.txtar")
 
-// TestGolden builds every project of testdata. Files named want/… are what must
-// come out: want/manifest.json (only the parts named in the archive's comment,
-// by default units and $defs) or want/messages.
+// TestGolden builds every project of testdata. The one file named want/… is what
+// must come out: want/manifest.json if there is a bundle, want/warnings if there
+// are complaints beside it, want/messages if it is refused.
 func TestGolden(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(archives) < 40 {
