@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -47,7 +48,10 @@ func Build(cfg Config) (Image, error) {
 		return Image{}, err
 	}
 	dir := filepath.Join(cfg.CacheDir, digest)
+	prune(cfg.CacheDir, digest)
 	if got, err := Digest(dir); err == nil && got == digest {
+		now := time.Now()
+		_ = os.Chtimes(dir, now, now) // used today, says prune's clock
 		return Image{Dir: dir, Digest: digest, Reused: true}, nil
 	}
 	if err := write(cfg.CacheDir, dir, files); err != nil {
@@ -65,6 +69,30 @@ func Build(cfg Config) (Image, error) {
 	return Image{Dir: dir, Digest: digest}, nil
 }
 
+// keepUnused is how long an image that no start asks for stays in the cache.
+const keepUnused = 7 * 24 * time.Hour
+
+// prune removes images that were not used for a while. It is housekeeping: what
+// cannot be removed stays.
+func prune(cache, keep string) {
+	entries, err := os.ReadDir(cache)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !e.IsDir() || e.Name() == keep || len(e.Name()) != 2*sha256.Size && !strings.HasPrefix(e.Name(), making) {
+			continue
+		}
+		if time.Since(info.ModTime()) > keepUnused {
+			_ = os.RemoveAll(filepath.Join(cache, e.Name()))
+		}
+	}
+}
+
+// making begins the name of a folder that is being written.
+const making = ".making-"
+
 // file is one entry to be: a folder when dir, else from bytes or from source.
 type file struct {
 	path   string // slash-separated, no leading slash
@@ -80,7 +108,7 @@ func write(cache, dir string, files []file) error {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return err
 	}
-	tmp, err := os.MkdirTemp(cache, ".making-")
+	tmp, err := os.MkdirTemp(cache, making)
 	if err != nil {
 		return err
 	}

@@ -75,18 +75,14 @@ func TestEveryStepFails(t *testing.T) {
 		if sl.failure != nil {
 			t.Fatal(sl.failure)
 		}
-		tasks, dir, err := sl.group.entrances()
-		if err != nil {
-			t.Fatal(err)
-		}
 		null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := compile(plan, held{tasks: tasks, netns: sl.netns, userns: sl.users.fd, null: null, stdout: null, stderr: null, control: null,
+		p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd, null: null, stdout: null, stderr: null, control: null,
 			creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
 		return p, sl, func() {
-			closeAll(append(tasks, dir, null))
+			unix.Close(null)
 			if err := l.slots.discard(sl); err != nil {
 				t.Error(err)
 			}
@@ -96,11 +92,11 @@ func TestEveryStepFails(t *testing.T) {
 	n := len(p.ops)
 	done()
 	for i := range n {
-		p, _, done := build()
+		p, sl, done := build()
 		p.ops[i].nr = unix.SYS_CLOSE // of a descriptor that is never open: EBADF
 		p.ops[i].args[0] = 1 << 20
 		p.ops[i].prev = false
-		_, pidfd, err := l.template.spawn(p, -1)
+		_, pidfd, err := l.template.spawn(p, sl.dir)
 		if err == nil {
 			t.Errorf("step %d (%s) failed and the container ran", i, p.ops[i].name)
 			unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)

@@ -200,21 +200,14 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	if err := sl.group.apply(limitSettings(l.tree.version, plan.Cgroup)); err != nil {
 		return nil, err
 	}
-	tasks, dir, err := sl.group.entrances()
-	if err != nil {
-		return nil, err
-	}
-	defer closeAll(append(tasks, dir))
-	p := compile(plan, held{tasks: tasks, netns: sl.netns, userns: sl.users.fd,
+	p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd,
 		null: l.null, stdout: fds[0], stderr: fds[1], control: fds[2],
 		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
-	pid, pidfd, err := l.template.spawn(p, dir)
+	pid, pidfd, err := l.template.spawn(p, sl.dir)
+	sl.closeDoors()
 	if err != nil {
 		return nil, err
 	}
-	// The child is in it now; ours would only keep it alive.
-	unix.Close(sl.netns)
-	sl.netns = -1
 	// Not blocking, so that the runtime's poller can wait on it.
 	_ = unix.SetNonblock(pidfd, true)
 	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl}, nil

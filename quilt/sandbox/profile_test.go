@@ -50,7 +50,7 @@ func look(t *testing.T, c *Client) (inside, func()) {
 	}
 }
 
-// TestProfile is the checklist of docs/design/isolation.md, seen from inside.
+// TestProfile is the whole profile, seen from inside.
 func TestProfile(t *testing.T) {
 	c := sharedClient(t)
 	a, endA := look(t, c)

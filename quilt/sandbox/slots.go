@@ -18,6 +18,8 @@ type slot struct {
 	users   *userRange
 	netns   int
 	group   *cgroup
+	tasks   []int // v1: open tasks files of the group
+	dir     int   // v2: the group's folder; else -1
 	failure error // why it could not be prepared
 }
 
@@ -57,6 +59,8 @@ func newSlots(tree *hierarchy, idBase int) *slotPool {
 // fill has a thread of its own: each slot moves it into a new network namespace.
 func (s *slotPool) fill() {
 	defer close(s.ended)
+	// A container that starts now matters more than one that may come.
+	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 5)
 	for {
 		sl := s.prepare()
 		select {
@@ -71,7 +75,7 @@ func (s *slotPool) fill() {
 func (s *slotPool) prepare() *slot {
 	s.mu.Lock()
 	s.next++
-	sl := &slot{index: s.next, netns: -1}
+	sl := &slot{index: s.next, netns: -1, dir: -1}
 	s.mu.Unlock()
 	if sl.users, sl.failure = s.takeRange(); sl.failure != nil {
 		return sl
@@ -79,16 +83,23 @@ func (s *slotPool) prepare() *slot {
 	if sl.netns, sl.failure = newNetns(); sl.failure != nil {
 		return sl
 	}
-	sl.group, sl.failure = s.tree.create("c" + strconv.Itoa(sl.index))
+	if sl.group, sl.failure = s.tree.create("c" + strconv.Itoa(sl.index)); sl.failure != nil {
+		return sl
+	}
+	sl.tasks, sl.dir, sl.failure = sl.group.entrances()
 	return sl
+}
+
+// closeDoors closes what only a start needs. What the container is in by then
+// stays; an open network namespace would outlive it.
+func (sl *slot) closeDoors() {
+	closeAll(append(sl.tasks, sl.netns, sl.dir))
+	sl.tasks, sl.netns, sl.dir = nil, -1, -1
 }
 
 // discard gives a slot's parts back. Its container, if it had one, is gone.
 func (s *slotPool) discard(sl *slot) error {
-	if sl.netns >= 0 {
-		unix.Close(sl.netns)
-		sl.netns = -1
-	}
+	sl.closeDoors()
 	var err error
 	if sl.group != nil {
 		err = sl.group.remove()

@@ -29,7 +29,7 @@ export class Escape {
   async write(): Promise<Seen[]> {
     const fs = await reach('node', ':', 'fs');
     const out: Seen[] = [];
-    for (const p of ['/x', '/bin/x', '/aria/harness.js', '/etc/passwd', '/dev/x', '/proc/self/mem', '/proc/sys/kernel/core_pattern', '/sys/x', '/run/x', '/var/x', '/home/x', '/root/x']) {
+    for (const p of ['/x', '/bin/x', '/aria/harness.js', '/etc/passwd', '/dev/x', '/proc/self/mem', '/proc/sys/kernel/core_pattern', '/sys/x', '/run/x', '/var/x', '/home/x', '/opt/x']) {
       out.push(await attempt(p, () => fs.writeFileSync(p, 'x')));
     }
     out.push(await attempt('chmod /bin/bun', () => fs.chmodSync('/bin/bun', 0o777)));
@@ -58,7 +58,7 @@ export class Escape {
         return odd;
       }),
     ];
-    for (const p of ['/proc/1/root/etc/shadow', '/etc/shadow', '/proc/kcore', '/proc/kallsyms', '/proc/keys', '/proc/sysrq-trigger', '/sys/kernel', '/dev/mem', '/dev/kmsg', '/var/lib/aria/aria/credential']) {
+    for (const p of ['/proc/1/cwd/etc/shadow', '/etc/shadow', '/proc/kcore', '/proc/kallsyms', '/proc/keys', '/proc/sysrq-trigger', '/sys/kernel', '/dev/mem', '/dev/kmsg', '/var/lib/aria/aria/credential']) {
       out.push(await attempt(p, () => fs.readFileSync(p, 'utf8').length));
     }
     return out;
