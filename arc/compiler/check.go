@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"path"
-	"runtime/debug"
 	"strings"
 
 	"github.com/microsoft/typescript-go/arctsc"
@@ -27,10 +26,6 @@ type checked struct {
 }
 
 func check(ctx context.Context, in *input) *checked {
-	// A checker allocates much and keeps most of it; collecting in the middle
-	// costs a third of the time and frees next to nothing.
-	defer debug.SetGCPercent(debug.SetGCPercent(400))
-
 	files := in.declarations()
 	for _, f := range in.Files {
 		files = append(files, in.Dir+"/"+f)

@@ -154,8 +154,8 @@ func appendNew(list []string, s string) []string {
 func (u *units) manifest(in *input) *bundle.Manifest {
 	m := &bundle.Manifest{
 		Aria: "1", Name: in.Name, Version: in.Version, Description: in.Description,
-		Builder: bundle.Builder{Arc: Version, TypeScript: arctsc.Version(), Esbuild: esbuildVersion},
-		Units:   u.list, Defs: u.defs,
+		Builder: Tools(),
+		Units:   u.list, Defs: usedDefs(u.list, u.defs),
 	}
 	for t, where := range u.tokens {
 		m.Permissions.Tokens = append(m.Permissions.Tokens, bundle.TokenUse{Token: t, Where: where})

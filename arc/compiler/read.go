@@ -27,6 +27,9 @@ func read(p Project) (*input, []diag.Message, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("project folder: %w", err)
 	}
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real // both compilers name files by their real place
+	}
 	p.Dir = filepath.ToSlash(dir)
 	p.Files = slices.Clone(p.Files)
 	slices.Sort(p.Files)

@@ -32,7 +32,10 @@ func rewriteMap(name string, data []byte) []byte {
 		case isSDK:
 			s = "node_modules/" + sdkModule + "/" + inside
 		default:
-			s = strings.TrimPrefix(path.Join(path.Dir(name), s), "/")
+			s = path.Join(path.Dir(name), s)
+			for strings.HasPrefix(s, "../") { // a package beside or above the project
+				s = s[3:]
+			}
 		}
 		m.Sources[i] = up + "source/" + s
 	}

@@ -11,8 +11,8 @@ import (
 type comment struct {
 	text    string
 	tags    []tag
-	params  map[string]string
-	returns string
+	params  map[string]*comment
+	returns *comment // nil: nothing is said
 }
 
 type tag struct{ name, text string }
@@ -22,7 +22,7 @@ type tag struct{ name, text string }
 var inlineTag = regexp.MustCompile(`(?:^|\s)@(minimum|maximum|exclusiveMinimum|exclusiveMaximum|multipleOf|minLength|maxLength|minItems|maxItems|pattern|format|default|examples?|deprecated|type|title|uniqueItems)\b`)
 
 func commentOf(d *ast.Node) comment {
-	out := comment{params: map[string]string{}}
+	out := comment{params: map[string]*comment{}}
 	if d == nil {
 		return out
 	}
@@ -40,19 +40,27 @@ func commentOf(d *ast.Node) comment {
 	if last.Tags == nil {
 		return out
 	}
+	about := &out // whom a constraint is about: the parameter or result before it
 	for _, t := range last.Tags.Nodes {
 		text := plain(t.Comments())
-		switch t.Kind {
-		case ast.KindJSDocParameterTag:
-			out.params[t.Name().Text()] = strings.TrimSpace(strings.TrimPrefix(text, "-"))
-		case ast.KindJSDocReturnTag:
-			out.returns = text
-		case ast.KindJSDocTypeTag: // its text is parsed as a type
+		switch name := t.TagName().Text(); {
+		case t.Kind == ast.KindJSDocParameterTag:
+			about = &comment{}
+			about.text = about.split(strings.TrimSpace(strings.TrimPrefix(text, "-")))
+			if t.Name().Kind == ast.KindIdentifier { // not opts.name, which is a member's
+				out.params[t.Name().Text()] = about
+			}
+		case t.Kind == ast.KindJSDocReturnTag:
+			about = &comment{}
+			about.text = about.split(text)
+			out.returns = about
+		case t.Kind == ast.KindJSDocTypeTag: // its text is parsed as a type
 			raw := ast.GetSourceFileOfNode(t).Text()[t.TagName().End():t.End()]
 			raw, _, _ = strings.Cut(strings.TrimSpace(raw), "\n")
-			out.tags = append(out.tags, tag{"type", strings.Trim(strings.TrimRight(raw, "*/ "), "{} ")})
+			about.tags = append(about.tags, tag{"type", strings.Trim(strings.TrimRight(raw, "*/ "), "{} ")})
+		case numberTags[name], name == "pattern", name == "format", name == "uniqueItems":
+			about.tags = append(about.tags, tag{name, about.split(text)})
 		default:
-			name := t.TagName().Text()
 			out.tags = append(out.tags, tag{name, out.split(text)})
 		}
 	}
@@ -94,7 +102,7 @@ func plain(nodes []*ast.Node) string {
 }
 
 func commentOfSymbol(s *ast.Symbol) comment {
-	out := comment{params: map[string]string{}}
+	var out comment
 	if s == nil {
 		return out
 	}

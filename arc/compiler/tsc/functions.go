@@ -91,10 +91,8 @@ func (x *extraction) shapeWith(fn *ast.Node, doc comment, name string, output fu
 			}
 		}
 		s, optional := x.param(d, p, pname, name)
-		if text := doc.params[pname]; text != "" {
-			c := comment{}
-			c.text = c.split(text)
-			s = c.apply(s)
+		if c := doc.params[pname]; c != nil {
+			s = x.g.apply(*c, s)
 		}
 		props = append(props, pair{pname, s})
 		out.Params = append(out.Params, Param{Name: pname, At: x.p.span(d)})
@@ -160,10 +158,8 @@ func (x *extraction) result(fn *ast.Node, sig *checker.Signature, doc comment, n
 	}
 	x.g.closed, x.g.at, x.g.path = false, at, []string{name, "result"}
 	s := x.g.written(t, promised(fn.Type()))
-	if doc.returns != "" {
-		c := comment{}
-		c.text = c.split(doc.returns)
-		s = c.apply(s)
+	if doc.returns != nil {
+		s = x.g.apply(*doc.returns, s)
 	}
 	return s
 }

@@ -64,7 +64,7 @@ func (g *schemas) member(t *checker.Type, m *ast.Symbol) (s keys, optional, ok b
 	if d != nil && (d.Kind == ast.KindPropertySignature || d.Kind == ast.KindPropertyDeclaration || d.Kind == ast.KindParameter) {
 		written = d.Type()
 	}
-	return commentOfSymbol(m).apply(g.written(mt, written)), optional, true
+	return g.apply(commentOfSymbol(m), g.written(mt, written)), optional, true
 }
 
 // behaviour refuses members that are not data, and says so.
@@ -198,7 +198,7 @@ func (g *schemas) node(n *ast.Node, t *checker.Type) keys {
 		}
 		for _, d := range s.Declarations {
 			if d.Kind == ast.KindTypeAliasDeclaration {
-				return commentOf(d).apply(g.node(d.Type(), t))
+				return g.apply(commentOf(d), g.node(d.Type(), t))
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package arctsc
 
 import (
 	"encoding/json"
+	"regexp"
 	"strconv"
 )
 
@@ -20,8 +21,26 @@ func set(words ...string) map[string]bool {
 	return m
 }
 
-// apply adds to a schema what a comment says about the value.
-func (c comment) apply(s keys) keys {
+// apply adds to a schema what a comment says about the value, and refuses tags
+// that say nothing: a constraint that is silently dropped protects nobody.
+func (g *schemas) apply(c comment, s keys) keys {
+	for _, t := range c.tags {
+		if numberTags[t.name] {
+			if _, err := strconv.ParseFloat(t.text, 64); err != nil {
+				g.cannot("ARC2011", "write a number after it", "@%s needs a number, not %q", t.name, t.text)
+			}
+		}
+		if t.name == "pattern" {
+			// The runtime checks patterns in linear time, which look-around cannot have.
+			if _, err := regexp.Compile(t.text); err != nil {
+				g.cannot("ARC2010", "write a regular expression without look-around and back-references", "@pattern %s cannot be used: %v", t.text, err)
+			}
+		}
+	}
+	return c.add(s)
+}
+
+func (c comment) add(s keys) keys {
 	if c.text != "" {
 		s = s.with("description", c.text)
 	}

@@ -14,7 +14,7 @@ func (x *extraction) checkSteps(n *ast.Node, cls *Class) {
 	methods := map[string]*ast.Node{}
 	for _, m := range n.Members() {
 		if m.Kind == ast.KindMethodDeclaration {
-			methods[m.Name().Text()] = m
+			methods[memberName(m)] = m
 		}
 	}
 	for _, m := range cls.Methods {
@@ -48,6 +48,17 @@ func (x *extraction) checkStep(methods map[string]*ast.Node, step *ast.Node, aft
 			Hint:  "parameters stand in the order of `after`",
 		})
 	}
+}
+
+// stepShape sees that a step's parameters can cross, and gives the schema of its
+// result. What a step is given was checked where it came from, so no schema of
+// its parameters is kept.
+func (x *extraction) stepShape(m *ast.Node, name string) keys {
+	sig := x.c.GetSignatureFromDeclaration(m)
+	for _, p := range sig.Parameters() {
+		x.g.top(x.c.RemoveMissingOrUndefinedType(x.c.GetTypeOfSymbol(p)), false, p.ValueDeclaration, name, p.Name)
+	}
+	return x.result(m, sig, commentOf(m), name)
 }
 
 func (x *extraction) resultType(fn *ast.Node) *checker.Type {
