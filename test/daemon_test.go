@@ -21,17 +21,28 @@ import (
 // TestDaemon runs the scripts that need ariad and quiltd, against one pair that
 // they share: each script uses its own project name.
 func TestDaemon(t *testing.T) {
-	testenv.NeedRoot(t)
-	pair := startPair(t)
+	pair := needPair(t)
 	p := params("testdata/daemon")
 	p.Setup = func(env *testscript.Env) error {
 		commonEnv(env)
+		examples, err := filepath.Abs("../examples")
+		if err != nil {
+			return err
+		}
+		env.Setenv("EXAMPLES", examples)
 		env.Setenv("ARIA_SERVER", pair.server)
 		env.Setenv("ARIA_CREDENTIAL_FILE", pair.credential)
 		return nil
 	}
 	// The scripts are parallel subtests: the group ends before the pair stops.
 	t.Run("script", func(t *testing.T) { testscript.Run(t, p) })
+}
+
+// needPair skips where no container can run and starts a pair elsewhere.
+func needPair(t *testing.T) pair {
+	t.Helper()
+	testenv.NeedRoot(t)
+	return startPair(t)
 }
 
 // pair is a running ariad and quiltd.

@@ -7,17 +7,16 @@ import (
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
-)
 
-// Version of arc. Release builds set it with -ldflags "-X …/arc/cli.Version=".
-var Version = "0.1.0-dev"
+	"github.com/ariacomputecompany/firmware/arc/compiler"
+)
 
 type versionResult struct {
 	Version    string `json:"version"`
-	Revision   string `json:"revision,omitempty"`
+	Revision   string `json:"revision,omitempty"` // of the source, where it was built in a checkout
+	TypeScript string `json:"typescript"`
+	Esbuild    string `json:"esbuild"`
 	Go         string `json:"go"`
-	TypeScript string `json:"typescript,omitempty"`
-	Esbuild    string `json:"esbuild,omitempty"`
 	Platform   string `json:"platform"`
 }
 
@@ -37,22 +36,16 @@ func (a *app) versionCmd() *cobra.Command {
 }
 
 func versionInfo() versionResult {
-	v := versionResult{Version: Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return v
+	tools := compiler.Tools()
+	v := versionResult{
+		Version: tools.Arc, TypeScript: tools.TypeScript, Esbuild: tools.Esbuild,
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			v.Revision = s.Value
-		}
-	}
-	for _, d := range info.Deps {
-		switch d.Path {
-		case "github.com/evanw/esbuild":
-			v.Esbuild = d.Version
-		case "github.com/microsoft/typescript-go":
-			v.TypeScript = d.Version
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				v.Revision = s.Value
+			}
 		}
 	}
 	return v
