@@ -216,6 +216,28 @@ func FuzzOpen(f *testing.F) {
 	})
 }
 
+// FuzzManifest: a manifest that is accepted is the one spelling of what it says.
+func FuzzManifest(f *testing.F) {
+	_, files, _, err := good()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(files[ManifestName])
+	f.Add([]byte(`{"aria":"1","units":[{"input":{"a":1,"a":2}}]}` + "\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		m, err := parseManifest(raw)
+		if err != nil {
+			if fault.CodeOf(err) != fault.Invalid {
+				t.Fatalf("not a fault.Invalid: %v", err)
+			}
+			return
+		}
+		if again, err := m.canonical(); err != nil || !bytes.Equal(again, raw) {
+			t.Fatalf("accepted %q, which is written %q", raw, again)
+		}
+	})
+}
+
 func BenchmarkOpen(b *testing.B) {
 	data := packed(b)
 	b.SetBytes(int64(len(data)))

@@ -12,16 +12,16 @@ import (
 // never be had.
 func (s *Scheduler) expand(q *request) *Refused {
 	for _, t := range q.tokens {
-		path := append([]string{t.Scheme()}, t.Segments()...)
 		if t.IsPattern() {
 			return &Refused{Session: q.s.id, Reason: Never, Token: t.String()}
 		}
-		if t.Units() > 0 && !s.takeUnits(q, t, path) {
+		key := t.Scheme() + "/" + strings.Join(t.Segments(), "/")
+		if t.Units() > 0 && !s.takeUnits(q, t, key) {
 			return &Refused{Session: q.s.id, Reason: Never, Token: t.String()}
 		}
 		mode := t.Mode()
-		for depth := len(path); depth > 0 && mode != token.None; depth-- {
-			s.claim(q, strings.Join(path[:depth], "/"), t, mode, 0)
+		for ; key != "" && mode != token.None; key = parent(key) {
+			s.claim(q, key, t, mode, 0)
 			mode = mode.Above()
 		}
 	}
@@ -42,13 +42,12 @@ func (s *Scheduler) expand(q *request) *Refused {
 
 // takeUnits claims from every pool on the path. False: there is none and the
 // machine's capacity cannot be had without.
-func (s *Scheduler) takeUnits(q *request, t token.Token, path []string) bool {
+func (s *Scheduler) takeUnits(q *request, t token.Token, key string) bool {
 	found := false
-	for depth := len(path); depth > 0; depth-- {
-		key := strings.Join(path[:depth], "/")
+	for ; key != ""; key = parent(key) {
 		if _, ok := s.cfg.Pools[key]; ok {
 			found = true
-			s.claim(q, key, t, token.None, t.Units())
+			s.claim(q, "#"+key, t, token.None, t.Units()) // pools stand beside the tree
 		}
 	}
 	switch t.Scheme() {
@@ -58,11 +57,11 @@ func (s *Scheduler) takeUnits(q *request, t token.Token, path []string) bool {
 	return true
 }
 
+// parent cuts the last segment; "" above a scheme.
+func parent(key string) string { return key[:max(strings.LastIndexByte(key, '/'), 0)] }
+
 // claim adds to the entry of a node, or makes one.
 func (s *Scheduler) claim(q *request, key string, t token.Token, mode token.Mode, n int64) {
-	if n > 0 {
-		key = "#" + key // pools stand beside the tree
-	}
 	for i := range q.entries {
 		if e := &q.entries[i]; e.n.key == key {
 			e.mode = token.Sup(e.mode, mode)
@@ -80,8 +79,8 @@ func (s *Scheduler) node(key string) *node {
 		n = &node{key: key}
 		if pool, ok := strings.CutPrefix(key, "#"); ok {
 			n.pool, n.cap = true, s.cfg.Pools[pool]
-		} else if i := strings.LastIndexByte(key, '/'); i > 0 {
-			n.parent = s.node(key[:i])
+		} else if up := parent(key); up != "" {
+			n.parent = s.node(up)
 		}
 		s.nodes[key] = n
 	}

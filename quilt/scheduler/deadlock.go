@@ -83,6 +83,9 @@ func (e *entry) conflicts(g int) bool {
 
 // earlier calls f for those of a rank that wait here before e and conflict.
 func (e *entry) earlier(rank int, f func(*session) bool) bool {
+	if e.n.queues == nil {
+		return false
+	}
 	for g := range e.n.waiting[rank] {
 		if e.n.pool != (g == units) || g < units && bothWaysAt(g, e) {
 			continue

@@ -39,6 +39,9 @@ func (e *entry) ok() bool {
 
 // behind: somebody waits here in queue g whose turn comes before e's.
 func (e *entry) behind(g int) bool {
+	if e.n.queues == nil {
+		return false
+	}
 	for r := 0; r < e.q.rank; r++ {
 		if e.n.waiting[r][g].head != nil {
 			return true
@@ -140,6 +143,9 @@ func (s *Scheduler) drain(now time.Time) {
 		n := s.work[0]
 		s.work = s.work[1:]
 		n.dirty = false
+		if n.queues == nil {
+			continue
+		}
 		s.wakeIncremental(n, now)
 		for r := 1; r < ranks; r++ {
 			s.wake(n, r, now)

@@ -22,6 +22,12 @@ type node struct {
 	cap     int64
 	used    int64
 	holders [token.Modes + 1]holdList
+	dirty   bool
+	*queues // nil until somebody waits here
+}
+
+// queues of a node.
+type queues struct {
 	// waiting are the requests that have a claim here, by rank and mode, each
 	// in order of arrival: whether an earlier incompatible one waits is a look
 	// at the heads.
@@ -30,7 +36,6 @@ type node struct {
 	// parked are those of them whose first failing claim is this one: only they
 	// can become grantable by what happens here.
 	parked [ranks][token.Modes + 1]waitHeap
-	dirty  bool
 }
 
 // hold is one session on one node.
@@ -123,6 +128,9 @@ func (e *entry) index() int {
 type entryList struct{ head, tail *entry }
 
 func (e *entry) enter() {
+	if e.n.queues == nil {
+		e.n.queues = &queues{}
+	}
 	l := &e.n.waiting[e.q.rank][e.index()]
 	e.prev, e.next = l.tail, nil
 	if l.tail != nil {
