@@ -45,6 +45,9 @@ func engineMain(args []string) {
 			}
 		}
 	}
+	if args[0] == "storm" {
+		storm(c)
+	}
 	for i := range 5 {
 		p, err := NewPlan(Spec{ID: fmt.Sprint("k", i), Argv: []string{"/bin/bun", "-e",
 			`console.log("up");new Worker("data:text/javascript,for(;;);");setInterval(()=>{},1e6)`}}, c.Hello())
@@ -67,7 +70,31 @@ func engineMain(args []string) {
 	if args[0] == "leave" {
 		os.Exit(0)
 	}
-	select {}
+	time.Sleep(time.Hour)
+}
+
+// storm starts containers without end, four at a time, and never waits.
+func storm(c *Client) {
+	for i := range 4 {
+		go func() {
+			for n := 0; ; n++ {
+				p, err := NewPlan(Spec{ID: fmt.Sprint("s", i, "-", n), Argv: []string{"/bin/bun", "-e", "setInterval(()=>{},1e6)"}}, c.Hello())
+				if err != nil {
+					return
+				}
+				k, err := c.Start(context.Background(), p)
+				if err != nil {
+					return
+				}
+				if n > 5 {
+					k.Kill()
+				}
+			}
+		}()
+	}
+	fmt.Println("launcher", c.Hello().LauncherPID)
+	fmt.Println("running", os.Getpid())
+	time.Sleep(time.Hour)
 }
 
 type pair struct {
@@ -127,6 +154,19 @@ func containersOf(t *testing.T) int {
 					n++
 				}
 			}
+		}
+	}
+	return n
+}
+
+// helpersOf counts processes that carry the launcher's command line: it and
+// whatever it forked without exec.
+func helpersOf(image string) int {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	n := 0
+	for _, d := range dirs {
+		if b, err := os.ReadFile(d + "/cmdline"); err == nil && strings.Contains(string(b), image) {
+			n++
 		}
 	}
 	return n
@@ -228,6 +268,38 @@ func TestKillEitherSide(t *testing.T) {
 			t.Errorf("not swept: %v", left)
 		}
 	})
+}
+
+// TestKillInTheStorm kills a side while containers are being made, at a
+// different moment each time: no start may be caught half-way.
+func TestKillInTheStorm(t *testing.T) {
+	testenv.NeedRoot(t)
+	image := filepath.Join(t.TempDir(), "image")
+	if err := testImage(testenv.Bun(t), image); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 12 {
+		p := startPair(t, image, "storm")
+		time.Sleep(time.Duration(3+7*round) * time.Millisecond)
+		victim := p.launcher
+		if round%3 == 2 {
+			victim = p.engine
+		}
+		if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		p.cmd.Wait()
+		eventually(t, time.Second, "no container process left", func() bool { return containersOf(t) == 0 })
+		eventually(t, time.Second, "nothing that holds our pipe", func() bool {
+			p.cmd.Wait()
+			return dead(p.engine) && dead(p.launcher) && helpersOf(image) == 0
+		})
+	}
+	p := startPair(t, image, "leave")
+	p.cmd.Wait()
+	if left := groupsOf(t, killCgroup); len(left) > 0 {
+		t.Errorf("groups left: %v", left)
+	}
 }
 
 // checkEngine looks at what the engine said of itself: no privilege at all.
