@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime/debug"
 	"time"
@@ -50,7 +51,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			err = runLauncher(cfg, log)
 		}
 	}
-	if err != nil {
+	var engine *exec.ExitError
+	switch {
+	case errors.As(err, &engine) && engine.ExitCode() > 0:
+		return engine.ExitCode() // it has said why
+	case err != nil:
 		say(stderr, err)
 		return 1
 	}
@@ -64,7 +69,7 @@ func say(w io.Writer, err error) {
 		fmt.Fprintf(w, "quiltd: %v\n", err)
 		return
 	}
-	fmt.Fprintf(w, "quiltd: %v\n", f)
+	fmt.Fprintf(w, "quiltd: %s\n", f.Message)
 	if f.Hint != "" {
 		fmt.Fprintf(w, "  hint: %s\n", f.Hint)
 	}
@@ -78,6 +83,7 @@ func runLauncher(cfg Config, log *slog.Logger) error {
 		return fault.New(fault.Denied, "quiltd has to be started as root to build containers").
 			WithHint("use sudo; everything but a small launcher gives root up at once")
 	}
+	unix.Umask(0o022) // the engine's user has to pass through what is made here
 	if err := prepare(cfg); err != nil {
 		return err
 	}

@@ -64,7 +64,6 @@ type Config struct {
 }
 
 // Engine runs executions. Its methods may be called concurrently.
-// Lock order: mu before nothing; the leases have their own.
 type Engine struct {
 	cfg    Config
 	log    *slog.Logger
@@ -104,11 +103,11 @@ func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err := e.admit(x); err != nil {
 		return err
 	}
-	defer e.all.Done()
 	events := newOutbox(emit, func() { cancel(errCallerGone) })
 	x.emit = events.put
 	ended := x.run(ctx)
 	e.forget(x)
+	e.all.Done() // what is left is telling the caller, who may be slow
 	e.log.Info("execution ended", "execution", req.Execution, "unit", req.Unit, "reason", ended.Reason, "took", time.Since(x.began))
 	events.put(Event{Time: time.Now(), Ended: &ended})
 	events.close()
@@ -168,7 +167,8 @@ func (e *Engine) Isolation() string { return e.cfg.Machine.Isolation() }
 func (e *Engine) Image() string     { return e.cfg.Machine.Image() }
 
 // Shutdown refuses new executions, lets live ones end for at most grace, then
-// kills them, and returns when all have ended.
+// kills them, and returns when nothing of them is left. Their callers may still
+// be reading.
 func (e *Engine) Shutdown(grace time.Duration) {
 	e.mu.Lock()
 	e.closing = true
@@ -206,7 +206,7 @@ type Request struct {
 	Execution, Tenant, Unit string
 
 	Tokens []string
-	Files  []broker.File
+	Files  []File
 	Entry  string
 	Export string
 	Method string          // "" when the export is a function
@@ -214,3 +214,6 @@ type Request struct {
 	Revive json.RawMessage
 	Limits Limits
 }
+
+// File is one module of the unit.
+type File = broker.File

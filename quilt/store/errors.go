@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"io/fs"
 	"syscall"
 
 	"modernc.org/sqlite"
@@ -23,9 +24,10 @@ func readable(err error) error {
 		return fault.Wrap(err, fault.Exhausted, "the disk of the data folder is full").
 			WithHint("free some space and try again; nothing was half written")
 	}
-	if code, ok := sqliteCode(err); ok && (code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_CANTOPEN) {
+	code, ok := sqliteCode(err)
+	if errors.Is(err, fs.ErrPermission) || ok && (code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_CANTOPEN) {
 		return fault.Wrap(err, fault.Unavailable, "the data folder cannot be written").
-			WithHint("check that it exists and belongs to the user quiltd's engine runs as")
+			WithHint("it must belong to the user the engine runs as, and that user must be able to pass the folders above it (chmod o+x)")
 	}
 	return err
 }

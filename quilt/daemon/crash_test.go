@@ -1,0 +1,121 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
+)
+
+// Whichever side is killed, the containers and the other side go with it, and
+// the next start works on the same data under a higher epoch.
+func TestKilledSidesLeaveNothing(t *testing.T) {
+	data := dataDir(t)
+	for round, side := range []string{"engine", "launcher"} {
+		p := startPair(t, data)
+		st, err := p.Status(t.Context(), &quiltv1.StatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st.Epoch != uint64(round+1) {
+			t.Errorf("start %d has epoch %d", round+1, st.Epoch)
+		}
+		done := make(chan error, 5)
+		for i := range 5 {
+			go func() {
+				_, err := p.run(t.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("k", i), Code: unit(`for (;;);`)})
+				done <- err
+			}()
+		}
+		waitFor(t, func() bool { return len(descendants(int(st.LauncherPid))) >= 6 })
+		family := append(descendants(int(st.LauncherPid)), int(st.LauncherPid))
+		pid := st.Pid
+		if side == "launcher" {
+			pid = st.LauncherPid
+		}
+		syscall.Kill(int(pid), syscall.SIGKILL)
+		for range 5 {
+			if err := <-done; err == nil {
+				t.Error("a stream of a killed quiltd ended as if all were well")
+			}
+		}
+		p.cmd.Wait()
+		p.cmd = nil
+		waitFor(t, func() bool { return alive(family) == 0 })
+	}
+	p := startPair(t, data)
+	if got := p.must(t, &quiltv1.ExecuteRequest{Execution: "after", Code: unit(`return 1`)}); got.result != "1" {
+		t.Errorf("after the crashes: %v", got.ended)
+	}
+}
+
+// Executions one after the other leave nothing open behind.
+func TestCyclesLeakNothing(t *testing.T) {
+	p := startPair(t, dataDir(t))
+	cycle := func(n int) *quiltv1.StatusResponse {
+		for i := range n {
+			if got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("c", i), Tokens: []string{"kv:a:rw"}, Code: unit(`console.log(a); return a`), Input: []byte(`[1]`)}); got.result != "1" {
+				t.Fatalf("cycle %d: %v", i, got.ended)
+			}
+		}
+		time.Sleep(100 * time.Millisecond)
+		st, err := p.Status(t.Context(), &quiltv1.StatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return st
+	}
+	first := cycle(20)
+	last := cycle(60)
+	for _, c := range []struct {
+		what        string
+		first, last int64
+	}{
+		{"open files of the engine", first.OpenFiles, last.OpenFiles},
+		{"goroutines", first.Goroutines, last.Goroutines},
+		{"open files of the launcher", first.LauncherOpenFiles, last.LauncherOpenFiles},
+	} {
+		if c.last > c.first {
+			t.Errorf("%s: %d after 20 executions, %d after 80", c.what, c.first, c.last)
+		}
+	}
+	t.Logf("engine %d MiB, launcher %d MiB resident", last.ResidentBytes>>20, last.LauncherResidentBytes>>20)
+}
+
+// descendants lists the processes below pid.
+func descendants(pid int) []int {
+	parents := map[int][]int{}
+	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		// "pid (comm) state ppid …"; comm may hold anything but ends at the last ).
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		child, _ := strconv.Atoi(filepath.Base(filepath.Dir(path)))
+		parent, _ := strconv.Atoi(fields[1])
+		parents[parent] = append(parents[parent], child)
+	}
+	var out []int
+	for todo := []int{pid}; len(todo) > 0; todo = todo[1:] {
+		out = append(out, parents[todo[0]]...)
+		todo = append(todo, parents[todo[0]]...)
+	}
+	return out
+}
+
+func alive(pids []int) (n int) {
+	for _, pid := range pids {
+		if syscall.Kill(pid, 0) == nil {
+			n++
+		}
+	}
+	return n
+}
