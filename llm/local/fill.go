@@ -1,7 +1,7 @@
 package local
 
 import (
-	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -36,7 +36,7 @@ func (f *filler) object(s llm.Schema, path string) (map[string]any, []gap) {
 	passes := []func(string, llm.Schema, bool) (any, bool){f.given, f.keyed, f.shaped, f.typical, f.guessed, f.earlier}
 	for _, pass := range passes {
 		for _, n := range names {
-			prop, _ := s.Property(n)
+			prop := propertyOf(s, n)
 			if _, has := out[n]; has {
 				continue
 			}
@@ -48,12 +48,16 @@ func (f *filler) object(s llm.Schema, path string) (map[string]any, []gap) {
 	f.wholeText(s, required, out)
 	var missing []gap
 	for _, n := range names {
-		prop, _ := s.Property(n)
+		prop := propertyOf(s, n)
 		if _, has := out[n]; has || !required[n] {
 			continue
 		}
 		if d, ok := prop.Node["default"]; ok {
 			out[n] = d
+			continue
+		}
+		if whole, _ := s.Property(n); whole.Fits(nil) {
+			out[n] = nil // null is how this schema says "not told"
 			continue
 		}
 		if prop.Is("object") && len(prop.Properties()) > 0 && path == "" {
@@ -67,6 +71,19 @@ func (f *filler) object(s llm.Schema, path string) (map[string]any, []gap) {
 		missing = append(missing, gap{name: strings.TrimPrefix(path+"."+n, "."), about: about})
 	}
 	return out, missing
+}
+
+// propertyOf is a property's schema; of "X or null" it is X.
+func propertyOf(s llm.Schema, name string) llm.Schema {
+	p, _ := s.Property(name)
+	for _, k := range []string{"anyOf", "oneOf"} {
+		list, _ := p.Node[k].([]any)
+		rest := slices.DeleteFunc(slices.Clone(list), func(x any) bool { return p.At(x).Node["type"] == "null" })
+		if len(rest) == 1 {
+			return p.At(rest[0])
+		}
+	}
+	return p
 }
 
 // order: required properties as the schema lists them, then the others by name.
@@ -118,7 +135,13 @@ func (f *filler) shaped(name string, s llm.Schema, required bool) (any, bool) {
 		return v, true
 	}
 	if re := f.text.shape(name, s); re != nil {
-		return f.text.take(re)
+		if v, ok := f.text.take(re); ok || re != dateTime {
+			return v, ok
+		}
+		if v, ok := f.text.take(date); ok {
+			return fmt.Sprint(v, "T00:00:00Z"), true // a day alone is its beginning, as in ECMAScript
+		}
+		return nil, false
 	}
 	if required && (s.Is("integer") || s.Is("number")) {
 		return f.text.number(s)
@@ -192,7 +215,7 @@ func (f *filler) wholeText(s llm.Schema, required map[string]bool, out map[strin
 	if len(open) != 1 || !overlaps(tokens(open[0]), textWords) {
 		return
 	}
-	if p, _ := s.Property(open[0]); p.Is("string") && p.Node["enum"] == nil && p.Node["format"] == nil {
+	if p := propertyOf(s, open[0]); p.Is("string") && p.Node["enum"] == nil && p.Node["format"] == nil {
 		out[open[0]] = strings.TrimSpace(f.text.raw)
 	}
 }
@@ -214,128 +237,4 @@ func tokenSet(words string) map[string]bool {
 
 func overlaps(words []string, in map[string]bool) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return in[w] })
-}
-
-// enum finds the one listed word the text says. For a required one the embedder
-// may find the nearest, if it is near.
-func (f *filler) enum(s llm.Schema, required bool) (any, bool) {
-	list, _ := s.Node["enum"].([]any)
-	said := tokens(f.text.rest())
-	var found []string
-	for _, x := range list {
-		w, ok := x.(string)
-		if !ok || w == "" {
-			continue
-		}
-		all := true
-		for _, part := range tokens(w) {
-			all = all && slices.Contains(said, part)
-		}
-		if all && len(tokens(w)) > 0 {
-			found = append(found, w)
-		}
-	}
-	if len(found) == 1 {
-		return found[0], true
-	}
-	if len(found) > 1 || !required || f.planner.embed == nil {
-		return nil, false
-	}
-	return f.nearest(list)
-}
-
-// nearest compares every word of the text with every listed word.
-func (f *filler) nearest(list []any) (any, bool) {
-	const near, apart = 0.75, 0.05
-	var best, second float64
-	var word any
-	for _, x := range list {
-		w, ok := x.(string)
-		if !ok {
-			continue
-		}
-		v, err := f.planner.embed(w)
-		if err != nil {
-			return nil, false
-		}
-		var top float64
-		for _, said := range split(f.text.rest()) {
-			if u, err := f.planner.embed(said); err == nil && !silent[said] {
-				top = max(top, dot(u, v))
-			}
-		}
-		if top > best {
-			best, second, word = top, best, x
-		} else {
-			second = max(second, top)
-		}
-	}
-	return word, best >= near && best-second >= apart
-}
-
-// list reads quoted texts, or numbers, into an array.
-func (f *filler) list(s llm.Schema) (any, bool) {
-	items := s.At(s.Node["items"])
-	var out []any
-	for {
-		var v any
-		var ok bool
-		switch {
-		case items.Is("string"):
-			if v, ok = f.text.take(quoted); !ok {
-				v, ok = f.text.id()
-			}
-		case items.Is("number"), items.Is("integer"):
-			v, ok = f.text.number(items)
-		}
-		if !ok {
-			return out, len(out) > 0
-		}
-		out = append(out, v)
-	}
-}
-
-// value reads what stands at a place of the text as the schema wants it.
-func (f *filler) value(s llm.Schema, at int) (any, bool) {
-	word, from, to := f.text.word(at)
-	if word == "" {
-		return nil, false
-	}
-	var v any
-	switch {
-	case s.Node["enum"] != nil:
-		list, _ := s.Node["enum"].([]any)
-		i := slices.IndexFunc(list, func(x any) bool { w, ok := x.(string); return ok && strings.EqualFold(w, word) })
-		if i < 0 {
-			return nil, false
-		}
-		v = list[i]
-	case s.Is("integer"), s.Is("number"):
-		n, ok := numberOf(word)
-		if !ok || !s.Fits(n) {
-			return nil, false
-		}
-		v = n
-	case s.Is("string"):
-		if silent[strings.ToLower(word)] || !f.text.suits(s, word) {
-			return nil, false
-		}
-		v = strings.TrimPrefix(word, "#")
-	default:
-		return nil, false
-	}
-	f.text.use(from, to)
-	return v, true
-}
-
-func numberOf(word string) (json.Number, bool) {
-	word = strings.Trim(word, "$€£,.")
-	if n, ok := numerals[strings.ToLower(word)]; ok {
-		return n, true
-	}
-	word = strings.ReplaceAll(word, ",", "")
-	if !plainNumber.MatchString(word) {
-		return "", false
-	}
-	return json.Number(word), true
 }

@@ -162,6 +162,23 @@ func TestStructuredRequest(t *testing.T) {
 	}
 }
 
+func TestDatesAndNulls(t *testing.T) {
+	tool := llm.Tool{Name: "calendar.book", Description: "Book a room", Schema: raw(`{"type":"object","properties":{
+		"day":{"type":"string","format":"date-time","x-aria-type":"date"},"seats":{"anyOf":[{"type":"integer"},{"type":"null"}]},"note":{"type":["string","null"]}},
+		"required":["day","seats","note"]}`)}
+	for words, want := range map[string]string{
+		"book a room on 2026-11-22":                          `{"day":"2026-11-22T00:00:00Z","note":null,"seats":null}`,
+		"book a room at 2026-11-22T09:30:00Z with 4 seats":   `{"day":"2026-11-22T09:30:00Z","note":null,"seats":4}`,
+		`book a room on 2026-11-22, note "quiet", seats: 12`: `{"day":"2026-11-22T00:00:00Z","note":"quiet","seats":12}`,
+	} {
+		req := user(words)
+		req.Tools = []llm.Tool{tool}
+		if r := turn(t, New(nil), req); len(r.ToolCalls) != 1 || r.ToolCalls[0].Arguments != want {
+			t.Errorf("%s: got %+v, want %s", words, r, want)
+		}
+	}
+}
+
 func TestCorrectionIsNotARequest(t *testing.T) {
 	req := user("where is order A-17?")
 	req.Messages = append(req.Messages, llm.Message{Role: llm.User, Text: "your answer does not fit; cancel order A-17", Correction: true})

@@ -117,6 +117,9 @@ func (a *answer) stream(r io.Reader) error {
 		}
 		var p piece
 		if err := json.Unmarshal(data, &p); err != nil {
+			if !sc.Scan() { // the last line: the connection ended inside it
+				return broken(err)
+			}
 			return nonsense(err)
 		}
 		if err := a.take(p); err != nil {

@@ -89,6 +89,7 @@ func (s say) stream() {
 		s.delta(object{"content": string(text[:k])}, nil)
 		text = text[k:]
 		if s.turn.Cut {
+			_, _ = s.w.Write([]byte(`data: {"choices":[{"del`)) // cut inside a line
 			return
 		}
 	}
