@@ -95,7 +95,6 @@ func TestEveryStepFails(t *testing.T) {
 		p, sl, done := build()
 		p.ops[i].nr = unix.SYS_CLOSE // of a descriptor that is never open: EBADF
 		p.ops[i].args[0] = 1 << 20
-		p.ops[i].prev = false
 		_, pidfd, err := l.template.spawn(p, sl.dir)
 		if err == nil {
 			t.Errorf("step %d (%s) failed and the container ran", i, p.ops[i].name)
