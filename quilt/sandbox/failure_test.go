@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,7 @@ import (
 // nothing.
 func TestStartRefusals(t *testing.T) {
 	testenv.NeedRoot(t)
-	const name = "aria-quilt-failtest"
+	name := fmt.Sprint("aria-quilt-failtest-", os.Getpid())
 	empty, linked := t.TempDir(), t.TempDir()
 	for _, d := range []string{"bin", "dev", "proc", "tmp"} {
 		if err := os.Mkdir(filepath.Join(linked, d), 0o755); err != nil {

@@ -36,16 +36,20 @@ type llBeneath struct {
 // Landlock as absent.
 func (c *program) landlock() {
 	set := &llRuleset{fs: llV1 | llRefer | llTruncate}
-	root := &llBeneath{access: llExecute | llRead | llReadDir}
+	// A path gets the rights of every folder above it, so / may not give exec:
+	// /tmp would have it too. Programs lie in /bin, their loader in /lib64 (the
+	// amd64 ABI's place); mapping a library is not exec.
+	root := &llBeneath{access: llRead | llReadDir}
+	bin, loader := &llBeneath{access: llExecute}, &llBeneath{access: llExecute}
 	dev := &llBeneath{access: llRead | llWrite}
 	tmp := &llBeneath{access: (llV1 | llRefer | llTruncate) &^ (llExecute | llMakeChar | llMakeBlock)} // no exec, no device nodes
-	c.keep = append(c.keep, set, root, dev, tmp)
+	c.keep = append(c.keep, set, root, bin, loader, dev, tmp)
 
 	const size = 8 // only the fs field: an older kernel refuses bytes it does not know
 	const noFD = ^uintptr(0)
 	c.add("create landlock rules", unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(set)), size, 0)
-	for i, r := range []*llBeneath{root, dev, tmp} {
-		path := []string{"/", "/dev", "/tmp"}[i]
+	for i, r := range []*llBeneath{root, bin, loader, dev, tmp} {
+		path := []string{"/", "/bin", "/lib64", "/dev", "/tmp"}[i]
 		r.fd = int32(fdRules + 1 + i)
 		c.add("open "+path, unix.SYS_OPENAT, noFD, c.str(path), unix.O_PATH|unix.O_CLOEXEC, 0)
 		c.add("allow "+path, unix.SYS_LANDLOCK_ADD_RULE, fdRules, llRuleBeneath, uintptr(unsafe.Pointer(r)), 0)
