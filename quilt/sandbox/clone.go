@@ -42,7 +42,6 @@ type op struct {
 	nr   uintptr
 	args [6]uintptr
 	rule rule
-	prev bool // args[0] is the result of the op before
 }
 
 // program is the life of a child up to exec, its last op.
@@ -110,9 +109,6 @@ func cloneInto(p *program, args *cloneArgs) (pid, errno uintptr) {
 	for i = 0; i < len(ops); i++ {
 		o = &ops[i]
 		p.at = i
-		if o.prev {
-			o.args[0] = r
-		}
 		r, _, e = syscall.RawSyscall6(o.nr, o.args[0], o.args[1], o.args[2], o.args[3], o.args[4], o.args[5])
 		if e != 0 && !(e == syscall.ENOSYS && o.rule == orNotThere) {
 			p.errno = uintptr(e)

@@ -17,14 +17,29 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
-const killCgroup = "aria-quilt-killtest"
+// Another run of these tests may go on beside this one, so groups and host ids
+// carry the number of the process that leads.
+var (
+	leader     = leaderPID()
+	killCgroup = fmt.Sprint("aria-quilt-killtest-", leader)
+	killIDs    = 400_000_000 + leader%1000*killIDRange
+)
+
+const killIDRange = 3_500_000
+
+func leaderPID() int {
+	if pid, err := strconv.Atoi(os.Getenv("SANDBOX_TEST_LEADER")); err == nil {
+		return pid
+	}
+	return os.Getpid()
+}
 
 // launcherMain is this test binary as quiltd's root side.
 func launcherMain(args []string) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	err := RunLauncher(LauncherConfig{
 		EngineArgv: []string{"test", "test-engine", args[1]}, EngineUID: 65534, EngineGID: 65534,
-		ImageDir: args[0], ImageDigest: "test", CgroupName: killCgroup, UIDBase: 400000000, Log: log,
+		ImageDir: args[0], ImageDigest: "test", CgroupName: killCgroup, UIDBase: killIDs, Log: log,
 	})
 	fmt.Println("launcher ended:", err)
 	os.Exit(0)
@@ -108,6 +123,7 @@ func startPair(t *testing.T, image, how string) *pair {
 	t.Helper()
 	p := &pair{cmd: exec.Command("/proc/self/exe", "test-launcher", image, how)}
 	p.cmd.Stderr = os.Stderr
+	p.cmd.Env = append(os.Environ(), fmt.Sprint("SANDBOX_TEST_LEADER=", leader))
 	pipe, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +166,7 @@ func containersOf(t *testing.T) int {
 		for line := range strings.Lines(string(b)) {
 			f := strings.Fields(line)
 			if f[0] == "Uid:" {
-				if uid, _ := strconv.Atoi(f[1]); uid >= 400000000 && uid < 410000000 {
+				if uid, _ := strconv.Atoi(f[1]); uid >= killIDs && uid < killIDs+killIDRange {
 					n++
 				}
 			}
