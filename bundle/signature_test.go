@@ -1,0 +1,102 @@
+package bundle
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/sign"
+)
+
+func newKey(t *testing.T) sign.SecretKey {
+	t.Helper()
+	key, err := sign.NewKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func open(t *testing.T, data []byte) *Bundle {
+	t.Helper()
+	b, err := Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func signed(t *testing.T, b *Bundle, keys ...sign.SecretKey) []byte {
+	t.Helper()
+	var list []sign.Envelope
+	for _, k := range keys {
+		env, err := k.Seal(b.Statement())
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, env)
+	}
+	data, err := b.WithSignatures(list...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// Signatures change neither the digest nor the files, whoever signs and in
+// whatever order, and signing again changes nothing.
+func TestSigned(t *testing.T) {
+	plain := open(t, packed(t))
+	k1, k2 := newKey(t), newKey(t)
+	both := open(t, signed(t, plain, k1, k2))
+	if both.Digest != plain.Digest {
+		t.Errorf("digest %s became %s", plain.Digest, both.Digest)
+	}
+	if diff := cmp.Diff(plain.Files(), both.Files()); diff != "" {
+		t.Error(diff)
+	}
+	if len(both.Signatures) != 2 {
+		t.Fatalf("%d signatures", len(both.Signatures))
+	}
+	for _, k := range []sign.SecretKey{k1, k2} {
+		if n := slices.IndexFunc(both.Signatures, func(e sign.Envelope) bool { return e.Verify(k.Public) }); n < 0 {
+			t.Errorf("no sound signature by %s", k.Public.ID)
+		}
+	}
+	stepwise := signed(t, open(t, signed(t, plain, k2)), k1)
+	if !bytes.Equal(stepwise, both.data) || !bytes.Equal(signed(t, both, k1), both.data) {
+		t.Error("the bytes depend on who signed first, or on signing twice")
+	}
+	if again, err := plain.WithSignatures(); err != nil || !bytes.Equal(again, plain.data) {
+		t.Errorf("without signatures the bytes differ (%v)", err)
+	}
+}
+
+func TestForeignSignature(t *testing.T) {
+	b := open(t, packed(t))
+	st := b.Statement()
+	st.Version = "1.2.4"
+	env, err := newKey(t).Seal(st)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.WithSignatures(env); fault.CodeOf(err) != fault.Invalid || !strings.Contains(err.Error(), "is for acme/orders 1.2.4") {
+		t.Errorf("a signature for another version: %v", err)
+	}
+	var keys []sign.SecretKey
+	for range MaxSignatures + 1 {
+		keys = append(keys, newKey(t))
+	}
+	full := open(t, signed(t, b, keys[1:]...))
+	env, err = keys[0].Seal(b.Statement())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := full.WithSignatures(env); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("%d signatures: %v", MaxSignatures+1, err)
+	}
+}
