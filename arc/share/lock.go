@@ -204,3 +204,14 @@ func replace(path string, data []byte) error {
 	}
 	return nil
 }
+
+// Place gives the place that a wish ("NAME@RANGE") was fulfilled from before,
+// or "".
+func (l *Lock) Place(wish string) string {
+	name, rng, _ := strings.Cut(wish, "@")
+	if e, ok := l.Find(name, rng); ok {
+		return string(e.From)
+	}
+	e, _ := l.newestOf(name)
+	return string(e.From)
+}
