@@ -21,8 +21,28 @@ type depending struct {
 }
 
 type dependency struct {
-	share.Locked
-	file []byte
+	bundle *bundle.Bundle
+	file   []byte
+}
+
+// sendDependencies hands the instance the installed bundles that b refers to
+// and that it does not hold yet.
+func (a *app) sendDependencies(ctx context.Context, client *remote.Client, at string, b *bundle.Bundle, widen bool) error {
+	list, err := a.dependencies(ctx, client, at, b)
+	if err != nil {
+		return err
+	}
+	if list, err = a.missing(ctx, client, list, widen); err != nil {
+		return err
+	}
+	for _, d := range list {
+		got, held, err := client.Upload(ctx, d.file, false)
+		if err != nil {
+			return err
+		}
+		a.noteUploaded(got, held)
+	}
+	return nil
 }
 
 // dependencies are the installed bundles that the bundle made of at (a project
@@ -71,7 +91,7 @@ func (d *depending) of(ctx context.Context, b *bundle.Bundle) error {
 		if err := d.of(ctx, dep); err != nil {
 			return err
 		}
-		d.files = append(d.files, dependency{e, file})
+		d.files = append(d.files, dependency{dep, file})
 	}
 	return nil
 }
@@ -90,28 +110,29 @@ func (d *depending) registered(ctx context.Context, b *bundle.Bundle, ref bundle
 		WithHint(`install it: arc install "%s" --from HOST`, name))
 }
 
-// uploadDependencies hands the instance what it does not hold yet.
-func (a *app) uploadDependencies(ctx context.Context, client *remote.Client, list []dependency) error {
+// missing are those of list that the instance does not hold yet. Each that may
+// do more than the version registered there needs the same yes as any upload.
+func (a *app) missing(ctx context.Context, client *remote.Client, list []dependency, widen bool) ([]dependency, error) {
 	if len(list) == 0 {
-		return nil
+		return nil, nil
 	}
 	held, err := client.Bundles(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	there := map[string]bool{}
 	for _, b := range held {
 		there[b.Digest] = b.Mode == "register"
 	}
+	var out []dependency
 	for _, d := range list {
-		if there[string(d.Digest)] {
+		if there[string(d.bundle.Digest)] {
 			continue
 		}
-		b, had, err := client.Upload(ctx, d.file, false)
-		if err != nil {
-			return err
+		if err := a.consent(ctx, client, d.bundle, widen); err != nil {
+			return nil, err
 		}
-		a.noteUploaded(b, had)
+		out = append(out, d)
 	}
-	return nil
+	return out, nil
 }

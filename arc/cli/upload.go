@@ -35,16 +35,12 @@ func (a *app) uploadCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			deps, err := a.dependencies(c.Context(), client, dirArg(args), data.opened)
-			if err != nil {
-				return stopped(c.Context(), err)
-			}
 			if !isolated {
 				if err := a.consent(c.Context(), client, data.opened, widen); err != nil {
 					return stopped(c.Context(), err)
 				}
 			}
-			if err := a.uploadDependencies(c.Context(), client, deps); err != nil {
+			if err := a.sendDependencies(c.Context(), client, dirArg(args), data.opened, widen); err != nil {
 				return stopped(c.Context(), err)
 			}
 			b, held, err := client.Upload(c.Context(), data.bytes, isolated)

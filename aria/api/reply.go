@@ -85,12 +85,12 @@ func (s *server) reply(what string, err error) *connect.Error {
 
 // refuse answers a request that no handler has seen, in the caller's protocol.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if s.refusal.IsSupported(r) {
+	oci := strings.HasPrefix(r.URL.Path, ociPrefix)
+	if !oci && s.refusal.IsSupported(r) {
 		_ = s.refusal.Write(w, r, s.reply(r.URL.Path, err))
 		return
 	}
 	e := s.face(r.URL.Path, err)
-	oci := strings.HasPrefix(r.URL.Path, ociPrefix)
 	if e.Code == string(fault.Unauthenticated) {
 		challenge := `Bearer realm="aria"`
 		if oci {
