@@ -148,6 +148,9 @@ func (c *Config) check() error {
 	if c.Trust.File == "" {
 		c.Trust.File = filepath.Join(c.Data, "trust.toml")
 	}
+	if c.Socket, err = filepath.Abs(c.Socket); err != nil {
+		return fault.Wrap(err, fault.Invalid, "socket %s", c.Socket)
+	}
 	switch {
 	case !filepath.IsAbs(c.Trust.File):
 		return fault.New(fault.Invalid, "trust.file %q is not an absolute path", c.Trust.File).WithHint("write it from / on")
