@@ -21,6 +21,27 @@ func newKey(t *testing.T) sign.SecretKey {
 	return key
 }
 
+// signedSeed is a signed bundle for the fuzzer to start from.
+func signedSeed(f *testing.F) []byte {
+	b, err := Open(packed(f))
+	if err != nil {
+		f.Fatal(err)
+	}
+	key, err := sign.NewKey()
+	if err != nil {
+		f.Fatal(err)
+	}
+	env, err := key.Seal(b.Statement())
+	if err != nil {
+		f.Fatal(err)
+	}
+	data, err := b.WithSignatures(env)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return data
+}
+
 func open(t *testing.T, data []byte) *Bundle {
 	t.Helper()
 	b, err := Open(data)

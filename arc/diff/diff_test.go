@@ -2,6 +2,7 @@ package diff
 
 import (
 	"encoding/json"
+	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,5 +93,21 @@ func TestCompare(t *testing.T) {
 				t.Errorf("calm %v, same %v", r.Calm(), r.Same())
 			}
 		})
+	}
+}
+
+// A real bundle does not differ from itself.
+func TestItself(t *testing.T) {
+	data, err := os.ReadFile("../../bundle/testdata/golden.aria")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := bundle.Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := NewSide(b.Manifest, b.Digest)
+	if r := Compare(s, s); !r.Same() {
+		t.Errorf("it differs: %+v", r)
 	}
 }

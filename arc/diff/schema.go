@@ -20,18 +20,32 @@ const (
 // schemas is a schema and the definitions that it names.
 type schemas struct {
 	raw  json.RawMessage
-	defs map[string]json.RawMessage
+	defs map[string]any
+}
+
+// decodeAll decodes a manifest's definitions.
+func decodeAll(defs map[string]json.RawMessage) map[string]any {
+	out := make(map[string]any, len(defs))
+	for name, raw := range defs {
+		out[name] = decode(raw)
+	}
+	return out
 }
 
 // schema compares one schema of a unit. An input breaks its callers where the
 // new schema refuses what the old one took, an output where the new one gives
 // what the old one could not; the other direction is worth a line.
-func (r *Report) schema(unit string, as role, old, new schemas) {
-	o, n := open(old, string(as)), open(new, string(as))
-	forward := &pass{forward: true, breaking: as == input, seen: map[[2]string]bool{}}
+func (r *Report) schema(unit string, as role, old, is schemas) {
+	o, n := open(old, string(as)), open(is, string(as))
+	steps := new(int)
+	forward := &pass{forward: true, breaking: as == input, seen: map[[2]string]bool{}, steps: steps}
 	forward.within(o, n)
-	backward := &pass{forward: false, breaking: as == output, seen: map[[2]string]bool{}}
+	backward := &pass{forward: false, breaking: as == output, seen: map[[2]string]bool{}, steps: steps}
 	backward.within(n, o)
+	if *steps > maxSteps {
+		r.breaks(Schema, unit, string(as), "is too large to compare")
+		return
+	}
 	said := map[finding]bool{}
 	passes := []*pass{forward, backward}
 	if as == output {
@@ -58,7 +72,7 @@ func (r *Report) schema(unit string, as role, old, new schemas) {
 // view is a schema inside a document.
 type view struct {
 	node any // map[string]any, or a bool
-	defs map[string]json.RawMessage
+	defs map[string]any
 	at   string // JSON pointer
 	// branch tells the types of a list of types apart, which have one pointer.
 	branch string
@@ -90,11 +104,11 @@ func (v view) resolve() view {
 	for range 64 {
 		ref, ok := v.get("$ref").(string)
 		name, local := strings.CutPrefix(ref, "#/$defs/")
-		raw, known := v.defs[name]
+		node, known := v.defs[name]
 		if !ok || !local || !known {
 			break
 		}
-		v = view{defs: v.defs}.child(decode(raw), "$defs", name)
+		v = view{defs: v.defs}.child(node, "$defs", name)
 	}
 	return v
 }
@@ -158,7 +172,11 @@ type pass struct {
 	breaking bool // what is found breaks somebody
 	found    []finding
 	seen     map[[2]string]bool
+	steps    *int // taken so far, by all passes over one schema
 }
+
+// maxSteps bounds the work on unions in unions, which are tried pair by pair.
+const maxSteps = 20_000
 
 func (p *pass) say(a, b view, format string, args ...any) {
 	p.found = append(p.found, finding{at: p.newer(a, b).at, text: fmt.Sprintf(format, args...)})
@@ -209,6 +227,9 @@ func (p *pass) within(a, b view) {
 		return
 	}
 	p.seen[pair] = true
+	if *p.steps++; *p.steps > maxSteps {
+		return
+	}
 	if b.nothing() || a.anything() {
 		p.shift(a, b, "type", kindOf(a), kindOf(b))
 		return
@@ -233,7 +254,7 @@ func (p *pass) within(a, b view) {
 
 // fits tries without saying anything.
 func (p *pass) fits(a, b view) bool {
-	try := &pass{forward: p.forward, breaking: p.breaking, seen: maps.Clone(p.seen)}
+	try := &pass{forward: p.forward, breaking: p.breaking, seen: maps.Clone(p.seen), steps: p.steps}
 	try.within(a, b)
 	return !slices.ContainsFunc(try.found, func(f finding) bool { return !p.breaking || !f.added })
 }

@@ -2,7 +2,9 @@ package diff
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -74,8 +76,8 @@ func TestSchema(t *testing.T) {
 			outNotes: []string{`/output/description "a" → "b"`, `/output/default "x" → "y"`}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			old := schemas{json.RawMessage(c.old), map[string]json.RawMessage{"Old": []byte(ring("Old", "string"))}}
-			new := schemas{json.RawMessage(c.new), map[string]json.RawMessage{"New": []byte(ring("New", "number"))}}
+			old := schemas{json.RawMessage(c.old), decodeAll(map[string]json.RawMessage{"Old": []byte(ring("Old", "string"))})}
+			new := schemas{json.RawMessage(c.new), decodeAll(map[string]json.RawMessage{"New": []byte(ring("New", "number"))})}
 			for as, want := range map[role][2][]string{input: {c.inBreaks, c.inNotes}, output: {c.outBreaks, c.outNotes}} {
 				var r Report
 				r.schema("u", as, old, new)
@@ -102,10 +104,35 @@ func lines(list []Change) []string {
 
 // A reference that names itself alone ends.
 func TestEndlessReference(t *testing.T) {
-	s := schemas{json.RawMessage(`{"$ref":"#/$defs/A"}`), map[string]json.RawMessage{"A": []byte(`{"$ref":"#/$defs/A"}`)}}
+	s := schemas{json.RawMessage(`{"$ref":"#/$defs/A"}`), decodeAll(map[string]json.RawMessage{"A": []byte(`{"$ref":"#/$defs/A"}`)})}
 	var r Report
 	r.schema("u", input, s, s)
 	if len(r.Breaking) != 0 {
 		t.Errorf("it breaks with itself: %v", r.Breaking)
+	}
+}
+
+// Unions in unions are tried pair by pair: a hostile one is given up soon, and
+// counts as breaking.
+func TestHugeUnion(t *testing.T) {
+	nested := func(leaf string) string {
+		s := `{"type":"` + leaf + `"}`
+		for range 12 {
+			box := `{"type":"object","properties":{"a":` + s + `}}`
+			s = `{"anyOf":[` + box + "," + box + "," + box + `]}`
+			if len(s) > 1<<20 {
+				break
+			}
+		}
+		return s
+	}
+	begin := time.Now()
+	var r Report
+	r.schema("u", input, schemas{raw: json.RawMessage(nested("string"))}, schemas{raw: json.RawMessage(nested("number"))})
+	if took := time.Since(begin); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if !slices.ContainsFunc(r.Breaking, func(c Change) bool { return c.Text == "is too large to compare" }) {
+		t.Errorf("%d findings, none says that it gave up", len(r.Breaking))
 	}
 }

@@ -18,6 +18,7 @@ func (r *Report) units(old, new *bundle.Manifest) {
 	if old.Description != new.Description {
 		r.note(Description, "", "/description", reworded(old.Description, new.Description))
 	}
+	had, has := decodeAll(old.Defs), decodeAll(new.Defs)
 	for i := range new.Units {
 		n := &new.Units[i]
 		o, ok := old.Unit(n.Name)
@@ -27,7 +28,7 @@ func (r *Report) units(old, new *bundle.Manifest) {
 		case o.Kind != n.Kind:
 			r.breaks(Unit, n.Name, "/kind", changed(string(o.Kind), string(n.Kind)))
 		default:
-			r.unit(old, new, o, n)
+			r.unit(had, has, o, n)
 		}
 	}
 	for _, o := range old.Units {
@@ -37,9 +38,9 @@ func (r *Report) units(old, new *bundle.Manifest) {
 	}
 }
 
-func (r *Report) unit(old, new *bundle.Manifest, o, n *bundle.Unit) {
-	r.schema(o.Name, input, schemas{o.Input, old.Defs}, schemas{n.Input, new.Defs})
-	r.schema(o.Name, output, schemas{o.Output, old.Defs}, schemas{n.Output, new.Defs})
+func (r *Report) unit(had, has map[string]any, o, n *bundle.Unit) {
+	r.schema(o.Name, input, schemas{o.Input, had}, schemas{n.Input, has})
+	r.schema(o.Name, output, schemas{o.Output, had}, schemas{n.Output, has})
 	if o.Description != n.Description {
 		r.note(Description, n.Name, "/description", reworded(o.Description, n.Description))
 	}

@@ -38,6 +38,8 @@ type Config struct {
 	Trust trustConfig `toml:"trust"`
 	// Models are the providers that agents may name before the colon.
 	Models llm.Catalog `toml:"models"`
+
+	file string // absolute; the one that --config named, or ""
 }
 
 // trustConfig: by default ariad takes in what whoever holds the credential
@@ -108,6 +110,13 @@ func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) 
 // read takes in the file; only one that was named must be there.
 func (c *Config) read(file, data string) error {
 	named := file != ""
+	if named {
+		abs, err := filepath.Abs(file)
+		if err != nil {
+			return fault.Wrap(err, fault.Invalid, "configuration %s", file)
+		}
+		c.file = abs
+	}
 	if !named {
 		if data == "" {
 			data = c.Data

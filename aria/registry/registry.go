@@ -111,14 +111,8 @@ func (r *Registry) Add(ctx context.Context, data []byte, mode Mode) (b Bundle, h
 		return Bundle{}, false, fault.New(fault.Invalid, "unknown intake mode %q", mode).
 			WithHint(`use "register" or "isolated"`)
 	}
-	opened, err := bundle.Open(data)
+	opened, err := r.check(data)
 	if err != nil {
-		return Bundle{}, false, err
-	}
-	if err := admit(opened.Manifest); err != nil {
-		return Bundle{}, false, err
-	}
-	if err := r.trusted(opened); err != nil {
 		return Bundle{}, false, err
 	}
 	r.adding.Lock()
@@ -153,6 +147,18 @@ func (r *Registry) Add(ctx context.Context, data []byte, mode Mode) (b Bundle, h
 	r.mu.Unlock()
 	r.log.Info("bundle taken in", "bundle", nb.Digest, "name", nb.Name, "version", nb.Version, "mode", nb.Mode)
 	return *nb, old != nil, nil
+}
+
+// check opens a bundle that nobody vouched for yet.
+func (r *Registry) check(data []byte) (*bundle.Bundle, error) {
+	b, err := bundle.Open(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := admit(b.Manifest); err != nil {
+		return nil, err
+	}
+	return b, r.trusted(b)
 }
 
 func (r *Registry) index(ctx context.Context, b *Bundle, opened *bundle.Bundle) error {

@@ -40,6 +40,9 @@ func (r *Registry) trusted(b *bundle.Bundle) error {
 			WithHint("its operator must mend it; the log of ariad says what is wrong")
 	}
 	v, err := t.Check(b)
+	if f, ok := fault.As(err); ok {
+		return f.WithHint("the server's trust file decides: sign with a key that it names, or have its operator add yours with arc trust add")
+	}
 	if err != nil {
 		return err
 	}
