@@ -53,7 +53,8 @@ before needs a yes.`
 name, refuses it with the reason. It stays where it is; nothing is deleted.`
 	wordsRunLong = `Runs one unit and follows it: events on stderr, the result as JSON on stdout.
 
-UNIT is "unit", "bundle#unit", "bundle@version#unit" or "sha256:…#unit".
+UNIT is "unit", "bundle#unit", "bundle@version#unit", "bundle@^1#unit" or
+"sha256:…#unit".
 The input is one JSON object with the unit's parameters: as text, as @file, or
 "-" for stdin; without --input it is {}.
 
