@@ -4,18 +4,15 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"io"
 
 	"github.com/opencontainers/go-digest"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
-	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/errdef"
 	"oras.land/oras-go/v2/registry/remote"
 
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/bundle/oci"
 	"github.com/ariacomputecompany/firmware/internal/fault"
-	"github.com/ariacomputecompany/firmware/sign"
 )
 
 // Published is what came of publishing.
@@ -160,74 +157,4 @@ func (c *Client) resolve(ctx context.Context, repo *remote.Repository, p Place, 
 	}
 	d, err := repo.Resolve(ctx, tag)
 	return d, toFault(err, p, string(p)+" has no version "+version)
-}
-
-// fetch reads a blob or manifest that has at most limit bytes and checks its
-// digest.
-func fetch(ctx context.Context, from content.Fetcher, d ocispec.Descriptor, limit int64) ([]byte, error) {
-	if d.Size < 0 || d.Size > limit {
-		return nil, fault.New(fault.Invalid, "the registry offers %d bytes where at most %d may be", d.Size, limit)
-	}
-	body, err := from.Fetch(ctx, d)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	return content.ReadAll(io.LimitReader(body, d.Size+1), d)
-}
-
-// envelopes of a bundle that are attached to it in the registry. What is not a
-// signature of this very bundle proves nothing and is passed over.
-func envelopes(ctx context.Context, repo *remote.Repository, subject ocispec.Descriptor, b *bundle.Bundle) ([]sign.Envelope, error) {
-	var out []sign.Envelope
-	err := each(ctx, repo, subject, oci.SignatureType, func(m *oci.Manifest) error {
-		if len(m.Layers) != 1 || len(out) == bundle.MaxSignatures {
-			return nil
-		}
-		raw, err := fetch(ctx, repo.Blobs(), descriptor(m.Layers[0]), sign.MaxEnvelope)
-		if err != nil {
-			return err
-		}
-		if env, err := sign.ParseEnvelope(raw); err == nil && env.Statement == b.Statement() {
-			out = append(out, env)
-		}
-		return nil
-	})
-	return out, err
-}
-
-// yanked says whether a version was taken back, and why.
-func yanked(ctx context.Context, repo *remote.Repository, subject ocispec.Descriptor) (reason string, ok bool, err error) {
-	err = each(ctx, repo, subject, oci.YankType, func(m *oci.Manifest) error {
-		ok = true
-		reason = m.Annotations[oci.AnnotationReason]
-		return nil
-	})
-	return reason, ok, err
-}
-
-// each calls fn with the referrers of a type that really refer to subject.
-func each(ctx context.Context, repo *remote.Repository, subject ocispec.Descriptor, artifactType string, fn func(*oci.Manifest) error) error {
-	var list []ocispec.Descriptor
-	err := repo.Referrers(ctx, subject, artifactType, func(page []ocispec.Descriptor) error {
-		list = append(list, page...)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	for _, d := range list {
-		raw, err := fetch(ctx, repo.Manifests(), d, oci.MaxManifest)
-		if err != nil {
-			return err
-		}
-		m, err := oci.Parse(raw)
-		if err != nil || m.ArtifactType != artifactType || m.Subject == nil || m.Subject.Digest != subject.Digest.String() {
-			continue
-		}
-		if err := fn(m); err != nil {
-			return err
-		}
-	}
-	return nil
 }

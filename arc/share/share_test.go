@@ -295,3 +295,28 @@ func TestPlainHTTP(t *testing.T) {
 		}
 	}
 }
+
+// Some registries give a referrer the type of its config; its signature counts
+// all the same.
+func TestMistypedReferrers(t *testing.T) {
+	reg, host := serve(t)
+	k := newKey(t)
+	publish(t, host, spec{name: "acme/search", version: "1.0.0", keys: []sign.SecretKey{k}})
+	changed := 0
+	for tag, digest := range reg.tags {
+		index := reg.manifests["acme/search@"+digest]
+		if !strings.Contains(tag, ":sha256-") {
+			continue
+		}
+		index = []byte(strings.ReplaceAll(string(index), oci.SignatureType, oci.EmptyType))
+		d := oci.Digest(index)
+		reg.manifests["acme/search@"+d], reg.types[d], reg.tags[tag] = index, oci.IndexType, d
+		changed++
+	}
+	if changed != 1 {
+		t.Fatalf("%d indexes of referrers", changed)
+	}
+	if _, err := installer(t, k).Install(t.Context(), Wish{Name: "acme/search", From: host}); err != nil {
+		t.Error(err)
+	}
+}

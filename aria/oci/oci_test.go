@@ -20,6 +20,7 @@ import (
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/bundle/oci"
 	"github.com/ariacomputecompany/firmware/sign"
+	"github.com/ariacomputecompany/firmware/trust"
 )
 
 // house is a registry with its OCI face.
@@ -260,6 +261,43 @@ func TestPush(t *testing.T) {
 	}
 	if y := h.referrers("acme/search", self.Digest, oci.YankType); len(y) != 1 || y[0].Annotations[oci.AnnotationReason] != "it deletes too much" {
 		t.Errorf("yank: %v", y)
+	}
+}
+
+// Where signatures are required, a push is judged with those that came before
+// its tag.
+func TestPushTrusted(t *testing.T) {
+	h := open(t)
+	k := key(t)
+	path := filepath.Join(t.TempDir(), trust.FileName)
+	var rules trust.Trust
+	if _, err := rules.Add("acme", k.Public, trust.Required); err != nil {
+		t.Fatal(err)
+	}
+	if err := rules.Save(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.reg.RequireTrust(path); err != nil {
+		t.Fatal(err)
+	}
+	b, plain := pack(t, "acme/search", "1.0.0", "")
+	m := oci.BundleManifest(b, plain)
+	h.blob("acme/search", plain)
+	h.manifest("acme/search", oci.Digest(m), m)
+	for _, c := range []struct {
+		by     sign.SecretKey
+		status int
+		text   string
+	}{{sign.SecretKey{}, 403, "is not signed"}, {key(t), 403, "whom nobody trusts"}, {k, 201, ""}} {
+		if c.by.Public != (sign.PublicKey{}) {
+			env := seal(t, c.by, b)
+			h.blob("acme/search", env.Bytes())
+			r := oci.Attach(oci.Describe(oci.ManifestType, m), oci.SignatureType, oci.Describe(oci.EnvelopeType, env.Bytes()))
+			h.manifest("acme/search", oci.Digest(r), r)
+		}
+		if status, out := h.manifest("acme/search", "1.0.0", m); status != c.status || !strings.Contains(out, c.text) {
+			t.Errorf("%d %s, want %d %s", status, out, c.status, c.text)
+		}
 	}
 }
 
