@@ -2,6 +2,7 @@ package bundle
 
 import (
 	"bytes"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -119,5 +120,39 @@ func TestForeignSignature(t *testing.T) {
 	}
 	if _, err := full.WithSignatures(env); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("%d signatures: %v", MaxSignatures+1, err)
+	}
+}
+
+// The vectors: golden.aria, signed by signer.key, is golden-signed.aria, byte
+// for byte, and signer.pub checks it. The key is for this test and no other use.
+func TestGoldenSigned(t *testing.T) {
+	read := func(name string) []byte {
+		t.Helper()
+		data, err := os.ReadFile("testdata/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return data
+	}
+	key, err := sign.ParseSecret(read("signer.key"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := signed(t, open(t, read("golden.aria")), key)
+	if *update {
+		if err := os.WriteFile("testdata/golden-signed.aria", got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := read("golden-signed.aria")
+	if !bytes.Equal(got, want) {
+		t.Error("the same key and bundle give other bytes than golden-signed.aria")
+	}
+	pub, err := sign.ParsePublic(read("signer.pub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b := open(t, want); len(b.Signatures) != 1 || !b.Signatures[0].Verify(pub) {
+		t.Error("signer.pub does not check it")
 	}
 }
