@@ -263,19 +263,25 @@ func (in *Installer) signer(b *bundle.Bundle, e Locked) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if before, ok := in.Lock.newestOf(e.Name); ok && before.Signer != "" && key == "" {
+	if before, ok := in.before(e); ok && before.Signer != "" && key == "" {
 		return "", fault.New(fault.Denied, "%s %s is signed by nobody who is trusted, and %s was", e.Name, e.Version, before.Version).
 			WithHint("ask its author; if it is right so, remove its entries from %s and install it anew", LockName)
 	}
 	return key, nil
 }
 
+// before is the entry that e follows: that of the same range, or else the newest
+// of the name.
+func (in *Installer) before(e Locked) (Locked, bool) {
+	if old, ok := in.Lock.Find(e.Name, e.Range); ok {
+		return old, true
+	}
+	return in.Lock.newestOf(e.Name)
+}
+
 // consent asks where a bundle takes the place of one that was installed before.
 func (in *Installer) consent(e Locked, new *bundle.Bundle) error {
-	before, ok := in.Lock.Find(e.Name, e.Range)
-	if !ok {
-		before, ok = in.Lock.newestOf(e.Name)
-	}
+	before, ok := in.before(e)
 	if !ok || before.Digest == e.Digest {
 		return nil
 	}

@@ -320,3 +320,34 @@ func TestMistypedReferrers(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What was signed once does not come unsigned later, even where the trust file
+// asks for no signature; and what never was stays as it is.
+func TestSignerStays(t *testing.T) {
+	_, host := serve(t)
+	k := newKey(t)
+	publish(t, host, spec{name: "acme/search", version: "1.0.0"}, spec{name: "acme/search", version: "2.0.0", keys: []sign.SecretKey{k}},
+		spec{name: "acme/search", version: "2.1.0"})
+	in := installer(t)
+	in.Consent = func(_, _ *bundle.Bundle) error { return nil }
+	in.Judge = func(b *bundle.Bundle) (string, error) {
+		if len(b.Signatures) > 0 && b.Signatures[0].Verify(k.Public) {
+			return k.Public.String(), nil
+		}
+		return "", nil
+	}
+	try := func(rng string) error {
+		_, err := in.Install(t.Context(), Wish{Name: "acme/search", Range: rng, From: host})
+		return err
+	}
+	for _, rng := range []string{"^1", "2.0.0"} {
+		if err := try(rng); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants(t, try("^2"), fault.Denied, "2.1.0 is signed by nobody who is trusted, and 2.0.0 was")
+	os.RemoveAll(in.Folder.dir)
+	if got, err := in.Restore(t.Context()); err != nil || len(got) != 2 {
+		t.Errorf("restored %v %v", got, err)
+	}
+}
