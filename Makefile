@@ -11,7 +11,7 @@ N ?= 1000
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
 
-.PHONY: all hostile walls syscall-fuzz faults help build setup demo test check bench kill cycles generate generate-check fmt clean
+.PHONY: all bench-containers hostile walls syscall-fuzz faults help build setup demo test check bench kill cycles generate generate-check fmt clean
 
 all: build check test ## build, check, test
 
@@ -61,6 +61,9 @@ syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
 
 faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
 	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
+
+bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the container runtimes that are installed
+	@$(SANDBOX_TEST) -test.run '^$$' -test.bench '^BenchmarkRivals$$' -test.benchtime 60x
 
 .PHONY: $(BIN)/sandbox.test
 $(BIN)/sandbox.test: setup
