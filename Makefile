@@ -8,8 +8,9 @@ BIN := bin
 BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
+T ?= 30s
 
-.PHONY: all help build setup demo test check bench kill cycles generate generate-check fmt clean
+.PHONY: all help build setup demo test check bench kill cycles conformance fuzz generate generate-check fmt clean
 
 all: build check test ## build, check, test
 
@@ -47,6 +48,12 @@ kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS time
 
 cycles: build ## N executions in a row; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
+
+conformance: ## our schemas beside those of an outside project
+	@go run ./test/cmd/conformance
+
+fuzz: ## every fuzz target of the house, T each (T=10m)
+	@go run ./test/cmd/fuzz -t $(T)
 
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh

@@ -3,7 +3,6 @@ package compiler
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -119,40 +118,6 @@ func TestMissingFile(t *testing.T) {
 	}
 	if len(res.Messages) == 0 || res.Messages[0].Code != "TS6053" || res.Bundle != nil {
 		t.Errorf("%+v", res.Messages)
-	}
-}
-
-func TestWithoutComments(t *testing.T) {
-	tests := []struct{ name, in, want string }{
-		{"line comment", "{\"a\":1 // b\n}", `{"a":1}`},
-		{"block comment", `{/* "x": 2, */"a":1}`, `{"a":1}`},
-		{"trailing commas", `{"a":[1,2,],}`, `{"a":[1,2]}`},
-		{"a string that looks like a comment", `{"a":"// no, }", "b":"/* \" */,]"}`, `{"a":"// no, }","b":"/* \" */,]"}`},
-		{"unfinished", `{"a":"b`, ``},
-		{"unfinished comment", `{"a":1}/* `, `{"a":1}`},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var got, want any
-			err := json.Unmarshal(withoutComments([]byte(tt.in)), &got)
-			if tt.want == "" {
-				if err == nil {
-					t.Errorf("no error, %v", got)
-				}
-				return
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := json.Unmarshal([]byte(tt.want), &want); err != nil {
-				t.Fatal(err)
-			}
-			a, _ := json.Marshal(got)
-			b, _ := json.Marshal(want)
-			if !bytes.Equal(a, b) {
-				t.Errorf("%s, want %s", a, b)
-			}
-		})
 	}
 }
 

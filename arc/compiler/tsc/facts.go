@@ -20,6 +20,8 @@ type Problem struct {
 	Notes []Note
 	Hint  string
 	Trace string // only of ARC0001
+
+	Warning bool // it may be built all the same
 }
 
 // Note points at a second place.

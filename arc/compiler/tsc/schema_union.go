@@ -88,6 +88,38 @@ func anyOf(parts []keys) keys {
 	return keys{{"anyOf", rest}}
 }
 
+// enum is one whose members TypeScript takes for plain numbers, because one of
+// them is computed. What can be folded all the same is listed.
+func (g *schemas) enum(t *checker.Type) keys {
+	var values []any
+	e := &folder{p: g.p, c: g.c}
+	for _, d := range t.Symbol().Declarations {
+		members := []*ast.Node{d}
+		if d.Kind == ast.KindEnumDeclaration {
+			members = d.Members()
+		}
+		for _, m := range members {
+			v, ok := Value{}, false
+			switch c := g.c.GetConstantValue(m).(type) {
+			case string:
+				v, ok = Value{Kind: String, String: c}, true
+			case jsnum.Number:
+				v, ok = number(float64(c))
+			default:
+				if m.Initializer() != nil {
+					v, ok = e.fold(m.Initializer())
+				}
+			}
+			data, plain := asJSON(v)
+			if !ok || !plain || v.Kind == List || v.Kind == Object {
+				return typed("number") // as TypeScript says
+			}
+			values = append(values, data)
+		}
+	}
+	return literalSchema(values)
+}
+
 // declarationOrder puts literals in the order of their enum or alias, where one
 // is at hand; the checker's own order is that of first use.
 func (g *schemas) declarationOrder(t *checker.Type, literals []any) {
