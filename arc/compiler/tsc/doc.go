@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/microsoft/typescript-go/internal/ast"
+	"github.com/microsoft/typescript-go/internal/scanner"
 )
 
 // comment is one JSDoc block, taken apart.
@@ -96,6 +97,17 @@ func rawTag(t *ast.Node) string {
 		lines[i] = strings.TrimSpace(l)
 	}
 	return strings.TrimSpace(strings.TrimSuffix(strings.Join(lines, "\n"), "*/"))
+}
+
+// lostComment tells of a JSDoc comment that TypeScript gives to nobody, because it
+// follows other code on its line.
+func lostComment(n *ast.Node) bool {
+	if len(n.JSDoc(nil)) > 0 {
+		return false
+	}
+	f := ast.GetSourceFileOfNode(n)
+	between := f.Text()[n.Pos():scanner.GetTokenPosOfNode(n, f, false)]
+	return strings.Contains(between, "/**")
 }
 
 // split takes inline tags out of text and gives what stands before them.

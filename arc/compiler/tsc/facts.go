@@ -146,6 +146,7 @@ type Ref struct {
 	ID     string // of the class or constant
 	Name   string
 	Method string
+	At     Span // of the declaration
 }
 
 // Get finds a member; a missing one is Undefined.

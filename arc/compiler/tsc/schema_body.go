@@ -12,6 +12,7 @@ import (
 const (
 	hintNamed    = "write the type out, for example an interface with the members you mean"
 	hintAny      = "name the members, or write unknown if any JSON value will do"
+	hintComment  = "write it on the line above what it describes"
 	hintData     = "give it an interface that holds only the data"
 	hintFunction = "leave the function out of the type; only data can travel between containers"
 )
@@ -48,6 +49,8 @@ func (g *schemas) body(t *checker.Type) keys {
 		return typed("null")
 	case f&checker.TypeFlagsTemplateLiteral != 0:
 		return typed("string").with("pattern", "^"+templatePattern(t)+"$")
+	case f&checker.TypeFlagsStringMapping != 0:
+		return typed("string").with("pattern", "^"+partPattern(t)+"$")
 	case f&checker.TypeFlagsNonPrimitive != 0:
 		return typed("object") // with whatever members
 	case f&checker.TypeFlagsESSymbolLike != 0:
@@ -70,16 +73,33 @@ func templatePattern(t *checker.Type) string {
 		if i >= len(tl.Types()) {
 			continue
 		}
-		switch f := tl.Types()[i].Flags(); {
-		case f&checker.TypeFlagsNumber != 0:
-			b.WriteString(`-?\d+(\.\d+)?([eE][+-]?\d+)?`)
-		case f&checker.TypeFlagsBigInt != 0:
-			b.WriteString(`-?\d+`)
-		default:
-			b.WriteString(`[\s\S]*`)
-		}
+		b.WriteString(partPattern(tl.Types()[i]))
 	}
 	return b.String()
+}
+
+// partPattern matches what can stand in one hole of a template.
+func partPattern(t *checker.Type) string {
+	switch f := t.Flags(); {
+	case f&checker.TypeFlagsNumber != 0:
+		return `-?\d+(\.\d+)?([eE][+-]?\d+)?`
+	case f&checker.TypeFlagsBigInt != 0:
+		return `-?\d+`
+	case f&checker.TypeFlagsTemplateLiteral != 0:
+		return templatePattern(t)
+	case f&checker.TypeFlagsStringMapping != 0:
+		if s := t.Symbol(); s != nil && t.AsStringMappingType().Target().Flags()&checker.TypeFlagsString != 0 {
+			if p := letterCase[s.Name]; p != "" {
+				return p
+			}
+		}
+	}
+	return `[\s\S]*`
+}
+
+// letterCase is what Uppercase<string> and its kin say.
+var letterCase = map[string]string{
+	"Uppercase": `[^\p{Ll}]*`, "Lowercase": `[^\p{Lu}]*`, "Capitalize": `([^\p{Ll}][\s\S]*)?`, "Uncapitalize": `([^\p{Lu}][\s\S]*)?`,
 }
 
 // builtin knows the rich types of the platform that can cross. Every other

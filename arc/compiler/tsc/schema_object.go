@@ -17,6 +17,9 @@ func (g *schemas) object(t *checker.Type) keys {
 	case g.c.TypeHasCallOrConstructSignatures(t):
 		return g.cannot("ARC2001", hintFunction, "a function cannot cross")
 	}
+	if s, ok := g.extendsPlatform(t); ok {
+		return s
+	}
 	props := names{}
 	var required []any
 	for _, m := range g.c.GetPropertiesOfType(t) {
@@ -42,6 +45,32 @@ func (g *schemas) object(t *checker.Type) keys {
 	return g.indexes(t, out)
 }
 
+// extendsPlatform: a type of the author's that extends a list is that list; one
+// that extends anything else of the platform holds what is no data.
+func (g *schemas) extendsPlatform(t *checker.Type) (keys, bool) {
+	if t.ObjectFlags()&(checker.ObjectFlagsClassOrInterface|checker.ObjectFlagsReference) == 0 {
+		return nil, false
+	}
+	for _, base := range g.c.GetBaseTypes(target(t)) {
+		s := base.Symbol()
+		if s == nil || !g.p.lib(s) || s.Flags&(ast.SymbolFlagsInterface|ast.SymbolFlagsClass) == 0 || base.Alias() != nil {
+			continue
+		}
+		if s.Name == "Object" {
+			continue
+		}
+		if !g.c.IsArrayLikeType(t) || s.Name != "Array" && s.Name != "ReadonlyArray" {
+			return g.cannot("ARC2005", hintData, "%s extends %s of the platform, which cannot cross", g.c.TypeToString(t), s.Name), true
+		}
+		for _, i := range g.c.GetIndexInfosOfType(t) {
+			if i.KeyType().Flags()&checker.TypeFlagsNumber != 0 {
+				return typed("array").with("items", g.inner(i.ValueType(), "*")), true
+			}
+		}
+	}
+	return nil, false
+}
+
 // anything: a written {} asks for an object and says nothing of its members; an
 // empty interface or class says that it has none.
 func (g *schemas) anything(t *checker.Type) bool {
@@ -58,6 +87,9 @@ func (g *schemas) member(t *checker.Type, m *ast.Symbol) (s keys, optional, ok b
 	if len(m.Declarations) > 0 {
 		if d = m.Declarations[0]; g.p.own(ast.GetSourceFileOfNode(d)) {
 			g.at = d
+			if lostComment(d) {
+				g.warn("ARC2014", hintComment, "nobody reads this comment, because it does not begin its line")
+			}
 		}
 	}
 	g.path = append(g.path, m.Name)

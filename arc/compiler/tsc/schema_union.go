@@ -47,10 +47,8 @@ func (g *schemas) union(t *checker.Type) keys {
 	for i, o := range objects {
 		objectParts[i] = g.schema(o)
 	}
-	if len(parts) == 0 && !null {
-		if d := g.discriminant(objects); d != "" {
-			return keys{{"oneOf", objectParts}, {"discriminator", names{{"propertyName", d}}}}
-		}
+	if d := g.discriminant(objects); d != "" {
+		objectParts = []keys{{{"oneOf", objectParts}, {"discriminator", names{{"propertyName", d}}}}}
 	}
 	parts = append(parts, objectParts...)
 	if null {
@@ -176,7 +174,7 @@ func (g *schemas) plainObject(t *checker.Type) bool {
 	return s == nil || t.Alias() != nil || !g.p.lib(s) || s.Flags&(ast.SymbolFlagsInterface|ast.SymbolFlagsClass) == 0
 }
 
-// discriminant finds a member that has a different literal in every object.
+// discriminant finds a member whose literals are different in every object.
 func (g *schemas) discriminant(objects []*checker.Type) string {
 	if len(objects) < 2 {
 		return ""
@@ -190,18 +188,23 @@ func (g *schemas) discriminant(objects []*checker.Type) string {
 }
 
 func (g *schemas) discriminates(name string, objects []*checker.Type) bool {
-	const lit = checker.TypeFlagsStringLiteral | checker.TypeFlagsNumberLiteral | checker.TypeFlagsBooleanLiteral
 	seen := map[any]bool{}
 	for _, t := range objects {
 		m := g.c.GetPropertyOfType(t, name)
 		if m == nil || m.Flags&ast.SymbolFlagsOptional != 0 {
 			return false
 		}
-		mt := g.c.GetTypeOfSymbol(m)
-		if mt.Flags()&lit == 0 || seen[literal(mt)] {
-			return false
+		values := []*checker.Type{g.c.GetTypeOfSymbol(m)}
+		if values[0].IsUnion() { // kind: 'a' | 'b'
+			values = values[0].Types()
 		}
-		seen[literal(mt)] = true
+		for _, v := range values {
+			const lit = checker.TypeFlagsStringLiteral | checker.TypeFlagsNumberLiteral | checker.TypeFlagsBooleanLiteral
+			if v.Flags()&lit == 0 || seen[literal(v)] {
+				return false
+			}
+			seen[literal(v)] = true
+		}
 	}
 	return true
 }
@@ -219,6 +222,9 @@ func (g *schemas) intersection(t *checker.Type) keys {
 		}
 		if g.c.IsArrayType(m) || checker.IsTupleType(m) {
 			return g.schema(m)
+		}
+		if s, ok := g.builtin(m); ok { // a branded Date
+			return s
 		}
 	}
 	return g.object(t)
