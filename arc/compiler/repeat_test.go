@@ -8,7 +8,9 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/evanw/esbuild/pkg/api"
 	"github.com/go-sourcemap/sourcemap"
@@ -16,19 +18,25 @@ import (
 	"github.com/ariacomputecompany/firmware/bundle"
 )
 
-// TestSameBytes: 20 builds, in two folders, on one core and on two, are one
-// bundle.
+// TestSameBytes: 20 builds, in two folders, two time zones, under two umasks, on
+// one core and on two, are one bundle.
 func TestSameBytes(t *testing.T) {
 	p := example(t)
 	copied := p
 	copied.Dir = t.TempDir()
+	defer syscall.Umask(syscall.Umask(0o077))
 	if err := os.CopyFS(copied.Dir, os.DirFS(p.Dir)); err != nil {
 		t.Fatal(err)
 	}
+	zones := []*time.Location{time.UTC, time.FixedZone("far", 14*3600)}
+	defer func(l *time.Location) { time.Local = l }(time.Local)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	want := build(t, p).Bundle
 	for i := range 20 {
 		runtime.GOMAXPROCS(1 + i%2)
+		time.Local = zones[i/8%2]
+		t.Setenv("TZ", []string{"UTC", "Pacific/Kiritimati"}[i/8%2])
+		syscall.Umask([]int{0o022, 0o077}[i/5%2])
 		from := p
 		if i%4 > 1 {
 			from = copied

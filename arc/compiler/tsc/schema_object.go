@@ -108,7 +108,7 @@ func (g *schemas) member(t *checker.Type, m *ast.Symbol) (s keys, optional, ok b
 	optional = m.Flags&ast.SymbolFlagsOptional != 0 || hasUndefined(mt)
 	mt = g.present(mt)
 	if mt.Flags()&checker.TypeFlagsNever != 0 {
-		optional = true // no value fits, so it can only be absent
+		return nil, false, false // no value fits, so it can only be absent
 	}
 	var written *ast.Node
 	if d != nil && (d.Kind == ast.KindPropertySignature || d.Kind == ast.KindPropertyDeclaration || d.Kind == ast.KindParameter) {
@@ -167,11 +167,11 @@ func (g *schemas) indexes(t *checker.Type, out keys) keys {
 	for _, i := range g.c.GetIndexInfosOfType(t) {
 		switch f := i.KeyType().Flags(); {
 		case f&checker.TypeFlagsString != 0:
-			rest = g.inner(i.ValueType(), "*")
+			rest = g.inner(g.present(i.ValueType()), "*")
 		case f&checker.TypeFlagsNumber != 0:
-			patterns = append(patterns, pair{`^-?\d+(\.\d+)?$`, g.inner(i.ValueType(), "*")})
+			patterns = append(patterns, pair{`^-?\d+(\.\d+)?$`, g.inner(g.present(i.ValueType()), "*")})
 		case f&checker.TypeFlagsTemplateLiteral != 0:
-			patterns = append(patterns, pair{"^" + templatePattern(i.KeyType()) + "$", g.inner(i.ValueType(), "*")})
+			patterns = append(patterns, pair{"^" + templatePattern(i.KeyType()) + "$", g.inner(g.present(i.ValueType()), "*")})
 		default:
 			g.cannot("ARC2003", "use string keys", "an index by symbol cannot cross")
 		}

@@ -24,7 +24,7 @@ func (g *schemas) union(t *checker.Type) keys {
 			bools = append(bools, literal(m))
 		case f&(checker.TypeFlagsStringLiteral|checker.TypeFlagsNumberLiteral) != 0:
 			literals = append(literals, literal(m))
-		case f&checker.TypeFlagsObject != 0 && g.plainObject(m):
+		case f&checker.TypeFlagsObject != 0 && g.plainObject(m), f&checker.TypeFlagsIntersection != 0 && g.plainParts(m):
 			objects = append(objects, m)
 		default:
 			parts = append(parts, g.schema(m))
@@ -164,6 +164,16 @@ func literalOfNode(n *ast.Node) any {
 		return float64(jsnum.FromString(n.Text()))
 	}
 	return n // a value that no literal equals
+}
+
+// plainParts: an intersection of plain objects is one.
+func (g *schemas) plainParts(t *checker.Type) bool {
+	for _, m := range t.Types() {
+		if m.Flags()&checker.TypeFlagsObject == 0 || !g.plainObject(m) {
+			return false
+		}
+	}
+	return true
 }
 
 func (g *schemas) plainObject(t *checker.Type) bool {
