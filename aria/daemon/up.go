@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/idle"
 )
 
 // user and group that ariad gets. No account is needed; quiltd trusts this id.
@@ -56,11 +57,20 @@ func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 	}
 	quiltArgs := []string{"--data", cfg.Data, "--socket", cfg.Socket}
 	if cfg.Bun != "" {
-		quiltArgs = append(quiltArgs, "--bun", cfg.Bun)
+		// The children start in /, so what the caller wrote must not depend on it.
+		bun, err := filepath.Abs(cfg.Bun)
+		if err != nil {
+			return fmt.Errorf("path of bun: %w", err)
+		}
+		quiltArgs = append(quiltArgs, "--bun", bun)
+	}
+	ariadArgs := []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket}
+	if cfg.file != "" { // what it says of models and trust is for the child
+		ariadArgs = append(ariadArgs, "--config", cfg.file)
 	}
 	return supervise(cfg, stdout, log,
 		child{name: "quiltd", path: quiltd, args: quiltArgs, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}},
-		child{name: "ariad", path: self, args: []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket},
+		child{name: "ariad", path: self, args: ariadArgs,
 			attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true,
 				Credential: &syscall.Credential{Uid: user, Gid: user, Groups: []uint32{}}},
 			sealed: true})
@@ -92,7 +102,7 @@ func supervise(cfg Config, stdout io.Writer, log *slog.Logger, children ...child
 	}
 	if ready(ctx, cfg.Listen) {
 		up.Store(true)
-		debug.FreeOSMemory() // nothing is left to do but to wait
+		idle.Release() // nothing is left to do but to wait
 		fmt.Fprintf(stdout, "aria ready  http://%s  credential %s\n", cfg.Listen, cfg.credential())
 	}
 	<-ctx.Done()
