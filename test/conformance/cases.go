@@ -199,7 +199,15 @@ func whole(s json.RawMessage, defs map[string]json.RawMessage) (map[string]any, 
 func (c Case) project(dir, root, wrapper string) ([]string, error) {
 	programs := filepath.Dir(c.Dir)
 	main := filepath.Join(c.Dir, "main.ts")
-	err := filepath.WalkDir(programs, func(p string, d fs.DirEntry, err error) error {
+	own, err := os.ReadFile(main)
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(programs, func(p string, d fs.DirEntry, err error) error {
+		other := d != nil && d.IsDir() && filepath.Dir(p) == programs && p != c.Dir
+		if err == nil && other && !strings.Contains(string(own), "../"+d.Name()+"/") {
+			return fs.SkipDir
+		}
 		if err != nil || d.IsDir() || !strings.HasSuffix(p, ".ts") {
 			return err
 		}
