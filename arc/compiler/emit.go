@@ -69,6 +69,9 @@ func emit(in *input, entries []string) *emitted {
 		Format: api.FormatESModule, Platform: api.PlatformNeutral, Target: api.ES2022,
 		MainFields: []string{"module", "main"}, Conditions: []string{"bun", "import"},
 		KeepNames: true, Charset: api.CharsetUTF8, LogLevel: api.LogLevelSilent,
+		// A file that begins so is taken by Bun as it is: it does not transpile it
+		// again, which saves a millisecond at every start.
+		Banner:    map[string]string{"js": "// @bun"},
 		Sourcemap: api.SourceMapExternal, SourcesContent: api.SourcesContentExclude,
 		// Ours, whatever the project's tsconfig says: the check assumed it too.
 		TsconfigRaw: `{"compilerOptions":{"target":"es2022","useDefineForClassFields":true}}`,
