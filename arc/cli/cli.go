@@ -38,6 +38,7 @@ type app struct {
 	env      func(string) string
 
 	json           bool
+	frozen         bool // of the commands that build
 	server         string
 	credentialFile string
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ariacomputecompany/firmware/arc/remote"
+	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
@@ -30,7 +31,7 @@ func (a *app) uploadCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			data, err := a.bundleBytes(c.Context(), dirArg(args))
+			data, m, err := a.bundleBytes(c.Context(), dirArg(args))
 			if err != nil {
 				return err
 			}
@@ -42,24 +43,36 @@ func (a *app) uploadCmd() *cobra.Command {
 				return stopped(c.Context(), err)
 			}
 			a.noteUploaded(b, held)
+			a.noteImports(m)
 			return a.result(uploadResult{b, held}, func(w io.Writer) { fmt.Fprintln(w, b.Digest) })
 		},
 	}
+	a.addFrozen(c)
 	c.Flags().BoolVar(&isolated, "isolated", false, "keep the units out of the registry; run them by digest only")
 	return c
 }
 
 // bundleBytes reads a verified bundle from a file, or builds the project in a folder.
-func (a *app) bundleBytes(ctx context.Context, at string) ([]byte, error) {
+func (a *app) bundleBytes(ctx context.Context, at string) ([]byte, *bundle.Manifest, error) {
 	if info, err := os.Stat(at); err == nil && info.IsDir() {
 		b, err := a.build(ctx, at)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		return b.result.Bundle, nil
+		return b.result.Bundle, b.result.Manifest, nil
 	}
-	data, _, err := openBundle(at)
-	return data, err
+	data, b, err := openBundle(at)
+	if err != nil {
+		return nil, nil, err
+	}
+	return data, b.Manifest, nil
+}
+
+// noteImports says which modules of the platform the code uses.
+func (a *app) noteImports(m *bundle.Manifest) {
+	for _, i := range m.Permissions.Imports {
+		a.note("  imports  %s", clean(i))
+	}
 }
 
 func (a *app) noteUploaded(b remote.Bundle, held bool) {

@@ -39,7 +39,7 @@ func read(p Project) (*input, []diag.Message, error) {
 			Hint: "put one under src/, or name others with `entry` in aria.toml"}}, nil
 	}
 	msgs, err := in.readTSConfig()
-	return in, msgs, err
+	return in, append(needless(in.Allow), msgs...), err
 }
 
 type tsconfig struct {
