@@ -80,7 +80,7 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
 	root.AddCommand(
-		a.newCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
+		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
 		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(),
 		a.infoCmd(), a.versionCmd(),
 	)
