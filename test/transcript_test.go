@@ -187,7 +187,7 @@ func (p *play) begin(command string) {
 
 // lines are an output's as they would be with the usual places.
 func (p *play) lines(out string) []string {
-	out = strings.NewReplacer(p.listen, "127.0.0.1:7600", p.data, "/var/lib/aria", p.work, "/home/ada").Replace(out)
+	out = strings.NewReplacer(p.listen, "127.0.0.1:7600", p.data, "/var/lib/aria", p.work, "/srv").Replace(out)
 	var lines []string
 	for _, l := range strings.Split(strings.TrimRight(out, "\n"), "\n") {
 		if !strings.HasPrefix(l, "for other terminals: ") { // it is there because the places are unusual
