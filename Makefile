@@ -9,7 +9,7 @@ BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
 
-.PHONY: all help build setup demo test check bench kill cycles generate generate-check fmt clean
+.PHONY: all help build setup demo test check bench bench-arc kill cycles generate generate-check fmt clean
 
 all: build check test ## build, check, test
 
@@ -41,6 +41,13 @@ check: ## formatting, vet
 
 bench: build ## 300 cold calls through the public API beside bare bun
 	@go run ./test/cmd/bench -bin $(BIN) -n 300
+
+bench-arc: build test/bench-arc/node_modules ## arc build beside tsc + esbuild from npm, and a rebuild under arc dev
+	@go run ./test/cmd/bench-arc -bin $(BIN)
+
+test/bench-arc/node_modules: test/bench-arc/package-lock.json
+	@echo "bench-arc: fetching the rivals from npm (once)"
+	@npm ci --prefix test/bench-arc --no-fund --no-audit --loglevel=error >/dev/null && touch $@
 
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
