@@ -23,6 +23,7 @@ import (
 // Main runs arc with its arguments (without the program's name) and returns
 // the exit code.
 func Main(args []string) int {
+	spendMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second Ctrl-C ends arc at once: give the signal back after the first.

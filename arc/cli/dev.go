@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"time"
 
@@ -166,6 +167,7 @@ func (l *devLoop) watch(ctx context.Context, w *dev.Watcher) error {
 		if err := l.turn(ctx, change); err != nil && ctx.Err() == nil {
 			l.complain(err) // and on: the next change may mend it
 		}
+		runtime.GC() // while the author reads, not while the next build runs
 		next, err := w.Next(ctx)
 		if err != nil {
 			return err

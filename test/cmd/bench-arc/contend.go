@@ -46,32 +46,34 @@ func contenders(bin, dir string, p project) []contender {
 	}
 }
 
-// once is the wall time in ms and the highest peak of memory in MiB.
-func (c contender) once(ctx context.Context) (ms, peak float64, err error) {
+// once is the wall time and the processor time in ms, and the highest peak of
+// memory in MiB.
+func (c contender) once(ctx context.Context) (ms, cpu, peak float64, err error) {
 	start := time.Now()
 	for _, argv := range c.commands {
 		cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 		cmd.Dir = c.dir
 		if said, err := cmd.CombinedOutput(); err != nil {
-			return 0, 0, fmt.Errorf("%s: %s: %w\n%.2000s", c.name, filepath.Base(argv[0]), err, said)
+			return 0, 0, 0, fmt.Errorf("%s: %s: %w\n%.2000s", c.name, filepath.Base(argv[0]), err, said)
 		}
 		if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 			peak = max(peak, float64(u.Maxrss)/1024)
 		}
+		cpu += float64(cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()) / float64(time.Millisecond)
 	}
-	return since(start), peak, nil
+	return since(start), cpu, peak, nil
 }
 
 // result is one contender on one project.
 type result struct {
-	wall sample
-	peak float64
+	wall, cpu sample
+	peak      float64
 }
 
 type table struct{}
 
 func newTable() table {
-	fmt.Printf("%-8s %-32s %9s %9s %9s %9s %9s\n", "project", "", "min ms", "p50 ms", "p90 ms", "peak MiB", "arc is")
+	fmt.Printf("%-8s %-32s %9s %9s %9s %9s %9s %9s\n", "project", "", "min ms", "p50 ms", "p90 ms", "cpu p50", "peak MiB", "arc is")
 	return table{}
 }
 
@@ -80,12 +82,12 @@ func (table) measure(ctx context.Context, all []contender, project string, n int
 	out := make([]result, len(all))
 	for i := -1; i < n; i++ {
 		for k, c := range all {
-			ms, peak, err := c.once(ctx)
+			ms, cpu, peak, err := c.once(ctx)
 			if err != nil {
 				return nil, err
 			}
 			if i >= 0 {
-				out[k].wall, out[k].peak = append(out[k].wall, ms), max(out[k].peak, peak)
+				out[k].wall, out[k].cpu, out[k].peak = append(out[k].wall, ms), append(out[k].cpu, cpu), max(out[k].peak, peak)
 			}
 		}
 	}
@@ -94,13 +96,14 @@ func (table) measure(ctx context.Context, all []contender, project string, n int
 		if k > 0 {
 			ratio = fmt.Sprintf("%.1f x", out[k].wall.at(.5)/out[0].wall.at(.5))
 		}
-		fmt.Printf("%-8s %-32s %9.1f %9.1f %9.1f %9.0f %9s\n", project, c.name, out[k].wall.at(0), out[k].wall.at(.5), out[k].wall.at(.9), out[k].peak, ratio)
+		fmt.Printf("%-8s %-32s %9.1f %9.1f %9.1f %9.1f %9.0f %9s\n", project, c.name,
+			out[k].wall.at(0), out[k].wall.at(.5), out[k].wall.at(.9), out[k].cpu.at(.5), out[k].peak, ratio)
 	}
 	return out, nil
 }
 
 func (table) rebuilds(project string, r result) {
-	fmt.Printf("%-8s %-32s %9.1f %9.1f %9.1f %9.0f\n", project, "arc dev, one file changed", r.wall.at(0), r.wall.at(.5), r.wall.at(.9), r.peak)
+	fmt.Printf("%-8s %-32s %9.1f %9.1f %9.1f %9s %9.0f\n", project, "arc dev, one file changed", r.wall.at(0), r.wall.at(.5), r.wall.at(.9), "", r.peak)
 }
 
 // peakOf is a running process's highest memory so far, in MiB.
