@@ -153,10 +153,10 @@ func (p *play) first(block []string) []string {
 		p.dev.Process.Signal(syscall.SIGINT)
 		shown, wait = block[:1], wait-1
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		all := p.lines(p.said.String())
 		if len(all) >= p.seen+wait {
-			time.Sleep(50 * time.Millisecond) // more than the page shows would be wrong too
+			time.Sleep(100 * time.Millisecond) // more than the page shows would be wrong too
 			all = p.lines(p.said.String())
 			shown = append(shown, all[p.seen:]...)
 			p.seen = len(all)
