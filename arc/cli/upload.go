@@ -19,7 +19,7 @@ type uploadResult struct {
 }
 
 func (a *app) uploadCmd() *cobra.Command {
-	var isolated bool
+	var isolated, widen bool
 	c := &cobra.Command{
 		Use:     "upload [FILE | DIR]",
 		Short:   "Hand a bundle to ariad, building it first if it is a project",
@@ -31,11 +31,16 @@ func (a *app) uploadCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			data, m, err := a.bundleBytes(c.Context(), dirArg(args))
+			data, err := a.bundleBytes(c.Context(), dirArg(args))
 			if err != nil {
 				return err
 			}
-			b, held, err := client.Upload(c.Context(), data, isolated)
+			if !isolated {
+				if err := a.consent(c.Context(), client, data.opened, widen); err != nil {
+					return stopped(c.Context(), err)
+				}
+			}
+			b, held, err := client.Upload(c.Context(), data.bytes, isolated)
 			if fault.CodeOf(err) == fault.Invalid {
 				return asBuild(err) // it is the bundle that is wrong, not the command
 			}
@@ -43,29 +48,34 @@ func (a *app) uploadCmd() *cobra.Command {
 				return stopped(c.Context(), err)
 			}
 			a.noteUploaded(b, held)
-			a.noteImports(m)
+			a.noteImports(data.opened.Manifest)
 			return a.result(uploadResult{b, held}, func(w io.Writer) { fmt.Fprintln(w, b.Digest) })
 		},
 	}
 	a.addFrozen(c)
 	c.Flags().BoolVar(&isolated, "isolated", false, "keep the units out of the registry; run them by digest only")
+	c.Flags().BoolVar(&widen, "allow-widening", false, "agree to a version that may do more than the registered one")
 	return c
 }
 
+// readyBundle is a bundle on its way out.
+type readyBundle struct {
+	bytes  []byte
+	opened *bundle.Bundle
+}
+
 // bundleBytes reads a verified bundle from a file, or builds the project in a folder.
-func (a *app) bundleBytes(ctx context.Context, at string) ([]byte, *bundle.Manifest, error) {
+func (a *app) bundleBytes(ctx context.Context, at string) (readyBundle, error) {
 	if info, err := os.Stat(at); err == nil && info.IsDir() {
 		b, err := a.build(ctx, at)
 		if err != nil {
-			return nil, nil, err
+			return readyBundle{}, err
 		}
-		return b.result.Bundle, b.result.Manifest, nil
+		opened, err := bundle.Open(b.result.Bundle)
+		return readyBundle{b.result.Bundle, opened}, err
 	}
-	data, b, err := openBundle(at)
-	if err != nil {
-		return nil, nil, err
-	}
-	return data, b.Manifest, nil
+	data, opened, err := openBundle(at)
+	return readyBundle{data, opened}, err
 }
 
 // noteImports says which modules of the platform the code uses.

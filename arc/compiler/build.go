@@ -62,6 +62,9 @@ func assemble(ctx context.Context, o Options, do stages) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if files[sbomFile], err = sbom(in, m); err != nil {
+		return nil, err
+	}
 	res.Bundle, res.Digest, err = bundle.Pack(m, files)
 	if err != nil {
 		return nil, fmt.Errorf("pack: %w", err)
