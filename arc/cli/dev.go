@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -272,11 +273,20 @@ func calls(m *bundle.Manifest) []string {
 	return out
 }
 
-// sameBut compares all but the version, which rises with every build.
+// sameBut compares all but the version, which rises with every build and stands
+// in what describes the bundle too; code and source say the rest.
 func sameBut(a, b *bundle.Manifest) bool {
-	x, y := *a, *b
-	x.Version, y.Version = "", ""
-	return reflect.DeepEqual(x, y)
+	return reflect.DeepEqual(withoutVersion(a), withoutVersion(b))
+}
+
+func withoutVersion(m *bundle.Manifest) bundle.Manifest {
+	out := *m
+	out.Version = ""
+	out.Files = maps.Clone(m.Files)
+	maps.DeleteFunc(out.Files, func(path string, _ bundle.File) bool {
+		return !strings.HasPrefix(path, "code/") && !strings.HasPrefix(path, "source/")
+	})
+	return out
 }
 
 // names are the changed files as the author knows them.
