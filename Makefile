@@ -12,7 +12,7 @@ T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
 
-.PHONY: all bench bench-containers build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile kill setup setup-test syscall-fuzz test walls
+.PHONY: all bench bench-arc bench-containers build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile kill setup setup-test syscall-fuzz test walls
 
 all: build check test ## build, check, test
 
@@ -48,6 +48,13 @@ check: ## formatting, vet
 
 bench: build ## 300 cold calls through the public API beside bare bun
 	@go run ./test/cmd/bench -bin $(BIN) -n 300
+
+bench-arc: build test/bench-arc/node_modules ## arc build beside tsc + esbuild from npm, and a rebuild under arc dev
+	@go run ./test/cmd/bench-arc -bin $(BIN)
+
+test/bench-arc/node_modules: test/bench-arc/package-lock.json
+	@echo "bench-arc: fetching the rivals from npm (once)"
+	@npm ci --prefix test/bench-arc --no-fund --no-audit --loglevel=error >/dev/null && touch $@
 
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
