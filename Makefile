@@ -69,7 +69,7 @@ walls: $(BIN)/sandbox.test ## one wall removed at a time; a case must notice eac
 	@$(SANDBOX_TEST) -test.run '^TestWalls$$'
 
 syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
-	@ARIA_FUZZ_N=$(N) $(SANDBOX_TEST) -test.run '^TestSyscallFuzz$$'
+	@export ARIA_FUZZ_N=$(N); $(SANDBOX_TEST) -test.run '^TestSyscallFuzz$$'
 
 faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
 	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
