@@ -317,3 +317,21 @@ func TestIDs(t *testing.T) {
 		}
 	}
 }
+
+// Wrong input is refused before a run exists.
+func TestWrongInput(t *testing.T) {
+	tasks := opened(t, Config{Tools: 1, Agents: 1}, ok, nil)
+	start(t, tasks, "tool")
+	if _, err := tasks.Start(t.Context(), Request{Unit: "tool", Input: json.RawMessage("{\"a\":\"\xff\"}")}); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("input that is not UTF-8: %v", err)
+	}
+	if _, err := tasks.List(t.Context(), -1, "", ""); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a list of -1: %v", err)
+	}
+	if _, err := tasks.List(t.Context(), 0, "bogus", ""); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a list before no run: %v", err)
+	}
+	if runs, err := tasks.List(t.Context(), 0, "", ""); err != nil || len(runs) != 1 {
+		t.Errorf("%d runs, %v; want the one that was right", len(runs), err)
+	}
+}
