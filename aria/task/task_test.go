@@ -170,7 +170,7 @@ func TestChildHasItsParentsTime(t *testing.T) {
 		out, err := job.Invoke(ctx, "tool", nil, "1.1")
 		return Outcome{Output: out}, err
 	})
-	r, err := tasks.Start(t.Context(), Request{Unit: "agent", Deadline: 30 * time.Millisecond})
+	r, err := tasks.Start(t.Context(), Request{Unit: "agent", Deadline: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
