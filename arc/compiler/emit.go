@@ -107,6 +107,13 @@ func (e *emitted) finish(in *input, entries []string) {
 	if len(e.msgs) > 0 || len(entries) == 0 {
 		return
 	}
+	for _, m := range e.result.Warnings { // those about packages are not the author's
+		if m.Location != nil && !strings.Contains(m.Location.File, "node_modules/") && m.Location.Namespace != sdkSpace {
+			w := bundlerMessage(m)
+			w.Severity = diag.Warning
+			e.msgs = append(e.msgs, w)
+		}
+	}
 	var meta metafile
 	if err := json.Unmarshal([]byte(e.result.Metafile), &meta); err != nil {
 		e.msgs = append(e.msgs, diag.Message{Severity: diag.Error, Code: "ARC0002", Text: "the bundler's account cannot be read: " + err.Error()})

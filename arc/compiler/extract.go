@@ -154,7 +154,7 @@ func appendNew(list []string, s string) []string {
 func (u *units) manifest(in *input) *bundle.Manifest {
 	m := &bundle.Manifest{
 		Aria: "1", Name: in.Name, Version: in.Version, Description: in.Description,
-		Builder: bundle.Builder{Arc: Version, TypeScript: arctsc.Version(), Esbuild: esbuildVersion},
+		Builder: Tools(),
 		Units:   u.list, Defs: usedDefs(u.list, u.defs),
 	}
 	for t, where := range u.tokens {

@@ -21,9 +21,9 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the want files of testdata/*.txtar")
 
-// TestGolden builds every project of testdata. Files named want/… are what must
-// come out: want/manifest.json (only the parts named in the archive's comment,
-// by default units and $defs) or want/messages.
+// TestGolden builds every project of testdata. The one file named want/… is what
+// must come out: want/manifest.json if there is a bundle, want/warnings if there
+// are complaints beside it, want/messages if it is refused.
 func TestGolden(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(archives) < 40 {
@@ -132,6 +132,10 @@ func outcome(t *testing.T, res *Result) txtar.File {
 		return txtar.File{Name: "want/messages", Data: b.Bytes()}
 	}
 	schemasCompile(t, res.Manifest)
+	if len(res.Messages) > 0 {
+		diag.Print(&b, res.Messages, false)
+		return txtar.File{Name: "want/warnings", Data: b.Bytes()}
+	}
 	m := *res.Manifest
 	files := sortedKeys(m.Files)
 	m.Files, m.Builder = nil, bundle.Builder{}

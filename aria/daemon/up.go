@@ -12,6 +12,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -74,12 +75,20 @@ func supervise(cfg Config, stdout io.Writer, log *slog.Logger, children ...child
 	defer give(nil)
 	var all sync.WaitGroup
 	var up atomic.Bool
-	for _, c := range children {
+	// They stop from the last to the first: while ariad lets its runs end, they
+	// still need quiltd.
+	until := ctx
+	for _, c := range slices.Backward(children) {
+		mine := until
+		next, stopped := context.WithCancel(context.Background())
 		all.Go(func() {
-			if err := c.keep(ctx, &up, log); err != nil {
+			defer stopped()
+			if err := c.keep(mine, &up, log); err != nil {
 				give(err)
+				<-mine.Done()
 			}
 		})
+		until = next
 	}
 	if ready(ctx, cfg.Listen) {
 		up.Store(true)

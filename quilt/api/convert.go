@@ -8,7 +8,6 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
-	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
 )
 
@@ -19,7 +18,7 @@ func request(r *quiltv1.ExecuteRequest) engine.Request {
 		Input: r.Input, Revive: r.Revive,
 	}
 	for _, f := range r.Code.GetFiles() {
-		out.Files = append(out.Files, broker.File{Path: f.Path, Content: string(f.Content)})
+		out.Files = append(out.Files, engine.File{Path: f.Path, Content: string(f.Content)})
 	}
 	l := r.Limits
 	out.Limits = engine.Limits{

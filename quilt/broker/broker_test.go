@@ -2,13 +2,16 @@ package broker
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/quilt/store"
 	"github.com/ariacomputecompany/firmware/token"
@@ -211,4 +214,44 @@ func FuzzReadFrame(f *testing.F) {
 			t.Fatalf("type %q passed", frame.T)
 		}
 	})
+}
+
+// A container that asks and never reads its answers holds up only itself: the
+// session keeps a bounded number of calls and ends with its context.
+func TestAContainerThatNeverReads(t *testing.T) {
+	set, err := token.ParseSet([]string{"kv:a:r"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer data.Close()
+	inside, outside := socketPair(t)
+	defer inside.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		inside.Write(framed(ready))
+		long := strings.Repeat("x", 2000) // comes back in each refusal's message, cut
+		for id := 1; ; id++ {
+			if _, err := inside.Write(framed(fmt.Sprintf(`{"t":"call","id":%d,"op":%q}`, id, long))); err != nil {
+				return
+			}
+			if id == 5000 {
+				break
+			}
+		}
+	}()
+	time.AfterFunc(500*time.Millisecond, cancel)
+	began := time.Now()
+	out := Serve(ctx, outside, Config{
+		Store: data, Grant: Grant{Tokens: set, Fence: 1}, ResultBytes: 100,
+		Log:   NewLog(1000, slog.New(slog.DiscardHandler), func(Entry) {}),
+		Ready: func() {}, Last: func() {},
+	})
+	if took := time.Since(began); took > 5*time.Second || out.Protocol != nil || out.Calls == 0 || out.Calls >= 5000 {
+		t.Errorf("ended after %s with %+v", took, out)
+	}
 }

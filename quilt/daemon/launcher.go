@@ -69,7 +69,7 @@ func say(w io.Writer, err error) {
 		fmt.Fprintf(w, "quiltd: %v\n", err)
 		return
 	}
-	fmt.Fprintf(w, "quiltd: %v\n", f)
+	fmt.Fprintf(w, "quiltd: %s\n", f.Message)
 	if f.Hint != "" {
 		fmt.Fprintf(w, "  hint: %s\n", f.Hint)
 	}

@@ -36,7 +36,7 @@ type pair struct {
 }
 
 // dataDir is a folder that the engine's user can pass through.
-func dataDir(t *testing.T) string {
+func dataDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "quiltd")
 	if err != nil {
@@ -49,10 +49,11 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
-func startPair(t *testing.T, data string) *pair {
+func startPair(t testing.TB, data string, flags ...string) *pair {
 	t.Helper()
 	testenv.NeedRoot(t)
 	cmd := exec.Command("/proc/self/exe", "-data", data, "-bun", testenv.Bun(t))
+	cmd.Args = append(cmd.Args, flags...)
 	cmd.Env = append(os.Environ(), "QUILTD_TEST=1")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -84,7 +85,7 @@ func startPair(t *testing.T, data string) *pair {
 	return p
 }
 
-func (p *pair) stop(t *testing.T) {
+func (p *pair) stop(t testing.TB) {
 	if p.cmd == nil {
 		return
 	}

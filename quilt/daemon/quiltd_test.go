@@ -3,7 +3,9 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,5 +194,31 @@ func waitFor(t *testing.T, cond func() bool) {
 		if time.Now().After(end) {
 			t.Fatal("it did not happen within 10 s")
 		}
+	}
+}
+
+// SIGTERM lets what runs end for the grace, then kills it; every caller hears
+// how its execution ended.
+func TestStopTellsEveryCaller(t *testing.T) {
+	data := dataDir(t)
+	config := data + "/c.toml"
+	if err := os.WriteFile(config, []byte("grace = '600ms'"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := startPair(t, data, "-config", config)
+	ends := map[string]chan ran{"quick": make(chan ran, 1), "slow": make(chan ran, 1)}
+	for id, ms := range map[string]int{"quick": 300, "slow": 30_000} {
+		go func() {
+			got, _ := p.run(context.Background(), &quiltv1.ExecuteRequest{Execution: id, Code: unit(fmt.Sprintf(`await new Promise(r => setTimeout(r, %d)); return 1`, ms))})
+			ends[id] <- got
+		}()
+	}
+	waitFor(t, func() bool { return live(t, p) == 2 })
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	if r := <-ends["quick"]; r.ended.GetReason() != "done" {
+		t.Errorf("quick ended %v", r.ended)
+	}
+	if r := <-ends["slow"]; r.ended.GetReason() != "killed" || !strings.Contains(r.ended.Error.Message, "stopping") {
+		t.Errorf("slow ended %v", r.ended)
 	}
 }

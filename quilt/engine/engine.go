@@ -206,7 +206,7 @@ type Request struct {
 	Execution, Tenant, Unit string
 
 	Tokens []string
-	Files  []broker.File
+	Files  []File
 	Entry  string
 	Export string
 	Method string          // "" when the export is a function
@@ -214,3 +214,6 @@ type Request struct {
 	Revive json.RawMessage
 	Limits Limits
 }
+
+// File is one module of the unit.
+type File = broker.File

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"os"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -41,7 +42,6 @@ type op struct {
 	nr   uintptr
 	args [6]uintptr
 	rule rule
-	prev bool // args[0] is the result of the op before
 }
 
 // program is the life of a child up to exec, its last op.
@@ -109,9 +109,6 @@ func cloneInto(p *program, args *cloneArgs) (pid, errno uintptr) {
 	for i = 0; i < len(ops); i++ {
 		o = &ops[i]
 		p.at = i
-		if o.prev {
-			o.args[0] = r
-		}
 		r, _, e = syscall.RawSyscall6(o.nr, o.args[0], o.args[1], o.args[2], o.args[3], o.args[4], o.args[5])
 		if e != 0 && !(e == syscall.ENOSYS && o.rule == orNotThere) {
 			p.errno = uintptr(e)
@@ -146,7 +143,9 @@ func sleeper(flags uint64) (pid, pidfd int, err error) {
 		pidfd:      uint64(uintptr(unsafe.Pointer(&fd))),
 		exitSignal: uint64(unix.SIGCHLD),
 	}
-	r, e := cloneSleeper(args)
+	nap := &unix.Timespec{Nsec: 100e6}
+	r, e := cloneSleeper(args, uintptr(os.Getpid()), uintptr(unsafe.Pointer(nap)))
+	runtime.KeepAlive(nap)
 	afterFork()
 	if e != 0 {
 		return 0, -1, fmt.Errorf("clone: %w", syscall.Errno(e))
@@ -157,15 +156,22 @@ func sleeper(flags uint64) (pid, pidfd int, err error) {
 //go:noinline
 //go:norace
 //go:nocheckptr
-func cloneSleeper(args *cloneArgs) (pid, errno uintptr) {
+func cloneSleeper(args *cloneArgs, parent, nap uintptr) (pid, errno uintptr) {
+	var r uintptr
 	beforeFork()
 	pid, errno = rawClone(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
 	if errno != 0 || pid != 0 {
 		return pid, errno
 	}
 	afterForkInChild()
+	syscall.RawSyscall(unix.SYS_CLOSE_RANGE, 0, uintptr(^uint32(0)), 0)
 	syscall.RawSyscall(unix.SYS_PRCTL, unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0)
+	// The parent may have died before the signal was set, so look from time to time.
 	for {
-		syscall.RawSyscall(unix.SYS_PPOLL, 0, 0, 0)
+		r, _, _ = syscall.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
+		if r != parent {
+			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+		syscall.RawSyscall6(unix.SYS_PPOLL, 0, 0, nap, 0, 0, 0)
 	}
 }

@@ -53,13 +53,12 @@ func compile(p Plan, h held) *program {
 	}
 	c.dropPrivilege(p, h)
 	c.tieToLauncher(h)
+	c.closeAbove()
 	// Landlock and seccomp ask for it.
 	c.add("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	if p.Landlock {
 		c.landlock()
 	}
-	// The child runs no code but this list, so the rest may close as late as here.
-	c.add("close other descriptors at exec", unix.SYS_CLOSE_RANGE, 4, uintptr(^uint32(0)), unix.CLOSE_RANGE_CLOEXEC)
 	c.seccomp()
 	c.add("exec "+p.Argv[0], unix.SYS_EXECVE, c.str(p.Argv[0]), c.strs(p.Argv), c.strs(p.Env))
 	return c
@@ -128,6 +127,11 @@ func (c *program) descriptors(h held) {
 	for to, from := range []int{h.null, h.stdout, h.stderr, h.control} {
 		c.add("place descriptor", unix.SYS_DUP3, uintptr(from), uintptr(to), 0)
 	}
+}
+
+// closeAbove leaves the four descriptors. It comes after their last use.
+func (c *program) closeAbove() {
+	c.add("close other descriptors", unix.SYS_CLOSE_RANGE, 4, uintptr(^uint32(0)), 0)
 }
 
 func (c *program) dropPrivilege(p Plan, h held) {

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,7 +19,7 @@ import (
 // nothing.
 func TestStartRefusals(t *testing.T) {
 	testenv.NeedRoot(t)
-	const name = "aria-quilt-failtest"
+	name := fmt.Sprint("aria-quilt-failtest-", os.Getpid())
 	empty, linked := t.TempDir(), t.TempDir()
 	for _, d := range []string{"bin", "dev", "proc", "tmp"} {
 		if err := os.Mkdir(filepath.Join(linked, d), 0o755); err != nil {
@@ -95,7 +96,6 @@ func TestEveryStepFails(t *testing.T) {
 		p, sl, done := build()
 		p.ops[i].nr = unix.SYS_CLOSE // of a descriptor that is never open: EBADF
 		p.ops[i].args[0] = 1 << 20
-		p.ops[i].prev = false
 		_, pidfd, err := l.template.spawn(p, sl.dir)
 		if err == nil {
 			t.Errorf("step %d (%s) failed and the container ran", i, p.ops[i].name)

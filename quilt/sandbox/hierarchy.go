@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -261,6 +263,9 @@ func ownerDead(group, name string) bool {
 // children first.
 func removeTree(dir string, version int) error {
 	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // another start sweeps at the same time
+	}
 	if err != nil {
 		return fmt.Errorf("sweep: %w", err)
 	}

@@ -17,14 +17,29 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
-const killCgroup = "aria-quilt-killtest"
+// Another run of these tests may go on beside this one, so groups and host ids
+// carry the number of the process that leads.
+var (
+	leader     = leaderPID()
+	killCgroup = fmt.Sprint("aria-quilt-killtest-", leader)
+	killIDs    = 400_000_000 + leader%1000*killIDRange
+)
+
+const killIDRange = 3_500_000
+
+func leaderPID() int {
+	if pid, err := strconv.Atoi(os.Getenv("SANDBOX_TEST_LEADER")); err == nil {
+		return pid
+	}
+	return os.Getpid()
+}
 
 // launcherMain is this test binary as quiltd's root side.
 func launcherMain(args []string) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	err := RunLauncher(LauncherConfig{
 		EngineArgv: []string{"test", "test-engine", args[1]}, EngineUID: 65534, EngineGID: 65534,
-		ImageDir: args[0], ImageDigest: "test", CgroupName: killCgroup, UIDBase: 400000000, Log: log,
+		ImageDir: args[0], ImageDigest: "test", CgroupName: killCgroup, UIDBase: killIDs, Log: log,
 	})
 	fmt.Println("launcher ended:", err)
 	os.Exit(0)
@@ -44,6 +59,9 @@ func engineMain(args []string) {
 				fmt.Println("engine", strings.Join(strings.Fields(line), " "))
 			}
 		}
+	}
+	if args[0] == "storm" {
+		storm(c)
 	}
 	for i := range 5 {
 		p, err := NewPlan(Spec{ID: fmt.Sprint("k", i), Argv: []string{"/bin/bun", "-e",
@@ -67,7 +85,31 @@ func engineMain(args []string) {
 	if args[0] == "leave" {
 		os.Exit(0)
 	}
-	select {}
+	time.Sleep(time.Hour)
+}
+
+// storm starts containers without end, four at a time, and never waits.
+func storm(c *Client) {
+	for i := range 4 {
+		go func() {
+			for n := 0; ; n++ {
+				p, err := NewPlan(Spec{ID: fmt.Sprint("s", i, "-", n), Argv: []string{"/bin/bun", "-e", "setInterval(()=>{},1e6)"}}, c.Hello())
+				if err != nil {
+					return
+				}
+				k, err := c.Start(context.Background(), p)
+				if err != nil {
+					return
+				}
+				if n > 5 {
+					k.Kill()
+				}
+			}
+		}()
+	}
+	fmt.Println("launcher", c.Hello().LauncherPID)
+	fmt.Println("running", os.Getpid())
+	time.Sleep(time.Hour)
 }
 
 type pair struct {
@@ -81,6 +123,7 @@ func startPair(t *testing.T, image, how string) *pair {
 	t.Helper()
 	p := &pair{cmd: exec.Command("/proc/self/exe", "test-launcher", image, how)}
 	p.cmd.Stderr = os.Stderr
+	p.cmd.Env = append(os.Environ(), fmt.Sprint("SANDBOX_TEST_LEADER=", leader))
 	pipe, err := p.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -123,10 +166,23 @@ func containersOf(t *testing.T) int {
 		for line := range strings.Lines(string(b)) {
 			f := strings.Fields(line)
 			if f[0] == "Uid:" {
-				if uid, _ := strconv.Atoi(f[1]); uid >= 400000000 && uid < 410000000 {
+				if uid, _ := strconv.Atoi(f[1]); uid >= killIDs && uid < killIDs+killIDRange {
 					n++
 				}
 			}
+		}
+	}
+	return n
+}
+
+// helpersOf counts processes that carry the launcher's command line: it and
+// whatever it forked without exec.
+func helpersOf(image string) int {
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	n := 0
+	for _, d := range dirs {
+		if b, err := os.ReadFile(d + "/cmdline"); err == nil && strings.Contains(string(b), image) {
+			n++
 		}
 	}
 	return n
@@ -228,6 +284,38 @@ func TestKillEitherSide(t *testing.T) {
 			t.Errorf("not swept: %v", left)
 		}
 	})
+}
+
+// TestKillInTheStorm kills a side while containers are being made, at a
+// different moment each time: no start may be caught half-way.
+func TestKillInTheStorm(t *testing.T) {
+	testenv.NeedRoot(t)
+	image := filepath.Join(t.TempDir(), "image")
+	if err := testImage(testenv.Bun(t), image); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 12 {
+		p := startPair(t, image, "storm")
+		time.Sleep(time.Duration(3+7*round) * time.Millisecond)
+		victim := p.launcher
+		if round%3 == 2 {
+			victim = p.engine
+		}
+		if err := syscall.Kill(victim, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		p.cmd.Wait()
+		eventually(t, time.Second, "no container process left", func() bool { return containersOf(t) == 0 })
+		eventually(t, time.Second, "nothing that holds our pipe", func() bool {
+			p.cmd.Wait()
+			return dead(p.engine) && dead(p.launcher) && helpersOf(image) == 0
+		})
+	}
+	p := startPair(t, image, "leave")
+	p.cmd.Wait()
+	if left := groupsOf(t, killCgroup); len(left) > 0 {
+		t.Errorf("groups left: %v", left)
+	}
 }
 
 // checkEngine looks at what the engine said of itself: no privilege at all.

@@ -36,31 +36,28 @@ type llBeneath struct {
 // Landlock as absent.
 func (c *program) landlock() {
 	set := &llRuleset{fs: llV1 | llRefer | llTruncate}
-	root := &llBeneath{access: llExecute | llRead | llReadDir}
+	// A path gets the rights of every folder above it, so / may not give exec:
+	// /tmp would have it too. Programs lie in /bin, their loader in /lib64 (the
+	// amd64 ABI's place); mapping a library is not exec.
+	root := &llBeneath{access: llRead | llReadDir}
+	bin, loader := &llBeneath{access: llExecute}, &llBeneath{access: llExecute}
 	dev := &llBeneath{access: llRead | llWrite}
 	tmp := &llBeneath{access: (llV1 | llRefer | llTruncate) &^ (llExecute | llMakeChar | llMakeBlock)} // no exec, no device nodes
-	c.keep = append(c.keep, set, root, dev, tmp)
+	c.keep = append(c.keep, set, root, bin, loader, dev, tmp)
 
 	const size = 8 // only the fs field: an older kernel refuses bytes it does not know
 	const noFD = ^uintptr(0)
 	c.add("create landlock rules", unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(set)), size, 0)
-	c.park(fdRules)
-	for i, r := range []*llBeneath{root, dev, tmp} {
-		path := []string{"/", "/dev", "/tmp"}[i]
+	for i, r := range []*llBeneath{root, bin, loader, dev, tmp} {
+		path := []string{"/", "/bin", "/lib64", "/dev", "/tmp"}[i]
 		r.fd = int32(fdRules + 1 + i)
 		c.add("open "+path, unix.SYS_OPENAT, noFD, c.str(path), unix.O_PATH|unix.O_CLOEXEC, 0)
-		c.park(fdRules + 1 + i)
 		c.add("allow "+path, unix.SYS_LANDLOCK_ADD_RULE, fdRules, llRuleBeneath, uintptr(unsafe.Pointer(r)), 0)
 	}
 	c.add("restrict with landlock", unix.SYS_LANDLOCK_RESTRICT_SELF, fdRules, 0)
+	c.closeAbove()
 }
 
-// fdRules and the numbers after it are free to overwrite: the child has its own
-// descriptor table, and by now needs nothing above 3.
-const fdRules = 100
-
-// park gives the descriptor that the last operation returned a known number. It
-// may have that number already, which dup2 takes for done and dup3 refuses.
-func (c *program) park(fd int) {
-	c.add("park descriptor", unix.SYS_DUP2, 0, uintptr(fd)).prev = true
-}
+// fdRules is the number the rule set gets, the folders the next ones: only 0 to
+// 3 are open by now, and the kernel gives the lowest that is free.
+const fdRules = 4

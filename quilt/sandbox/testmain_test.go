@@ -48,7 +48,7 @@ var shared struct {
 	served   sync.WaitGroup
 }
 
-const testCgroup = "aria-quilt-test"
+var testCgroup = fmt.Sprint("aria-quilt-test-", os.Getpid())
 
 // testImage is the least that Bun runs in. The real one is package image's; a
 // room may not import its neighbour, so the test copies what ldd would name.

@@ -35,10 +35,14 @@ func (x *extraction) class(n *ast.Node) {
 func (x *extraction) classMember(cls *Class, m *ast.Node) {
 	switch m.Kind {
 	case ast.KindMethodDeclaration:
-		name := m.Name().Text()
+		name := memberName(m)
 		cls.HasRun = cls.HasRun || name == "run"
 		marks := x.marks(m)
 		if len(marks) == 0 {
+			return
+		}
+		if name == "" {
+			x.fail(m.Name(), "ARC1009", "write the name out", "a unit cannot have a computed name")
 			return
 		}
 		const hidden = ast.ModifierFlagsPrivate | ast.ModifierFlagsProtected
@@ -56,12 +60,21 @@ func (x *extraction) classMember(cls *Class, m *ast.Node) {
 		}
 		cls.Methods = append(cls.Methods, method)
 	case ast.KindPropertyDeclaration:
-		if m.Name().Text() == "instructions" && m.Initializer() != nil && len(cls.Marks) > 0 {
+		if memberName(m) == "instructions" && m.Initializer() != nil && len(cls.Marks) > 0 {
 			if v, ok := x.e.fold(m.Initializer()); ok {
 				cls.Instructions = &v
 			}
 		}
 	}
+}
+
+// memberName is the written name of a member; a computed one has none.
+func memberName(m *ast.Node) string {
+	switch n := m.Name(); n.Kind {
+	case ast.KindIdentifier, ast.KindPrivateIdentifier, ast.KindStringLiteral, ast.KindNumericLiteral:
+		return n.Text()
+	}
+	return ""
 }
 
 func onlySteps(marks []Mark) bool {

@@ -47,7 +47,9 @@ func commentOf(d *ast.Node) comment {
 		case t.Kind == ast.KindJSDocParameterTag:
 			about = &comment{}
 			about.text = about.split(strings.TrimSpace(strings.TrimPrefix(text, "-")))
-			out.params[t.Name().Text()] = about
+			if t.Name().Kind == ast.KindIdentifier { // not opts.name, which is a member's
+				out.params[t.Name().Text()] = about
+			}
 		case t.Kind == ast.KindJSDocReturnTag:
 			about = &comment{}
 			about.text = about.split(text)

@@ -1,6 +1,7 @@
 package arctsc
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/microsoft/typescript-go/internal/ast"
@@ -65,6 +66,7 @@ func (r *reacher) sdkCall(n *ast.Node) bool {
 	h := Handle{Name: s.Name, At: r.x.p.span(n)}
 	if !r.seen[n] {
 		r.seen[n] = true
+		r.x.stored(n)
 		before := len(r.x.e.problems)
 		for _, a := range args {
 			v, ok := r.x.e.fold(a)
@@ -77,6 +79,34 @@ func (r *reacher) sdkCall(n *ast.Node) bool {
 		r.handles = append(r.handles, h)
 	}
 	return true
+}
+
+// stored refuses what a handle cannot keep: it stores JSON and gives JSON back,
+// so a Date would return as a string while its type still says Date.
+func (x *extraction) stored(call *ast.Node) {
+	written := call.TypeArguments()
+	if len(written) == 0 {
+		return
+	}
+	probe := newSchemas(x.p, x.c)
+	s := probe.top(x.c.GetTypeFromTypeNode(written[0]), false, written[0])
+	const hint = "keep what JSON has: a Date as its toISOString(), a Map as an object"
+	for _, p := range probe.problems {
+		// any and open type parameters are the author's affair here.
+		if p.Code == "ARC2001" || p.Code == "ARC2004" || p.Code == "ARC2005" {
+			x.problem = append(x.problem, Problem{Code: "ARC3004", Text: "a stored value: " + p.Text, At: p.At, Hint: hint})
+		}
+	}
+	all := [][]byte{encode(s)}
+	for _, d := range probe.defs {
+		all = append(all, encode(d))
+	}
+	for _, schema := range all {
+		if bytes.Contains(schema, []byte(`"x-aria-type"`)) {
+			x.fail(written[0], "ARC3004", hint, "a stored value comes back as plain JSON, but "+x.c.TypeToString(x.c.GetTypeFromTypeNode(written[0]))+" holds more than that")
+			return
+		}
+	}
 }
 
 // literalOnly replaces the folder's complaint by one that says why it matters

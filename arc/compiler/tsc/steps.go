@@ -14,7 +14,7 @@ func (x *extraction) checkSteps(n *ast.Node, cls *Class) {
 	methods := map[string]*ast.Node{}
 	for _, m := range n.Members() {
 		if m.Kind == ast.KindMethodDeclaration {
-			methods[m.Name().Text()] = m
+			methods[memberName(m)] = m
 		}
 	}
 	for _, m := range cls.Methods {

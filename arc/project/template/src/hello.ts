@@ -13,7 +13,7 @@ export class Hello {
   greeted = kv<number>('__SPACE__', 'rw');
 
   /** Greet somebody and count how often.
-   *  @param name who to greet */
+   *  @param name who to greet @minLength 1 @maxLength 100 */
   @tool()
   async greet(name: string): Promise<Greeting> {
     const times = (await this.greeted.update(name, (n) => (n ?? 0) + 1))!;
