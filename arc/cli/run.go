@@ -128,27 +128,10 @@ func (a *app) start(ctx context.Context, t remote.Task, flags startFlags) error 
 		}
 		return err
 	}
-	if run, err = ended(ctx, client, run.ID); err != nil {
+	if run, err = client.Run(ctx, run.ID); err != nil {
 		return stopped(ctx, err)
 	}
 	return a.outcome(run)
-}
-
-// ended reads a run whose last event has been seen. A server may show that
-// event a moment before the run itself says so; then it is asked again.
-func ended(ctx context.Context, client *remote.Client, id string) (remote.Run, error) {
-	for try := 0; ; try++ {
-		run, err := client.Run(ctx, id)
-		open := run.State == "pending" || run.State == "running"
-		if err != nil || !open || try == 40 {
-			return run, err
-		}
-		select {
-		case <-ctx.Done():
-			return run, ctx.Err()
-		case <-time.After(time.Duration(try) * 2 * time.Millisecond):
-		}
-	}
 }
 
 // outcome prints what came of a run.

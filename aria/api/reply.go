@@ -72,7 +72,7 @@ func (s *server) reply(what string, err error) *connect.Error {
 		return ce // the framework's own: a bad message, a gone client
 	}
 	if errors.Is(err, context.Canceled) {
-		err = fault.Wrap(err, fault.Cancelled, "the caller left")
+		err = fault.New(fault.Cancelled, "the caller left") // no news for the log: watchers leave
 	}
 	e := s.face(what, err)
 	out := connect.NewError(codes[fault.Code(e.Code)].rpc, errors.New(e.Message))

@@ -155,6 +155,7 @@ func (t *Tasks) close(l *live, r Run, data ended) {
 		raw = []byte(`{"state":"failed"}`)
 	}
 	l.mu.Lock()
+	l.end = &r
 	t.append(l, "ended", raw, func(tx *sql.Tx) error { return updateEnded(tx, r) })
 	for l.waiting > 0 {
 		ch := l.changed
@@ -179,14 +180,9 @@ func (t *Tasks) close(l *live, r Run, data ended) {
 		})
 		l.mu.Lock()
 		l.keep(ev)
+		l.notify()
 		l.mu.Unlock()
 	}
-	l.mu.Lock()
-	r.LastSeq = l.run.LastSeq
-	l.run = r
-	l.finished = true
-	l.notify()
-	l.mu.Unlock()
 	close(l.done)
 	if broken == nil {
 		t.drop(l)

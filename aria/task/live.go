@@ -31,6 +31,7 @@ type live struct {
 	bytes    int           // of tail
 	changed  chan struct{} // closed and made anew when anything below mu changes
 	broken   error         // the journal refused an event: no more are written
+	end      *Run          // how it ends; shown from the moment that "ended" is
 	finished bool
 }
 
@@ -111,6 +112,10 @@ func (l *live) written(ev Event, err error) {
 func (l *live) keep(ev Event) {
 	l.tail = append(l.tail, ev)
 	l.bytes += len(ev.Data)
+	if ev.Kind == "ended" && l.end != nil {
+		// Whoever sees the event may ask for the run at once.
+		l.run, l.finished = *l.end, true
+	}
 	l.run.LastSeq = ev.Seq
 	for len(l.tail) > tailEvents || l.bytes > tailBytes && len(l.tail) > 1 {
 		l.bytes -= len(l.tail[0].Data)
@@ -121,6 +126,13 @@ func (l *live) keep(ev Event) {
 func (l *live) notify() {
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// over: everybody can see the end.
+func (l *live) over() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.finished
 }
 
 func (l *live) snapshot() Run {

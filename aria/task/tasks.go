@@ -106,9 +106,7 @@ func (t *Tasks) Open() int {
 	defer t.mu.Unlock()
 	n := 0
 	for _, l := range t.live {
-		select {
-		case <-l.done:
-		default:
+		if !l.over() {
 			n++
 		}
 	}

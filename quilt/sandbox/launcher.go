@@ -20,9 +20,12 @@ type LauncherConfig struct {
 	EngineGID   int
 	ImageDir    string // verified image, made by package image
 	ImageDigest string
-	CgroupName  string // empty: "aria-quilt"
-	UIDBase     int    // first host id of the containers' ranges; 0: 200000
-	Log         *slog.Logger
+	// ImageInPlace uses ImageDir as it is instead of a copy in memory. Refused
+	// unless it lies on a read-only file system.
+	ImageInPlace bool
+	CgroupName   string // empty: "aria-quilt"
+	UIDBase      int    // first host id of the containers' ranges; 0: 200000
+	Log          *slog.Logger
 }
 
 func (c LauncherConfig) withDefaults() LauncherConfig {
@@ -86,7 +89,7 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 		unix.Close(l.null)
 		return nil, err
 	}
-	if l.template, err = newTemplate(cfg.ImageDir); err != nil {
+	if l.template, err = newTemplate(cfg.ImageDir, cfg.ImageInPlace); err != nil {
 		unix.Close(l.null)
 		_ = l.tree.close()
 		return nil, err
