@@ -58,13 +58,37 @@ type Outcome struct {
 	Generation int             `json:"generation"`
 	Kept       bool            `json:"kept"`
 	Reason     string          `json:"reason,omitempty"` // unless kept
+	Cut        bool            `json:"cut,omitempty"`    // its transfer never ended
 	UnixMS     int64           `json:"unixMs"`
+}
+
+// Upload is an update that is being received.
+type Upload struct {
+	Version string          `json:"version"`
+	Image   firmware.Digest `json:"image"`
+	Slot    Name            `json:"slot"`
 }
 
 // Record is all that is remembered.
 type Record struct {
-	Trial *Trial   `json:"trial,omitempty"`
-	Last  *Outcome `json:"last,omitempty"`
+	Upload *Upload  `json:"upload,omitempty"`
+	Trial  *Trial   `json:"trial,omitempty"`
+	Last   *Outcome `json:"last,omitempty"`
+}
+
+// Receive notes that an update is being received.
+func (r Record) Receive(u Upload) Record {
+	r.Upload = &u
+	return r
+}
+
+// Cut ends an update that was being received.
+func (r Record) Cut(reason string, unixMS int64) Record {
+	if u := r.Upload; u != nil {
+		r.Last = &Outcome{Version: u.Version, Image: u.Image, Slot: u.Slot, Reason: reason, Cut: true, UnixMS: unixMS}
+		r.Upload = nil
+	}
+	return r
 }
 
 // Enter puts an update on trial; to be saved before its boot entry is written.
@@ -74,7 +98,7 @@ func (r Record) Enter(t Trial) (Record, error) {
 			WithHint("wait until it is kept or back: arc firmware status")
 	}
 	t.Stage, t.Failure = Entering, ""
-	r.Trial = &t
+	r.Trial, r.Upload = &t, nil
 	return r, nil
 }
 
@@ -106,6 +130,7 @@ func (r Record) Keep(unixMS int64) Record { return r.end(true, "", unixMS) }
 // transfer.
 func (r Record) Refuse(version string, image firmware.Digest, to Name, reason string, unixMS int64) Record {
 	r.Last = &Outcome{Version: version, Image: image, Slot: to, Reason: reason, UnixMS: unixMS}
+	r.Upload = nil
 	return r
 }
 
@@ -122,6 +147,7 @@ func (r Record) end(kept bool, reason string, unixMS int64) Record {
 // back from, and says whether what runs now is on trial. To be called once at
 // each start, and saved before anything else is tried.
 func (r Record) Booted(now Running, unixMS int64) (_ Record, onTrial bool) {
+	r = r.Cut("the transfer was cut: the machine restarted before all of it was there", unixMS)
 	t := r.Trial
 	switch {
 	case t != nil && t.Generation == now.Generation && now.Tries:

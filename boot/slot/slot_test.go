@@ -90,6 +90,16 @@ func TestATrialThatWasForgotten(t *testing.T) {
 	}
 }
 
+func TestACutTransfer(t *testing.T) {
+	r, on := Record{}.Receive(Upload{Version: "2", Image: "sha256:i", Slot: "b"}).Booted(one, 3)
+	if on || r.Upload != nil || !r.Last.Cut || r.Last.Kept || !strings.Contains(r.Last.Reason, "transfer was cut") {
+		t.Errorf("%+v", r.Last)
+	}
+	if r, err := (Record{}).Receive(Upload{Version: "2"}).Enter(trial); err != nil || r.Upload != nil {
+		t.Errorf("a received update that is entered: %+v, %v", r.Upload, err)
+	}
+}
+
 func TestNothingOnTrial(t *testing.T) {
 	if r := (Record{}).At(Daemons).Fail("x").Keep(1); !cmp.Equal(r, Record{}) {
 		t.Errorf("%+v", r)
