@@ -81,7 +81,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.newCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
 		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(),
-		a.infoCmd(), a.versionCmd(),
+		a.infoCmd(), a.firmwareCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
 	return root
