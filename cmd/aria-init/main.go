@@ -1,4 +1,4 @@
-// Command aria-init is /init of the boot image.
+// Aria-init is the first process of the boot image. See boot/pid1.
 package main
 
 import "github.com/ariacomputecompany/firmware/boot/pid1"
