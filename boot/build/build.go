@@ -37,6 +37,8 @@ type Options struct {
 	Made     time.Time // what the clock never lies before
 	Extra    string    // more words for the command line
 	Level    int       // zstd level of root, 1 to 22
+	// FirmwareKey is a file of public keys whose updates the image takes; empty: none.
+	FirmwareKey string
 }
 
 // Main is mkboot. The result is the exit code.
@@ -53,6 +55,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	fs.StringVar(&o.Version, "version", "0.1.0-dev", "version of the image")
 	fs.StringVar(&made, "made", "2026-11-01T00:00:00Z", "`time` that the machine's clock never lies before")
 	fs.StringVar(&o.Extra, "append", "", "more `words` for the kernel's command line")
+	fs.StringVar(&o.FirmwareKey, "firmware-key", "", "`file` of public keys whose updates the image takes (arc firmware key)")
 	fs.IntVar(&o.Level, "level", 19, "zstd `level` of the root file system")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/boot/layout"
 	"github.com/ariacomputecompany/firmware/boot/verity"
+	"github.com/ariacomputecompany/firmware/firmware"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/image"
 	"github.com/ariacomputecompany/firmware/sdk"
@@ -81,6 +82,9 @@ func stageRoot(o Options, stage string) error {
 			return err
 		}
 	}
+	if err := stageIdentity(o, stage); err != nil {
+		return err
+	}
 	if err := os.Symlink("/run/resolv.conf", filepath.Join(stage, "etc/resolv.conf")); err != nil {
 		return err
 	}
@@ -93,6 +97,35 @@ func stageRoot(o Options, stage string) error {
 		}
 	}
 	return stageImage(o, stage)
+}
+
+// stageIdentity bakes in whose updates are taken, and what root belongs to: two
+// versions that differ in init or kernel alone must not have one root hash, for
+// init finds its slot by it.
+func stageIdentity(o Options, stage string) error {
+	about := map[string]string{"version": o.Version}
+	for _, name := range []string{"vmlinuz", "initrd"} {
+		sum, _, err := hashFile(filepath.Join(o.Out, name))
+		if err != nil {
+			return err
+		}
+		about[name] = sum
+	}
+	text, err := json.Marshal(about)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(stage, filepath.Dir(layout.FirmwareKeys))
+	if err := errors.Join(os.MkdirAll(dir, 0o755), os.WriteFile(filepath.Join(dir, "image.json"), append(text, '\n'), 0o644)); err != nil {
+		return err
+	}
+	if o.FirmwareKey == "" {
+		return nil
+	}
+	if _, err := firmware.ReadPublic(o.FirmwareKey); err != nil {
+		return err
+	}
+	return copyFile(o.FirmwareKey, filepath.Join(stage, layout.FirmwareKeys), 0o644)
 }
 
 // stageImage makes the container image where quiltd uses it.

@@ -69,6 +69,12 @@ const (
 	ArgNTP        = "aria.ntp" // server to set the clock from
 )
 
+// FirmwareKeys holds the public keys whose images are taken, in root.
+const FirmwareKeys = "/etc/aria/firmware.pub"
+
+// UpdateSocket is where init takes updates from ariad (firmware/control).
+const UpdateSocket = "/run/aria/update.sock"
+
 // State is where init says what runs, as JSON (Running).
 const State = "/run/aria/firmware.json"
 

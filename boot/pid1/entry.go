@@ -7,8 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ariacomputecompany/firmware/boot/layout"
 )
 
@@ -39,22 +37,12 @@ func (m *machine) findEntry(esp string) error {
 	return nil
 }
 
-// bless takes the counter off the entry: from here on this version is the one
-// that is booted. It is called once, when the machine is healthy.
-func (m *machine) bless() error {
+// blessed notes that the entry of a version on trial has lost its counter.
+func (m *machine) blessed() error {
 	if !m.running.Tries {
 		return nil
 	}
-	name := layout.Entry{Generation: m.running.Generation}.Name()
-	err := m.withESP(true, func(dir string) error {
-		folder := filepath.Join(dir, layout.Entries)
-		return os.Rename(filepath.Join(folder, m.running.Entry), filepath.Join(folder, name))
-	})
-	if err != nil {
-		return fmt.Errorf("mark this version healthy: %w", err)
-	}
-	m.running.Entry, m.running.Tries = name, false
-	m.log.Info("aria: this version is healthy and stays", "generation", m.running.Generation)
+	m.running.Entry, m.running.Tries = layout.Entry{Generation: m.running.Generation}.Name(), false
 	return m.writeState()
 }
 
@@ -72,19 +60,4 @@ func (m *machine) writeState() error {
 		return err
 	}
 	return os.Rename(tmp, layout.State)
-}
-
-// remember keeps why this version could not start, for the one that runs next.
-func (m *machine) remember(text string) {
-	if m.running.RootHash == "" {
-		return
-	}
-	var st unix.Statfs_t
-	if unix.Statfs(layout.DataDir, &st) != nil || st.Type != unix.EXT4_SUPER_MAGIC {
-		return
-	}
-	path := fmt.Sprintf("%s/failed-%06d", layout.FirmwareDir, m.running.Generation)
-	if os.WriteFile(path, []byte(text), 0o600) == nil {
-		unix.Sync()
-	}
 }

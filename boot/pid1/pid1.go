@@ -15,11 +15,13 @@ import (
 	"log/slog"
 	"os"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/ariacomputecompany/firmware/boot/layout"
+	"github.com/ariacomputecompany/firmware/boot/update"
 )
 
 // machine is what the steps of the boot hand on.
@@ -34,6 +36,9 @@ type machine struct {
 	walls   []string
 	net     *network
 	sup     *supervisor
+	updates *update.Updater
+	reboot  chan string // why, from updates
+	esp     sync.Mutex  // one at a time writes to the ESP
 	dog     *watchdog
 	healthy bool
 	problem string // what keeps the machine from being healthy, for the screen
@@ -69,6 +74,7 @@ func (m *machine) boot() error {
 		{"config", m.readConfig},
 		{"walls", m.harden},
 		{"data", m.openData},
+		{"updates", m.openUpdates},
 		{"daemons", m.startDaemons},
 	} {
 		if err := s.do(); err != nil {
@@ -106,7 +112,9 @@ func (m *machine) fatal(err error) {
 	} else {
 		_, _ = os.Stderr.WriteString(text)
 	}
-	m.remember(text)
+	if m.updates != nil {
+		m.updates.GiveUp(err.Error())
+	}
 	if m.sup != nil {
 		m.sup.stop(m.log)
 	}

@@ -26,8 +26,8 @@ func (m *machine) startDaemons() error {
 	go m.sup.keep(&daemon{name: "quiltd", cgroup: "quiltd", argv: []string{"/bin/quiltd",
 		"-data", layout.DaemonData, "-socket", layout.QuiltSocket, "-image", layout.ImageDir}})
 	go m.sup.keep(&daemon{name: "ariad", cgroup: "ariad", uid: layout.AriaUID, argv: []string{"/bin/ariad", "serve",
-		"--data", layout.DaemonData, "--socket", layout.QuiltSocket, "--listen", fmt.Sprintf("0.0.0.0:%d", layout.Port)}})
-	return nil
+		"--data", layout.DaemonData, "--firmware", layout.UpdateSocket, "--socket", layout.QuiltSocket, "--listen", fmt.Sprintf("0.0.0.0:%d", layout.Port)}})
+	return m.updates.Daemons()
 }
 
 const credentialFile = layout.DaemonData + "/aria/credential"
@@ -46,9 +46,6 @@ func (m *machine) giveCredential() error {
 	}
 	return os.Rename(tmp, credentialFile)
 }
-
-// How long a version that is being tried may take to become healthy.
-const healthyWithin = 120 * time.Second
 
 // serve watches over the running machine until it is told to go down.
 func (m *machine) serve() error {
@@ -75,6 +72,9 @@ func (m *machine) serve() error {
 			if m.healthy {
 				m.screen()
 			}
+		case why := <-m.reboot:
+			m.log.Info("aria: restarting " + why)
+			m.down(unix.LINUX_REBOOT_CMD_RESTART)
 		case <-power:
 			m.log.Info("aria: the power button was pressed")
 			m.down(unix.LINUX_REBOOT_CMD_POWER_OFF)
@@ -90,19 +90,18 @@ func (m *machine) serve() error {
 }
 
 // waitReady returns when ariad answers with a quiltd behind it, and the network
-// has an address or has had its time. A version that is being tried fails when
-// that takes too long; one that was healthy before goes on trying.
+// has an address or has had its time. A version on trial is ready once it was
+// kept; boot/update gives it its time.
 func (m *machine) waitReady() error {
-	begin := time.Now()
 	for {
 		err := healthy()
+		if err == nil && m.updates.OnTrial() {
+			err = errors.New("this version is on trial")
+		}
 		if err == nil {
 			break
 		}
 		m.problem = err.Error()
-		if m.running.Tries && time.Since(begin) > healthyWithin {
-			return fmt.Errorf("this version did not become healthy within %s: %w", healthyWithin, err)
-		}
 		time.Sleep(20 * time.Millisecond)
 	}
 	m.problem = ""
@@ -112,7 +111,7 @@ func (m *machine) waitReady() error {
 	case <-time.After(10 * time.Second):
 		m.problem = "no network address"
 	}
-	return m.bless()
+	return m.blessed()
 }
 
 // announce prints the one line that says that the machine can be used.

@@ -114,13 +114,18 @@ func (u *Updater) open(head firmware.Header) (*upload, error) {
 	other := slot.Name(u.m.Running.Slot).Other()
 	up := &upload{head: head, id: head.ID(), slot: other}
 	up.sums[0], up.sums[1] = sha256.New(), sha256.New()
+	err := u.m.ESP(func(dir string) error {
+		if err := different(filepath.Join(dir, layout.UKI(u.m.Running.Slot)), head); err != nil {
+			return err
+		}
+		return clearEntries(dir, u.m.Running.Generation)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("boot entries: %w", err)
+	}
 	if err := u.store.Save(u.store.Record().Receive(slot.Upload{Version: head.Version, Image: up.id, Slot: other})); err != nil {
 		return nil, err
 	}
-	if err := u.m.ESP(func(dir string) error { return clearEntries(dir, u.m.Running.Generation) }); err != nil {
-		return nil, fmt.Errorf("boot entries: %w", err)
-	}
-	var err error
 	if up.root, err = os.OpenFile(u.m.Root(string(other)), os.O_RDWR, 0); err != nil {
 		return nil, fmt.Errorf("slot %s: %w", other, err)
 	}
@@ -129,6 +134,21 @@ func (u *Updater) open(head firmware.Header) (*upload, error) {
 	}
 	up.idle = time.AfterFunc(idleTime, func() { u.idled(up) })
 	return up, nil
+}
+
+// different refuses the very image that runs: init could not tell the slots apart.
+func different(running string, head firmware.Header) error {
+	f, err := os.Open(running)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if got, _, err := firmware.Sum(f); err != nil {
+		return err
+	} else if got == head.Linux.Digest {
+		return fault.New(fault.Conflict, "firmware %s is what runs already", head.Version)
+	}
+	return nil
 }
 
 func (up *upload) where() control.Upload {
