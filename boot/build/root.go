@@ -59,7 +59,7 @@ func makeRoot(o Options) (rootImage, error) {
 	if err := os.RemoveAll(file); err != nil {
 		return rootImage{}, err
 	}
-	if err := run("mksquashfs", stage, file, "-noappend", "-all-root", "-no-xattrs", "-mkfs-time", "0", "-all-time", "0",
+	if err := run("mksquashfs", stage, file, "-noappend", "-all-root", "-no-xattrs",
 		"-comp", "zstd", "-Xcompression-level", strconv.Itoa(o.Level), "-b", "131072", "-no-progress", "-quiet"); err != nil {
 		return rootImage{}, err
 	}
@@ -206,7 +206,11 @@ func copyProgram(path, stage string) error {
 			if err != nil {
 				return err
 			}
-			if err := copyFile(from, filepath.Join(stage, "lib64", lib), 0o755); err != nil {
+			to := filepath.Join(stage, "lib/x86_64-linux-gnu", lib) // where Debian's loader looks
+			if strings.HasPrefix(lib, "ld-linux") {
+				to = filepath.Join(stage, "lib64", lib)
+			}
+			if err := copyFile(from, to, 0o755); err != nil {
 				return err
 			}
 			todo = append(todo, from)

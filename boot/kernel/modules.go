@@ -60,7 +60,7 @@ type Need struct {
 
 // Always is what every machine loads; Drivers what is loaded for hardware.
 var (
-	Always  = []string{"dm_verity", "squashfs", "ext4", "crc32c_intel", "vfat", "nls_cp437", "nls_ascii"}
+	Always  = []string{"dm_verity", "squashfs", "ext4", "crc32c_intel", "vfat", "nls_cp437", "nls_ascii", "softdog"}
 	Drivers = []string{
 		"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "sd_mod", "virtio_net", "virtio_rng", // QEMU, KVM, most clouds
 		"ena", "gve", // Amazon, Google

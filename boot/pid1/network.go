@@ -1,6 +1,7 @@
 package pid1
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -153,14 +154,12 @@ func linkUp(name string) error {
 
 func configure(name string, l lease) error {
 	return control(func(fd int) error {
-		mask := netip.AddrFrom4([4]byte{})
-		for i, m := 0, ^uint32(0)<<(32-l.addr.Bits()); i < 1; i++ {
-			mask = netip.AddrFrom4([4]byte{byte(m >> 24), byte(m >> 16), byte(m >> 8), byte(m)})
-		}
+		var mask [4]byte
+		binary.BigEndian.PutUint32(mask[:], ^uint32(0)<<(32-l.addr.Bits()))
 		for _, s := range []struct {
 			call uint
 			ip   netip.Addr
-		}{{unix.SIOCSIFADDR, l.addr.Addr()}, {unix.SIOCSIFNETMASK, mask}} {
+		}{{unix.SIOCSIFADDR, l.addr.Addr()}, {unix.SIOCSIFNETMASK, netip.AddrFrom4(mask)}} {
 			r, err := unix.NewIfreq(name)
 			if err != nil {
 				return err

@@ -16,6 +16,9 @@ import (
 
 // startDaemons starts quiltd and ariad side by side; each waits for the other.
 func (m *machine) startDaemons() error {
+	if done, err := m.instead(); done || err != nil {
+		return err
+	}
 	if err := m.giveCredential(); err != nil {
 		return err
 	}

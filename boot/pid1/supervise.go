@@ -70,9 +70,20 @@ func (s *supervisor) reap() {
 	}
 }
 
-// start runs argv and returns its pid and where its end is told.
-func (s *supervisor) start(argv []string, uid int, group string) (int, <-chan syscall.WaitStatus, error) {
-	dir := cgroups + "/" + group
+// program is what start runs.
+type program struct {
+	argv   []string
+	uid    int
+	cgroup string
+	dir    string   // empty: /
+	env    []string // nil: daemonEnv
+}
+
+var daemonEnv = []string{"PATH=/bin", "HOME=/nonexistent", "TMPDIR=/tmp"}
+
+// start runs p and returns its pid and where its end is told.
+func (s *supervisor) start(p program) (int, <-chan syscall.WaitStatus, error) {
+	dir := cgroups + "/" + p.cgroup
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return 0, nil, err
 	}
@@ -92,17 +103,23 @@ func (s *supervisor) start(argv []string, uid int, group string) (int, <-chan sy
 	}
 	go s.copyLines(r)
 	defer w.Close()
-	attr := &syscall.ProcAttr{Dir: "/", Env: []string{"PATH=/bin", "HOME=/nonexistent", "TMPDIR=/tmp"},
+	attr := &syscall.ProcAttr{Dir: p.dir, Env: p.env,
 		Files: []uintptr{null.Fd(), w.Fd(), w.Fd()},
 		Sys:   &syscall.SysProcAttr{Setsid: true, UseCgroupFD: true, CgroupFD: int(cg.Fd())}}
-	if uid != 0 {
-		attr.Sys.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
+	if p.dir == "" {
+		attr.Dir = "/"
+	}
+	if p.env == nil {
+		attr.Env = daemonEnv
+	}
+	if p.uid != 0 {
+		attr.Sys.Credential = &syscall.Credential{Uid: uint32(p.uid), Gid: uint32(p.uid)}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pid, err := syscall.ForkExec(argv[0], argv, attr)
+	pid, err := syscall.ForkExec(p.argv[0], p.argv, attr)
 	if err != nil {
-		return 0, nil, fmt.Errorf("start %s: %w", argv[0], err)
+		return 0, nil, fmt.Errorf("start %s: %w", p.argv[0], err)
 	}
 	end := make(chan syscall.WaitStatus, 1)
 	s.pids[pid] = end
@@ -133,7 +150,7 @@ func (s *supervisor) keep(d *daemon) {
 	s.mu.Unlock()
 	pause := 100 * time.Millisecond
 	for {
-		pid, end, err := s.start(d.argv, d.uid, d.cgroup)
+		pid, end, err := s.start(program{argv: d.argv, uid: d.uid, cgroup: d.cgroup})
 		began := time.Now()
 		if err == nil {
 			s.mu.Lock()

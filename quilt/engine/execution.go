@@ -45,7 +45,7 @@ func (x *execution) acquire(ctx context.Context) (Lease, *Ended) {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, x.req.Limits.Wait,
 			fault.New(fault.Timeout, "the tokens of %s were not free within %s", x.req.Unit, x.req.Limits.Wait).
-				WithHint("see who holds them with arc why, or wait longer"))
+				WithHint("the queued event names who holds them; wait longer, or ask for less"))
 		defer stop()
 	}
 	lease, err := x.engine.leases.acquire(ctx, x.req, func(q Queued) {

@@ -43,8 +43,8 @@ type Instance struct {
 }
 
 // Start runs `ariad up` on a free loopback port and waits until it serves. An
-// empty dir means a temporary one that Stop removes. Extra arguments go to
-// `ariad up`.
+// empty dir means a temporary one that Stop removes. Bun is $ARIA_BUN, or the
+// one beside the programs. Extra arguments go to `ariad up`.
 func Start(ctx context.Context, bin, dir string, args ...string) (*Instance, error) {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
@@ -65,8 +65,12 @@ func Start(ctx context.Context, bin, dir string, args ...string) (*Instance, err
 		return nil, err
 	}
 	i.URL = "http://" + addr
+	bun := os.Getenv("ARIA_BUN")
+	if bun == "" {
+		bun = filepath.Join(bin, "bun")
+	}
 	i.cmd = exec.Command(filepath.Join(bin, "ariad"), append([]string{"up",
-		"--data", i.Dir, "--listen", addr, "--bun", filepath.Join(bin, "bun")}, args...)...)
+		"--data", i.Dir, "--listen", addr, "--bun", bun}, args...)...)
 	i.cmd.Stdout, i.cmd.Stderr = i.log, i.log
 	i.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := i.cmd.Start(); err != nil {

@@ -16,7 +16,7 @@ export class Hello {
    *  @param name who to greet @minLength 1 @maxLength 100 */
   @tool()
   async greet(name: string): Promise<Greeting> {
-    const times = (await this.greeted.update(name, (n) => (n ?? 0) + 1))!;
+    const times = await this.greeted.update(name, (n) => (n ?? 0) + 1);
     log.info('greeted', { name, times });
     return { text: times === 1 ? `Hello, ${name}!` : `Hello again, ${name}!`, times };
   }
