@@ -181,7 +181,7 @@ func (m *machine) instead() (bool, error) {
 	for n, pkg := range strings.Fields(string(list)) {
 		began := time.Now()
 		fmt.Fprintf(m.out, "aria-test: begin %s\n", pkg)
-		argv := []string{dir + "/" + pkg + "/test", "-test.v", "-test.timeout=600s"}
+		argv := []string{dir + "/" + pkg + "/test", "-test.v", "-test.short", "-test.timeout=600s"}
 		_, end, err := sup.start(program{argv: argv, dir: dir + "/" + pkg, env: env, cgroup: "test" + strconv.Itoa(n)})
 		if err != nil {
 			return true, err

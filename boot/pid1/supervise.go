@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -83,8 +84,8 @@ var daemonEnv = []string{"PATH=/bin", "HOME=/nonexistent", "TMPDIR=/tmp"}
 
 // start runs p and returns its pid and where its end is told.
 func (s *supervisor) start(p program) (int, <-chan syscall.WaitStatus, error) {
-	dir := cgroups + "/" + p.cgroup
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := freshGroup(p.cgroup)
+	if err != nil {
 		return 0, nil, err
 	}
 	cg, err := os.Open(dir)
@@ -124,6 +125,31 @@ func (s *supervisor) start(p program) (int, <-chan syscall.WaitStatus, error) {
 	end := make(chan syscall.WaitStatus, 1)
 	s.pids[pid] = end
 	return pid, end, nil
+}
+
+// freshGroup makes an empty cgroup. What a daemon that died left in the old one
+// is killed and removed: a group that hands out controllers takes no process.
+func freshGroup(name string) (string, error) {
+	dir := filepath.Join(cgroups, name)
+	var err error
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		_ = os.WriteFile(dir+"/cgroup.kill", []byte("1"), 0)
+		removeGroups(dir)
+		if err = os.Mkdir(dir, 0o755); err == nil {
+			return dir, nil
+		}
+	}
+	return "", fmt.Errorf("the cgroup %s is not free: %w", name, err)
+}
+
+func removeGroups(dir string) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			removeGroups(filepath.Join(dir, e.Name()))
+		}
+	}
+	_ = unix.Rmdir(dir)
 }
 
 // copyLines keeps the lines of two daemons from mixing.

@@ -203,7 +203,10 @@ func groupsOf(t *testing.T, name string) []string {
 		t.Fatal(err)
 	}
 	var out []string
-	for _, d := range h.dirs() {
+	for _, d := range append(h.dirs(), h.top) { // top: where a launcher goes that is not alone in its group
+		if d == "" {
+			continue
+		}
 		found, _ := filepath.Glob(filepath.Join(d, name+".*"))
 		out = append(out, found...)
 	}

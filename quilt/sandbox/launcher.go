@@ -122,7 +122,7 @@ func (l *launcher) openTree(cfg LauncherConfig) error {
 	if swept > 0 {
 		l.log.Warn("removed groups of a dead launcher", "count", swept)
 	}
-	if err := l.tree.open(); err != nil {
+	if err := l.tree.open(cfg.CgroupName); err != nil {
 		_ = l.tree.close()
 		return err
 	}
@@ -223,7 +223,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	}
 	p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd,
 		null: l.null, stdout: fds[0], stderr: fds[1], control: fds[2],
-		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
+		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
 	pid, pidfd, err := l.template.spawn(p, sl.dir)
 	sl.closeDoors()
 	if err != nil {
