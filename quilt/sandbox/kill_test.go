@@ -297,7 +297,11 @@ func TestKillInTheStorm(t *testing.T) {
 	if err := testImage(testenv.Bun(t), image); err != nil {
 		t.Fatal(err)
 	}
-	for round := range 12 {
+	rounds := 12
+	if testing.Short() {
+		rounds = 3
+	}
+	for round := range rounds {
 		p := startPair(t, image, "storm")
 		time.Sleep(time.Duration(3+7*round) * time.Millisecond)
 		victim := p.launcher
