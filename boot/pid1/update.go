@@ -41,7 +41,7 @@ func (m *machine) openUpdates() error {
 			default: // one is enough
 			}
 		},
-		DataDir: layout.FirmwareDir, Scratch: "/run/update", Patience: patience,
+		DataDir: layout.FirmwareDir, Patience: patience,
 	}, m.log)
 	if err != nil {
 		return err

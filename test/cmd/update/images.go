@@ -12,7 +12,7 @@ import (
 
 // patience of the images under test: emulation is slow, waiting for a version
 // that never becomes healthy should not be.
-const patience = "90s"
+const patience = "150s"
 
 // build makes the key and one image per case.
 func (p *proof) build(ctx context.Context) error {
