@@ -52,7 +52,7 @@ export class Ledger {
    *  @param value what to keep */
   @tool({ idempotent: true })
   async put(key: string, value: string): Promise<string> {
-    await this.ledger.put(key, value);
+    await this.ledger.set(key, value);
     return value;
   }
 
