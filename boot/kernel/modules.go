@@ -60,13 +60,13 @@ type Need struct {
 
 // Always is what every machine loads; Drivers what is loaded for hardware.
 var (
-	Always  = []string{"dm_verity", "squashfs", "ext4", "crc32c_intel", "vfat", "nls_cp437", "nls_ascii", "softdog"}
+	Always  = []string{"dm_verity", "squashfs", "ext4", "crc32c_intel", "vfat", "nls_cp437", "nls_ascii", "softdog", "evdev"}
 	Drivers = []string{
 		"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "sd_mod", "virtio_net", "virtio_rng", // QEMU, KVM, most clouds
 		"ena", "gve", // Amazon, Google
 		"hv_vmbus", "hv_storvsc", "hv_netvsc", // Microsoft
 		"xen_blkfront", "xen_netfront",
-		"button", "evdev", // the power button
+		"button",               // the power button, read through evdev
 		"i6300esb", "wdat_wdt", // hardware watchdogs
 	}
 )

@@ -28,10 +28,21 @@ func (m *machine) extra() {
 		for !m.healthy {
 			time.Sleep(50 * time.Millisecond)
 		}
-		time.Sleep(4 * time.Second) // what started has settled
+		m.settle()
 		text, _ := json.Marshal(m.audit())
 		fmt.Fprintf(m.out, "aria-audit: %s\n", text)
 	}()
+}
+
+// settle waits until no container has run for three seconds: a start ends with
+// one, as proof.
+func (m *machine) settle() {
+	quietSince := time.Now()
+	for end := time.Now().Add(60 * time.Second); time.Since(quietSince) < 3*time.Second && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if len(processes()) > 4 {
+			quietSince = time.Now()
+		}
+	}
 }
 
 func (m *machine) audit() map[string]any {
@@ -176,7 +187,7 @@ func (m *machine) instead() (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	env := []string{"PATH=" + dir + "/bin:/bin:/sbin", "HOME=/tmp", "TMPDIR=/tmp", "ARIA_TEST_ROOT=1",
+	env := []string{"PATH=" + dir + "/bin:/bin:/sbin", "HOME=/tmp", "TMPDIR=/tmp", "ARIA_TEST_ROOT=1", "ARIA_TEST_PATIENCE=10",
 		"ARIA_BUN=/aria/image/bin/bun", "LD_LIBRARY_PATH=/aria/image/lib/x86_64-linux-gnu"}
 	for n, pkg := range strings.Fields(string(list)) {
 		began := time.Now()

@@ -44,6 +44,7 @@ func (n *network) keepLease(name string, cfg Config) {
 		case errors.Is(err, errNak), have.addr.IsValid() && time.Now().After(ends):
 			n.log.Warn("the address is lost; asking for another", "err", err)
 			have = lease{}
+			_ = reversePath(name, "0")
 		default:
 			n.log.Warn("no answer from a DHCP server", "interface", name, "err", err)
 		}

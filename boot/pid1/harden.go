@@ -42,7 +42,6 @@ var sysctls = []wall{
 	{"fs/protected_fifos", "2", false},
 	{"fs/protected_regular", "2", false},
 	{"fs/suid_dumpable", "0", false},
-	{"net/ipv4/conf/all/rp_filter", "1", false},
 	{"net/ipv4/conf/all/accept_redirects", "0", false},
 	{"net/ipv4/conf/default/accept_redirects", "0", false},
 	{"net/ipv4/conf/all/send_redirects", "0", false},

@@ -20,6 +20,9 @@ func healthy() error {
 	if err != nil {
 		return errors.New("ariad has not started yet")
 	}
+	if _, err := os.Stat(layout.QuiltSocket); err != nil {
+		return errors.New("quiltd has not started yet")
+	}
 	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", layout.Port), time.Second)
 	if err != nil {
 		return errors.New("ariad does not listen yet")

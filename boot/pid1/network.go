@@ -54,9 +54,13 @@ func (n *network) run(cfg Config) {
 	n.mu.Lock()
 	n.name = name
 	n.mu.Unlock()
-	if err := linkUp(name); err != nil {
-		n.log.Error("the network interface cannot be used", "interface", name, "err", err)
-		return
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
+		err := linkUp(name)
+		if err == nil {
+			break
+		}
+		n.log.Error("the network interface cannot be used yet", "interface", name, "err", err)
+		time.Sleep(wait)
 	}
 	if cfg.Address != "dhcp" {
 		n.take(static(cfg), cfg)
@@ -91,6 +95,11 @@ func (n *network) take(l lease, cfg Config) {
 			n.log.Error("the network could not be configured", "interface", name, "err", err)
 			return
 		}
+		// From here on packets must come from where answers would go. Before there
+		// is an address that would drop the DHCP server's.
+		if err := reversePath(name, "1"); err != nil {
+			n.log.Warn("the reverse path is not checked", "err", err)
+		}
 		n.log.Info("aria: network", "interface", name, "address", l.addr, "gateway", l.gateway)
 	}
 	writeResolver(l.dns)
@@ -119,6 +128,10 @@ func waitInterface() string {
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+func reversePath(name, value string) error {
+	return os.WriteFile("/proc/sys/net/ipv4/conf/"+name+"/rp_filter", []byte(value), 0)
 }
 
 func writeResolver(dns []netip.Addr) {

@@ -215,6 +215,7 @@ func groupsOf(t *testing.T, name string) []string {
 
 func eventually(t *testing.T, within time.Duration, what string, ok func() bool) {
 	t.Helper()
+	within = testenv.Patience(within)
 	end := time.Now().Add(within)
 	for !ok() {
 		if time.Now().After(end) {

@@ -197,7 +197,7 @@ func end(t testing.TB, k *Container) outcome {
 	var wg sync.WaitGroup
 	wg.Go(func() { io.Copy(&out, k.Stdout) })
 	wg.Go(func() { io.Copy(&errs, k.Stderr) })
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience(30*time.Second))
 	defer cancel()
 	e, err := k.Wait(ctx)
 	if err != nil {

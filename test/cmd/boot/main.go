@@ -69,7 +69,7 @@ func (b *bench) run(only string) error {
 	if st, err := os.Stat(filepath.Join(b.boot, "aria.qcow2")); err != nil || st.Size() > imageAtMost {
 		return errors.Join(err, fmt.Errorf("the image is not there (make image), or larger than %d MB", int(imageAtMost/1e6)))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	for _, part := range []struct {
 		name string

@@ -36,7 +36,7 @@ func (b *bench) suite(ctx context.Context) error {
 		return err
 	}
 	defer m.Kill()
-	limit, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	limit, cancel := context.WithTimeout(ctx, 12*time.Minute)
 	defer cancel()
 	_, err = m.WaitLine(limit, "aria-test: done")
 	b.counts = verdicts(m.Serial())
