@@ -33,6 +33,8 @@ type Disk struct {
 	pending map[int64][][]byte // by sector: every unflushed version, oldest first
 	err     error              // of serving, for Err
 	conns   sync.WaitGroup
+	armed   chan struct{} // closed at the flush that is never answered; nil: none wanted
+	off     chan struct{} // closed when the machine is gone
 }
 
 // Serve opens a file whose size is a multiple of 512 bytes. The socket is made in dir.
@@ -45,7 +47,7 @@ func Serve(file, dir string) (*Disk, error) {
 	if err == nil && st.Size()%sector != 0 {
 		err = fmt.Errorf("%s has %d bytes, not whole sectors", file, st.Size())
 	}
-	d := &Disk{file: f, path: filepath.Join(dir, "nbd"), pending: map[int64][][]byte{}}
+	d := &Disk{file: f, path: filepath.Join(dir, "nbd"), pending: map[int64][][]byte{}, off: make(chan struct{})}
 	if err == nil {
 		d.size = st.Size()
 		d.ln, err = net.Listen("unix", d.path)
@@ -79,13 +81,50 @@ func (d *Disk) Drive() qemu.Disk {
 	return qemu.Disk{Path: "nbd+unix:///?socket=" + d.path, Format: "raw", Cache: "writeback"}
 }
 
+// NextFlush is closed when a flush arrives while something is at stake. From then
+// on the disk answers nothing more, as if its power had gone at this very instant,
+// until Cut.
+func (d *Disk) NextFlush() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.armed = make(chan struct{})
+	return d.armed
+}
+
+// hold keeps the flush that NextFlush waits for, and everything after it, until
+// the machine is gone; it says whether it did.
+func (d *Disk) hold(flush bool) bool {
+	d.mu.Lock()
+	armed, held := d.armed, false
+	if armed != nil {
+		select {
+		case <-armed:
+			held = true
+		default:
+			if held = flush && len(d.pending) > 0; held {
+				close(armed)
+			}
+		}
+	}
+	off := d.off
+	d.mu.Unlock()
+	if held {
+		<-off
+	}
+	return held
+}
+
 // Cut loses power, after the machine was killed: each unflushed sector keeps one
 // of its versions, the durable one included. It returns how many sectors were at
 // stake and how many did not get their last version.
 func (d *Disk) Cut(rng *rand.Rand) (atStake, lost int, err error) {
+	d.mu.Lock()
+	close(d.off)
+	d.mu.Unlock()
 	d.conns.Wait() // the machine is gone, so its connection ends
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.off, d.armed = make(chan struct{}), nil
 	keep := rng.Float64() // some cuts lose nearly all, some nearly nothing
 	for at, versions := range d.pending {
 		atStake++

@@ -128,6 +128,9 @@ func (d *Disk) request(w *wire) error {
 	if command == cmdWrite {
 		w.get(data)
 	}
+	if d.hold(command == cmdFlush) {
+		return io.EOF // power is gone: this is never answered
+	}
 	bad := offset%sector != 0 || size%sector != 0 || offset+uint64(size) > uint64(d.size)
 	var err error
 	switch {

@@ -93,7 +93,7 @@ func run(ctx context.Context, bin string, n int, seed uint64, verbose bool) (los
 				fmt.Printf("  up again after %.0f s; %s acknowledged in all\n", time.Since(begin).Seconds(), p)
 				break
 			}
-			work := 4*time.Second + time.Duration(rng.Int64N(int64(16*time.Second)))
+			work := time.Duration(rng.Int64N(int64(12 * time.Second)))
 			p.work(ctx, work, func() {
 				err = pull(box, disk, rng, fmt.Sprintf("cut %2d  %5.1f s into work", cut+1, work.Seconds()))
 			})
@@ -108,8 +108,16 @@ func run(ctx context.Context, bin string, n int, seed uint64, verbose bool) (los
 	return lost, errors.Join(box.M.Stop(off), disk.Err())
 }
 
-// pull ends the machine and lets its disk forget.
+// pull ends the machine and lets its disk forget. Every other time it waits for
+// the worst instant: data has been written and the flush is on its way.
 func pull(box *machine.Box, disk *powerdisk.Disk, rng *rand.Rand, what string) error {
+	if rng.IntN(2) == 0 {
+		select {
+		case <-disk.NextFlush():
+			what += ", at a flush"
+		case <-time.After(5 * time.Second):
+		}
+	}
 	box.M.Kill()
 	stake, lost, err := disk.Cut(rng)
 	fmt.Printf("  %s; of %d unflushed sectors the disk kept all but %d\n", what, stake, lost)

@@ -155,10 +155,15 @@ func (p *promises) follow(ctx context.Context, id string) (*ariav1.Run, error) {
 	}
 }
 
-// work uploads and runs for a time and then calls cut, while calls are under way.
+// firstTime is how long work waits at most for a value to be acknowledged.
+const firstTime = time.Minute
+
+// work uploads and runs until a value was acknowledged and a time after that, and
+// then calls cut, while calls are under way.
 func (p *promises) work(ctx context.Context, length time.Duration, cut func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var busy sync.WaitGroup
+	first := make(chan struct{}, 1000)
 	busy.Go(func() {
 		for ctx.Err() == nil && p.upload(ctx) == nil {
 			time.Sleep(300 * time.Millisecond)
@@ -167,9 +172,20 @@ func (p *promises) work(ctx context.Context, length time.Duration, cut func()) {
 	for worker := range 2 {
 		busy.Go(func() {
 			for n := 0; ctx.Err() == nil; n++ {
-				_ = p.put(ctx, fmt.Sprintf("k%d-%d-%d", time.Now().UnixNano(), worker, n))
+				if p.put(ctx, fmt.Sprintf("k%d-%d-%d", time.Now().UnixNano(), worker, n)) != nil {
+					return
+				}
+				select {
+				case first <- struct{}{}:
+				default:
+				}
 			}
 		})
+	}
+	select {
+	case <-first:
+	case <-time.After(firstTime):
+	case <-ctx.Done():
 	}
 	select {
 	case <-time.After(length):
