@@ -9,7 +9,7 @@ BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
 
-.PHONY: all help build setup demo test check bench kill cycles image boot-test boot-tools generate generate-check fmt clean
+.PHONY: all help build setup setup-test demo test check bench kill cycles image boot-test boot-tools update-test powercut generate generate-check fmt clean
 
 all: build check test ## build, check, test
 
@@ -24,6 +24,10 @@ $(BUN): tools/package-lock.json
 	@mkdir -p $(BIN) && install -m 0755 tools/node_modules/@oven/bun-linux-x64/bin/bun $(BUN)
 
 # The TypeScript compiler is part of arc. It is compiled once, then cached.
+setup-test: ## what only the tests need: Debian's minisign (apt)
+	@command -v minisign >/dev/null || { echo "setup-test: installing minisign (apt, a few seconds)"; \
+		apt-get install -y -qq minisign >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq minisign >/dev/null; }; }
+
 build: setup ## build arc, ariad and quiltd into bin/
 	@mkdir -p $(BIN)
 	@echo "build: compiling (the first time takes about five minutes on two cores: TypeScript's compiler is in arc)"
@@ -32,7 +36,7 @@ build: setup ## build arc, ariad and quiltd into bin/
 demo: build ## build, start the pair, run examples/orders, stop everything
 	@go run ./test/cmd/demo -bin $(BIN)
 
-test: build ## every test; as root none is skipped
+test: build setup-test ## every test; as root none is skipped
 	@ARIA_TEST_ROOT=1 ARIA_BIN=$(CURDIR)/$(BIN) ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/suite -bun $(CURDIR)/$(BUN)
 
 check: ## formatting, vet
@@ -64,6 +68,13 @@ image: build boot-tools ## the bootable image, in bin/boot
 
 boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tests inside on cgroup v2
 	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot
+
+update-test: build boot-tools ## every broken firmware update comes back and says why, a good one is kept (QEMU)
+	@go run ./test/cmd/update -bin $(BIN)
+
+powercut: N := 20
+powercut: image ## N power cuts during uploads and runs; nothing acknowledged is lost (QEMU)
+	@go run ./test/cmd/powercut -bin $(BIN) -n $(N)
 
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh

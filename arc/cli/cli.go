@@ -73,6 +73,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.credentialFile, "credential-file", "", "file that holds the credential (ARIA_CREDENTIAL_FILE)")
 	root.AddGroup(
 		&cobra.Group{ID: groupAuthor, Title: "Write and build:"},
+		&cobra.Group{ID: groupSign, Title: "Sign and compare:"},
 		&cobra.Group{ID: groupRun, Title: "Upload and run:"},
 		&cobra.Group{ID: groupMore, Title: "More:"},
 	)
@@ -80,6 +81,7 @@ func (a *app) root() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupMore)
 	root.AddCommand(
 		a.newCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
+		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
 		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(),
 		a.infoCmd(), a.firmwareCmd(), a.versionCmd(),
 	)
@@ -89,6 +91,7 @@ func (a *app) root() *cobra.Command {
 
 const (
 	groupAuthor = "author"
+	groupSign   = "sign"
 	groupRun    = "run"
 	groupMore   = "more"
 )

@@ -83,13 +83,9 @@ func (a *app) firmwarePushCmd() *cobra.Command {
 		Long:  wordsFirmwarePushLong,
 		Args:  want(1, 1, "the path of a signed image"),
 		RunE: func(c *cobra.Command, args []string) error {
-			client, err := a.client()
-			if err != nil {
-				return err
-			}
 			ctx, cancel := context.WithTimeout(c.Context(), limit)
 			defer cancel()
-			return stopped(c.Context(), a.pushFirmware(ctx, client, args[0], detach))
+			return stopped(c.Context(), a.pushFirmware(ctx, args[0], detach))
 		},
 	}
 	c.Flags().BoolVar(&detach, "detach", false, "return when the machine restarts, without waiting for the outcome")
@@ -97,12 +93,16 @@ func (a *app) firmwarePushCmd() *cobra.Command {
 	return c
 }
 
-func (a *app) pushFirmware(ctx context.Context, client *remote.Client, path string, detach bool) error {
+func (a *app) pushFirmware(ctx context.Context, path string, detach bool) error {
 	f, raw, head, err := firmware.OpenImage(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
 	before, err := client.FirmwareStatus(ctx)
 	if err != nil {
 		return err

@@ -52,6 +52,9 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if files[sbomFile], err = sbom(in, m); err != nil {
+		return nil, err
+	}
 	res.Bundle, res.Digest, err = bundle.Pack(m, files)
 	if err != nil {
 		return nil, fmt.Errorf("pack: %w", err)

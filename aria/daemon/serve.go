@@ -86,6 +86,11 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	if err != nil {
 		return nil, nil, err
 	}
+	if cfg.Trust.Require {
+		if err := reg.RequireTrust(cfg.Trust.File); err != nil {
+			return nil, nil, err
+		}
+	}
 	run := execution.New(reg, quilt, log)
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:  run,

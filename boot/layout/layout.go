@@ -65,8 +65,9 @@ const (
 	ArgHostname   = "aria.hostname"
 	ArgAddress    = "aria.address" // "dhcp", or ADDRESS/BITS
 	ArgGateway    = "aria.gateway"
-	ArgDNS        = "aria.dns" // comma-separated
-	ArgNTP        = "aria.ntp" // server to set the clock from
+	ArgDNS        = "aria.dns"      // comma-separated
+	ArgNTP        = "aria.ntp"      // server to set the clock from
+	ArgPatience   = "aria.patience" // how long a version on trial has to become healthy; "90s"
 )
 
 // FirmwareKeys holds the public keys whose images are taken, in root.

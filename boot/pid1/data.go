@@ -20,6 +20,10 @@ import (
 // in between leaves a name that says so.
 const newData = layout.Data + "-new"
 
+// dataOptions leave the last hundredth of the partition to ariad: what containers
+// and quiltd write can fill the disk, but not silence the machine.
+var dataOptions = fmt.Sprintf("errors=remount-ro,resuid=%d", layout.AriaUID)
+
 // openData makes the data partition at the first start, grows it when the disk
 // has grown, repairs and mounts it. A disk that has a data partition without a
 // file system that we know is refused, never formatted.
@@ -44,7 +48,7 @@ func (m *machine) openData() error {
 	if err := os.MkdirAll(layout.DataDir, 0o755); err != nil && !errors.Is(err, unix.EROFS) {
 		return err
 	}
-	if err := unix.Mount(dev, layout.DataDir, "ext4", quiet, "errors=remount-ro"); err != nil {
+	if err := unix.Mount(dev, layout.DataDir, "ext4", quiet, dataOptions); err != nil {
 		return fmt.Errorf("the data partition %s cannot be mounted: %w", dev, err)
 	}
 	if grown {

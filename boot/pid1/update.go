@@ -3,7 +3,9 @@ package pid1
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/boot/layout"
 	"github.com/ariacomputecompany/firmware/boot/update"
@@ -22,6 +24,12 @@ func (m *machine) openUpdates() error {
 	if len(keys) == 0 {
 		m.log.Info("no firmware key is baked into this image: updates are refused")
 	}
+	patience := time.Duration(0) // boot/update's own
+	if text := m.args[layout.ArgPatience]; text != "" {
+		if patience, err = time.ParseDuration(text); err != nil || patience < time.Second {
+			return fmt.Errorf("%s=%s: write a duration such as 90s", layout.ArgPatience, text)
+		}
+	}
 	m.reboot = make(chan string, 1)
 	m.updates, err = update.New(update.Machine{
 		Running: m.running, Keys: keys,
@@ -33,7 +41,7 @@ func (m *machine) openUpdates() error {
 			default: // one is enough
 			}
 		},
-		DataDir: layout.FirmwareDir, Scratch: "/run/update",
+		DataDir: layout.FirmwareDir, Patience: patience,
 	}, m.log)
 	if err != nil {
 		return err

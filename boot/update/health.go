@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ariacomputecompany/firmware/boot/slot"
 )
 
@@ -62,6 +64,18 @@ func (u *Updater) GiveUp(reason string) {
 	u.m.Reboot("firmware " + u.m.Running.Version + " is not healthy: " + reason)
 }
 
+// full says so when the data partition is.
+func (u *Updater) full() string {
+	var fs unix.Statfs_t
+	if err := unix.Statfs(u.m.DataDir, &fs); err != nil {
+		return "; the data partition cannot be asked: " + err.Error()
+	}
+	if left := fs.Bavail * uint64(fs.Bsize); left < dataLeast {
+		return fmt.Sprintf("; the data partition is full (%d KiB left)", left>>10)
+	}
+	return ""
+}
+
 // Watch gives a version on trial its time to become healthy. It returns when it
 // was found so, when it was given up, or with ctx.
 func (u *Updater) Watch(ctx context.Context) {
@@ -78,6 +92,6 @@ func (u *Updater) Watch(ctx context.Context) {
 		if why == "" {
 			why = "ariad never came up to say how it is"
 		}
-		u.GiveUp(fmt.Sprintf("not healthy within %s: %s", u.m.Patience, why))
+		u.GiveUp(fmt.Sprintf("not healthy within %s: %s%s", u.m.Patience, why, u.full()))
 	}
 }

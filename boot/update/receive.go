@@ -129,9 +129,12 @@ func (u *Updater) open(head firmware.Header) (*upload, error) {
 	if up.root, err = os.OpenFile(u.m.Root(string(other)), os.O_RDWR, 0); err != nil {
 		return nil, fmt.Errorf("slot %s: %w", other, err)
 	}
-	if up.linux, err = os.Create(filepath.Join(u.m.Scratch, "linux.efi")); err != nil {
-		return nil, errors.Join(fmt.Errorf("slot %s: %w", other, err), up.root.Close())
+	// The kernel file waits in memory: on the ESP it would take the room of two.
+	fd, err := unix.MemfdCreate("linux.efi", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("memory for the kernel file: %w", err), up.root.Close())
 	}
+	up.linux = os.NewFile(uintptr(fd), "linux.efi")
 	up.idle = time.AfterFunc(idleTime, func() { u.idled(up) })
 	return up, nil
 }
@@ -229,6 +232,5 @@ func (u *Updater) close() {
 	u.up.idle.Stop()
 	_ = u.up.root.Close()
 	_ = u.up.linux.Close()
-	_ = os.Remove(u.up.linux.Name())
 	u.up = nil
 }

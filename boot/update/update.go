@@ -34,7 +34,6 @@ type Machine struct {
 	// Reboot restarts the machine in good order; it returns at once.
 	Reboot  func(why string)
 	DataDir string // where the record is kept; layout.FirmwareDir
-	Scratch string // a folder in memory, for the kernel file on its way
 	// Patience is how long a version on trial has to become healthy; 0: DefaultPatience.
 	Patience time.Duration
 }
@@ -76,10 +75,8 @@ func New(m Machine, log *slog.Logger) (*Updater, error) {
 	if m.Patience == 0 {
 		m.Patience = DefaultPatience
 	}
-	for _, dir := range []string{m.DataDir, m.Scratch} {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, fmt.Errorf("firmware record: %w", err)
-		}
+	if err := os.MkdirAll(m.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("firmware record: %w", err)
 	}
 	store, err := slot.Open(filepath.Join(m.DataDir, "record"))
 	if err != nil {

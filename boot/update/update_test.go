@@ -100,7 +100,7 @@ func (b *box) boot() *Updater {
 			return do(filepath.Join(b.dir, "esp"))
 		},
 		Reboot:  func(why string) { b.reboots <- why },
-		DataDir: filepath.Join(b.dir, "data"), Scratch: filepath.Join(b.dir, "scratch"), Patience: 50 * time.Millisecond,
+		DataDir: filepath.Join(b.dir, "data"), Patience: 50 * time.Millisecond,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.t.Fatal(err)
