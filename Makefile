@@ -9,7 +9,9 @@ BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
 
-.PHONY: all help build setup setup-test demo test check bench kill cycles image boot-test boot-tools update-test powercut generate generate-check fmt clean
+SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
+
+.PHONY: all bench-containers hostile walls syscall-fuzz faults help build setup setup-test demo test check bench kill cycles image boot-test boot-tools update-test powercut generate generate-check fmt clean
 
 all: build check test ## build, check, test
 
@@ -75,6 +77,25 @@ update-test: build boot-tools ## every broken firmware update comes back and say
 powercut: N := 20
 powercut: image ## N power cuts during uploads and runs; nothing acknowledged is lost (QEMU)
 	@go run ./test/cmd/powercut -bin $(BIN) -n $(N)
+
+hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
+	@$(SANDBOX_TEST) -test.run '^TestHostile$$'
+
+walls: $(BIN)/sandbox.test ## one wall removed at a time; a case must notice each
+	@$(SANDBOX_TEST) -test.run '^TestWalls$$'
+
+syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
+	@ARIA_FUZZ_N=$(N) $(SANDBOX_TEST) -test.run '^TestSyscallFuzz$$'
+
+faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
+	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
+
+bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the container runtimes that are installed
+	@$(SANDBOX_TEST) -test.run '^$$' -test.bench '^BenchmarkRivals$$' -test.benchtime 60x
+
+.PHONY: $(BIN)/sandbox.test
+$(BIN)/sandbox.test: setup
+	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox
 
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh
