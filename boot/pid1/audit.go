@@ -162,7 +162,7 @@ func usedMemory() int64 {
 }
 
 // instead runs the tests of a second disk in place of the daemons:
-// aria.test=/dev/vdb names a squashfs with list (one folder per line), and in
+// aria.test=/dev/vdb names a squashfs with list (a folder and more flags per line), and in
 // each folder a program called test.
 func (m *machine) instead() (bool, error) {
 	dev := m.args["aria.test"]
@@ -189,10 +189,12 @@ func (m *machine) instead() (bool, error) {
 	}
 	env := []string{"PATH=" + dir + "/bin:/bin:/sbin", "HOME=/tmp", "TMPDIR=/tmp", "ARIA_TEST_ROOT=1", "ARIA_TEST_PATIENCE=10",
 		"ARIA_BUN=/aria/image/bin/bun", "LD_LIBRARY_PATH=/aria/image/lib/x86_64-linux-gnu"}
-	for n, pkg := range strings.Fields(string(list)) {
+	for n, line := range strings.Split(strings.TrimSpace(string(list)), "\n") {
+		words := strings.Fields(line)
+		pkg := words[0]
 		began := time.Now()
 		fmt.Fprintf(m.out, "aria-test: begin %s\n", pkg)
-		argv := []string{dir + "/" + pkg + "/test", "-test.v", "-test.short", "-test.timeout=600s"}
+		argv := append([]string{dir + "/" + pkg + "/test", "-test.v", "-test.short", "-test.timeout=600s"}, words[1:]...)
 		_, end, err := sup.start(program{argv: argv, dir: dir + "/" + pkg, env: env, cgroup: "test" + strconv.Itoa(n)})
 		if err != nil {
 			return true, err
