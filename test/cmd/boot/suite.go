@@ -34,7 +34,7 @@ func (b *bench) suite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	over, err := b.overlay("suite")
+	over, err := b.overlay("suite-root")
 	if err != nil {
 		return err
 	}
@@ -46,6 +46,13 @@ func (b *bench) suite(ctx context.Context) error {
 	limit, cancel := context.WithTimeout(ctx, 12*time.Minute)
 	defer cancel()
 	_, err = m.WaitLine(limit, "aria-test: done")
+	select {
+	case <-m.Done():
+		if e := m.Err(); e != nil {
+			err = errors.Join(err, e)
+		}
+	default:
+	}
 	b.counts = verdicts(m.Serial())
 	for _, line := range endings(m.Serial()) {
 		fmt.Println(line)
