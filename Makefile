@@ -12,7 +12,7 @@ T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
 
-.PHONY: all bench bench-arc bench-containers build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile kill setup setup-test syscall-fuzz test walls
+.PHONY: all bench bench-arc bench-containers boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill powercut setup setup-test syscall-fuzz test update-test walls
 
 all: build check test ## build, check, test
 
@@ -61,6 +61,30 @@ kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS time
 
 cycles: build ## N executions in a row; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
+
+# What the image needs of Debian, by a file that says the package is there.
+BOOT_TOOLS := /usr/bin/qemu-system-x86_64:qemu-system-x86 /usr/bin/qemu-img:qemu-utils /usr/bin/mksquashfs:squashfs-tools \
+	/usr/bin/mcopy:mtools /usr/sbin/mkfs.vfat:dosfstools /usr/sbin/mke2fs:e2fsprogs /usr/bin/objcopy:binutils \
+	/usr/lib/systemd/boot/efi/linuxx64.efi.stub:systemd-boot-efi /usr/share/ovmf/OVMF.fd:ovmf /usr/bin/veritysetup:cryptsetup-bin
+
+boot-tools:
+	@need=""; for t in $(BOOT_TOOLS); do test -e "$${t%%:*}" || need="$$need $${t##*:}"; done; \
+	if test -n "$$need"; then echo "image: installing$$need"; apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$need >/dev/null; fi
+
+image: build boot-tools ## the bootable image, in bin/boot
+	@go build -tags boottest -ldflags='-s -w' -o $(BIN)/aria-init-test ./cmd/aria-init
+	@$(BIN)/mkboot -bin $(BIN) -init $(BIN)/aria-init -test-init $(BIN)/aria-init-test -out $(BIN)/boot
+
+boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tests inside on cgroup v2
+	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot
+
+update-test: build boot-tools ## every broken firmware update comes back and says why, a good one is kept (QEMU)
+	@go run ./test/cmd/update -bin $(BIN)
+
+powercut: N := 20
+powercut: image ## N power cuts during uploads and runs; nothing acknowledged is lost (QEMU)
+	@go run ./test/cmd/powercut -bin $(BIN) -n $(N)
 
 hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
 	@$(SANDBOX_TEST) -test.run '^TestHostile$$'

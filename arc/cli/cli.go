@@ -87,7 +87,7 @@ func (a *app) root() *cobra.Command {
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
 		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(),
 		a.publishCmd(), a.installCmd(), a.yankCmd(),
-		a.infoCmd(), a.versionCmd(),
+		a.infoCmd(), a.firmwareCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
 	return root

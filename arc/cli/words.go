@@ -71,8 +71,18 @@ reads them from stdin.`
 	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
 	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
 here: the events are the data. --after N starts behind event number N.`
-	wordsCancelLong = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
-	wordsExitIntro  = "Exit codes of arc. Scripts may rely on them; the list only grows."
+	wordsCancelLong   = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
+	wordsFirmwareLong = `For machines that boot Aria's own image. An update goes into the slot that does
+not run, is started once, and is kept only if it is found healthy in time; else
+the machine goes back by itself and "arc firmware status" says why.`
+	wordsFirmwarePushLong = `Sends a signed image to the machine, restarts it into it, and waits until the
+machine has kept it (exit 0) or gone back to what it ran before (exit 1, with the
+reason). A cut transfer goes on where it stopped: push the same image again.`
+	wordsFirmwareKeyLong = `Makes an ed25519 key for signing firmware images and prints its id. A machine
+takes images of the keys whose .pub was baked into the image it runs.`
+	wordsFirmwareSignLong = `Signs one version of the firmware, the files root.img and linux.efi in DIR, into
+one image that "arc firmware push" sends. The same files and key give the same bytes.`
+	wordsExitIntro = "Exit codes of arc. Scripts may rely on them; the list only grows."
 )
 
 const (

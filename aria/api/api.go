@@ -1,4 +1,4 @@
-// Package api is the public port: the four services of proto/aria/v1 as gRPC,
+// Package api is the public port: the services of proto/aria/v1 as gRPC,
 // gRPC-Web and HTTP+JSON, a run's events over WebSocket and server-sent events,
 // reflection and health, and the OCI registry that it is handed. It checks the
 // caller, turns messages into calls of the rooms behind it and errors into
@@ -31,10 +31,11 @@ type Deps struct {
 	Credential string // what callers must bear
 	// Quilt says how the other daemon is; the error is what to show when it is
 	// not ready.
-	Quilt   func(ctx context.Context) (isolation string, err error)
-	Version string
-	Started time.Time
-	Log     *slog.Logger
+	Quilt    func(ctx context.Context) (isolation string, err error)
+	Version  string
+	Started  time.Time
+	Firmware string // socket of firmware/control; empty where this is not our image
+	Log      *slog.Logger
 	// OCI serves the bundles as an OCI registry under /v2/; nil: it does not.
 	OCI http.Handler
 }
@@ -66,7 +67,8 @@ func New(stop context.Context, d Deps) http.Handler {
 	mux.Handle(ariav1connect.NewRegistryServiceHandler(units{s}, opts...))
 	mux.Handle(ariav1connect.NewTaskServiceHandler(tasks{s}, opts...))
 	mux.Handle(ariav1connect.NewSystemServiceHandler(system{s}, opts...))
-	names := []string{ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
+	mux.Handle(ariav1connect.NewFirmwareServiceHandler(updates{s}, opts...))
+	names := []string{ariav1connect.FirmwareServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
 		ariav1connect.TaskServiceName, ariav1connect.SystemServiceName, healthService}
 	mux.Handle(grpcreflect.NewHandlerV1(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(grpcreflect.NewStaticReflector(names...), opts...))

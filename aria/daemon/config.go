@@ -25,6 +25,9 @@ type Config struct {
 	Listen string `toml:"listen"`
 	// Socket of quiltd; empty: DATA/run/quilt.sock.
 	Socket string `toml:"socket"`
+	// Firmware is the socket on which the machine's init takes updates; empty
+	// where ariad does not run on Aria's own image.
+	Firmware string `toml:"firmware"`
 	// Quiltd is the program that `up` starts; empty: beside ariad, or in PATH.
 	Quiltd string `toml:"quiltd"`
 	// Bun is handed to quiltd; empty: quiltd looks for it.
@@ -83,6 +86,7 @@ func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) 
 	fs.StringVar(&flags.Data, "data", "", "data folder (default "+cfg.Data+")")
 	fs.StringVar(&flags.Listen, "listen", "", "public address (default "+cfg.Listen+")")
 	fs.StringVar(&flags.Socket, "socket", "", "socket of quiltd (default DATA/run/quilt.sock)")
+	fs.StringVar(&flags.Firmware, "firmware", "", "socket of the machine's update service (only on Aria's own image)")
 	fs.StringVar(&flags.Quiltd, "quiltd", "", "the quiltd program that up starts")
 	fs.StringVar(&flags.Bun, "bun", "", "the bun program, handed to quiltd")
 	fs.BoolVar(&print, "print-config", false, "print what holds and exit")
@@ -99,7 +103,8 @@ func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) 
 		return cfg, false, err
 	}
 	for _, o := range []struct{ to, from *string }{{&cfg.Data, &flags.Data}, {&cfg.Listen, &flags.Listen},
-		{&cfg.Socket, &flags.Socket}, {&cfg.Quiltd, &flags.Quiltd}, {&cfg.Bun, &flags.Bun}} {
+		{&cfg.Socket, &flags.Socket}, {&cfg.Firmware, &flags.Firmware},
+		{&cfg.Quiltd, &flags.Quiltd}, {&cfg.Bun, &flags.Bun}} {
 		if *o.from != "" {
 			*o.to = *o.from
 		}

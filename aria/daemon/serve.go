@@ -25,6 +25,7 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/aria/tokenapi"
 	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/firmware/control"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/internal/version"
 )
@@ -74,6 +75,9 @@ func serve(cfg Config, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	go shrink(streams, tasks)
+	if cfg.Firmware != "" {
+		go prove(streams, control.Client(cfg.Firmware), quilt, cfg.own(), log)
+	}
 	log.Info("ariad ready", "listen", ln.Addr(), "took", time.Since(begin))
 	return wait(cfg, srv, tasks, failed, cut, log)
 }
@@ -103,6 +107,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	}
 	return api.New(streams, api.Deps{
 		Registry: reg, OCI: shelf, Tasks: tasks, Credential: bearer, Version: version.Version, Started: time.Now(), Log: log,
+		Firmware: cfg.Firmware,
 		Quilt: func(ctx context.Context) (string, error) {
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err

@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 )
 
 // NeedRoot skips t unless it runs as root; with ARIA_TEST_ROOT=1 it fails t.
@@ -20,6 +22,15 @@ func NeedRoot(t testing.TB) {
 		t.Fatal("this test must run as root (ARIA_TEST_ROOT=1 is set)")
 	}
 	t.Skip("needs root; set ARIA_TEST_ROOT=1 to make this a failure")
+}
+
+// Patience stretches a time limit on a slow machine: times ARIA_TEST_PATIENCE,
+// which the boot test sets for its emulated processor. 1 where it is not set.
+func Patience(d time.Duration) time.Duration {
+	if n, err := strconv.Atoi(os.Getenv("ARIA_TEST_PATIENCE")); err == nil && n > 1 {
+		return d * time.Duration(n)
+	}
+	return d
 }
 
 // Bun is the absolute path of the Bun to test with: $ARIA_BUN, or bin/bun at

@@ -27,6 +27,9 @@ type Config struct {
 	// Bun is the runtime's binary. Default: $ARIA_BUN, bun beside this binary,
 	// bun on the PATH.
 	Bun string `toml:"bun"`
+	// Image is a ready-made image folder on a read-only file system, described
+	// by IMAGE.json; empty: quiltd makes one from Bun. The boot image has one.
+	Image string `toml:"image"`
 	// UID and GID are what the engine runs as. No account is needed.
 	UID int `toml:"uid"`
 	GID int `toml:"gid"`
@@ -69,13 +72,14 @@ func (d *duration) UnmarshalText(b []byte) error {
 // to see what holds.
 func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	cfg = defaults()
-	var file, data, socket, bun string
+	var file, data, socket, bun, image string
 	fs := flag.NewFlagSet("quiltd", flag.ContinueOnError)
 	fs.SetOutput(usage)
 	fs.StringVar(&file, "config", "", "TOML `file`")
 	fs.StringVar(&data, "data", "", "data `folder`")
 	fs.StringVar(&socket, "socket", "", "`path` of the API's socket")
 	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
+	fs.StringVar(&image, "image", "", "ready-made image `folder` on a read-only file system")
 	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions (default 0)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
 	if err := fs.Parse(args); err != nil {
@@ -89,7 +93,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 			return cfg, false, err
 		}
 	}
-	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}} {
+	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}} {
 		if *o.from != "" {
 			*o.to = *o.from
 		}

@@ -96,27 +96,40 @@ func runLauncher(cfg Config, log *slog.Logger) error {
 		return err
 	}
 	defer lock.Close()
-	bun, err := findBun(cfg.Bun)
+	img, version, err := containerImage(cfg)
 	if err != nil {
 		return err
 	}
-	bunIs, err := bunVersion(bun)
-	if err != nil {
-		return err
-	}
-	img, err := image.Build(image.Config{Bun: bun, Harness: sdk.Harness(), CacheDir: filepath.Join(cfg.Data, "images")})
-	if err != nil {
-		return fmt.Errorf("bun image: %w", err)
-	}
-	arg, err := json.Marshal(engineArg{Config: cfg, BunVersion: bunIs, Began: began})
+	arg, err := json.Marshal(engineArg{Config: cfg, BunVersion: version, Began: began})
 	if err != nil {
 		return err
 	}
 	debug.FreeOSMemory() // the image was hashed; from here on this process is idle
 	return sandbox.RunLauncher(sandbox.LauncherConfig{
 		EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
-		ImageDir: img.Dir, ImageDigest: img.Digest, Log: log,
+		ImageDir: img.Dir, ImageDigest: img.Digest, ImageInPlace: cfg.Image != "", Log: log,
 	})
+}
+
+// containerImage is the image to run, and the version of the Bun in it.
+func containerImage(cfg Config) (image.Image, string, error) {
+	if cfg.Image != "" {
+		img, about, err := image.Ready(cfg.Image, sdk.Harness())
+		return img, about.Bun, err
+	}
+	bun, err := findBun(cfg.Bun)
+	if err != nil {
+		return image.Image{}, "", err
+	}
+	version, err := bunVersion(bun)
+	if err != nil {
+		return image.Image{}, "", err
+	}
+	img, err := image.Build(image.Config{Bun: bun, Harness: sdk.Harness(), CacheDir: filepath.Join(cfg.Data, "images")})
+	if err != nil {
+		return image.Image{}, "", fmt.Errorf("bun image: %w", err)
+	}
+	return img, version, nil
 }
 
 // prepare makes the folders: the data is the engine's alone; the socket's folder

@@ -151,7 +151,7 @@ func (p *pair) run(ctx context.Context, r *quiltv1.ExecuteRequest) (ran, error) 
 
 func (p *pair) must(t *testing.T, r *quiltv1.ExecuteRequest) ran {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience(60*time.Second))
 	defer cancel()
 	out, err := p.run(ctx, r)
 	if err != nil {

@@ -17,6 +17,7 @@ type held struct {
 	creator                       int // pidfd of the thread that clones
 	idBase                        int // first host id of the range
 	lastCap                       int // highest capability the kernel knows
+	landlockABI                   int
 }
 
 // capHeader and capSets are struct __user_cap_header_struct and data, version 3.
@@ -57,7 +58,7 @@ func compile(p Plan, h held) *program {
 	// Landlock and seccomp ask for it.
 	c.add("set no_new_privs", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
 	if p.Landlock {
-		c.landlock()
+		c.landlock(h.landlockABI)
 	}
 	c.seccomp()
 	c.add("exec "+p.Argv[0], unix.SYS_EXECVE, c.str(p.Argv[0]), c.strs(p.Argv), c.strs(p.Env))

@@ -81,7 +81,7 @@ func TestEveryStepFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd, null: null, stdout: null, stderr: null, control: null,
-			creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
+			creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
 		return p, sl, func() {
 			unix.Close(null)
 			if err := l.slots.discard(sl); err != nil {

@@ -22,6 +22,7 @@ type hierarchy struct {
 	version int
 	own     map[string]string // controller to the launcher's own directory; "" on v2
 	base    string            // name of our group in each
+	top     string            // v2: the mounted hierarchy's root
 }
 
 // findHierarchy looks for v2 with the controllers we need, then for v1.
@@ -36,7 +37,7 @@ func findHierarchy(mountinfo, selfCgroup, name string) (*hierarchy, error) {
 	if m, ok := mounts[""]; ok {
 		dir := m.resolve(paths[""])
 		if hasControllers(dir) {
-			h.version, h.own = 2, map[string]string{"": dir}
+			h.version, h.own, h.top = 2, map[string]string{"": dir}, m.point
 			return h, nil
 		}
 	}
@@ -70,10 +71,10 @@ func hasControllers(dir string) bool {
 // twice as long as outside.
 const baseWeight = 4
 
-// open makes the base group in each hierarchy.
-func (h *hierarchy) open() error {
+// open makes the base group in each hierarchy. name is what base begins with.
+func (h *hierarchy) open(name string) error {
 	if h.version == 2 {
-		if err := h.delegate(); err != nil {
+		if err := h.delegate(name); err != nil {
 			return err
 		}
 	}
@@ -94,8 +95,9 @@ func (h *hierarchy) open() error {
 
 // delegate turns the controllers on below the launcher's own v2 group. A group
 // that hands out controllers may hold no process (except the real root), so
-// the launcher moves to a leaf first.
-func (h *hierarchy) delegate() error {
+// the launcher moves to a leaf first. Where others share its group (a login
+// session, a supervisor), the groups live at the hierarchy's root instead.
+func (h *hierarchy) delegate(name string) error {
 	dir := h.own[""]
 	if enableControllers(dir) == nil {
 		return nil
@@ -108,11 +110,19 @@ func (h *hierarchy) delegate() error {
 	if err := writeFile(filepath.Join(leaf, "cgroup.procs"), "0"); err != nil {
 		return fmt.Errorf("move the launcher to its leaf: %w", err)
 	}
-	if err := enableControllers(dir); err != nil {
+	err := enableControllers(dir)
+	if err == nil {
+		return nil
+	}
+	_ = writeFile(filepath.Join(dir, "cgroup.procs"), "0") // back to the others
+	_ = unix.Rmdir(leaf)
+	if h.top == dir || enableControllers(h.top) != nil {
 		return fault.Wrap(err, fault.Unavailable, "cannot hand cgroup controllers on below %s", dir).
 			WithHint("quiltd needs a cgroup of its own with no other process in it (systemd: a service with Delegate=yes)")
 	}
-	return nil
+	h.own[""] = h.top
+	_, err = h.sweep(name)
+	return err
 }
 
 func enableControllers(dir string) error {

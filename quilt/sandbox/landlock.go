@@ -32,17 +32,27 @@ type llBeneath struct {
 	fd     int32
 }
 
-// landlock handles the rights of ABI 3 (Linux 6.2); probe reports an older
-// Landlock as absent.
-func (c *program) landlock() {
-	set := &llRuleset{fs: llV1 | llRefer | llTruncate}
+// llRights is what can be handled. ABI 2 (Linux 5.19) does not know truncation,
+// so a hole in the mount table would let files be cut, not written; before it,
+// renaming between folders of /tmp would fail, and probe reports it as absent.
+func llRights(abi int) uint64 {
+	if abi < 3 {
+		return llV1 | llRefer
+	}
+	return llV1 | llRefer | llTruncate
+}
+
+// landlock handles every right that this kernel's Landlock and we know.
+func (c *program) landlock(abi int) {
+	all := llRights(abi)
+	set := &llRuleset{fs: all}
 	// A path gets the rights of every folder above it, so / may not give exec:
 	// /tmp would have it too. Programs lie in /bin, their loader in /lib64 (the
 	// amd64 ABI's place); mapping a library is not exec.
 	root := &llBeneath{access: llRead | llReadDir}
 	bin, loader := &llBeneath{access: llExecute}, &llBeneath{access: llExecute}
 	dev := &llBeneath{access: llRead | llWrite}
-	tmp := &llBeneath{access: (llV1 | llRefer | llTruncate) &^ (llExecute | llMakeChar | llMakeBlock)} // no exec, no device nodes
+	tmp := &llBeneath{access: all &^ (llExecute | llMakeChar | llMakeBlock)} // no exec, no device nodes
 	c.keep = append(c.keep, set, root, bin, loader, dev, tmp)
 
 	const size = 8 // only the fs field: an older kernel refuses bytes it does not know

@@ -13,7 +13,7 @@ import (
 func TestLandlockStandsAlone(t *testing.T) {
 	c := sharedClient(t)
 	if c.Hello().LandlockABI == 0 {
-		t.Fatal("this kernel has no Landlock of ABI 3; the second wall cannot be shown")
+		t.Fatal("this kernel has no Landlock of ABI 2; the second wall cannot be shown")
 	}
 	l := shared.launcher
 	const code = `const fs=require("fs");const so="/lib64/ld-linux-x86-64.so.2";fs.copyFileSync(so,"/tmp/x");fs.chmodSync("/tmp/x",0o755);
@@ -36,7 +36,7 @@ let r;try{r=Bun.spawnSync(["/tmp/x","--version"]).exitCode===0?10:11}catch(e){r=
 			t.Fatal(err)
 		}
 		p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd, null: null, stdout: null, stderr: null, control: null,
-			creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
+			creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
 		for i := range p.ops {
 			switch p.ops[i].name {
 			case "mount /tmp":

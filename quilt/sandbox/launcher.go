@@ -21,9 +21,12 @@ type LauncherConfig struct {
 	EngineGID   int
 	ImageDir    string // verified image, made by package image
 	ImageDigest string
-	CgroupName  string // empty: "aria-quilt"
-	UIDBase     int    // first host id of the containers' ranges; 0: 200000
-	Log         *slog.Logger
+	// ImageInPlace uses ImageDir as it is instead of a copy in memory. Refused
+	// unless it lies on a read-only file system.
+	ImageInPlace bool
+	CgroupName   string // empty: "aria-quilt"
+	UIDBase      int    // first host id of the containers' ranges; 0: 200000
+	Log          *slog.Logger
 }
 
 func (c LauncherConfig) withDefaults() LauncherConfig {
@@ -90,7 +93,7 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 		unix.Close(l.null)
 		return nil, err
 	}
-	if l.template, err = newTemplate(cfg.ImageDir); err != nil {
+	if l.template, err = newTemplate(cfg.ImageDir, cfg.ImageInPlace); err != nil {
 		unix.Close(l.null)
 		_ = l.tree.close()
 		return nil, err
@@ -122,7 +125,7 @@ func (l *launcher) openTree(cfg LauncherConfig) error {
 	if swept > 0 {
 		l.log.Warn("removed groups of a dead launcher", "count", swept)
 	}
-	if err := l.tree.open(); err != nil {
+	if err := l.tree.open(cfg.CgroupName); err != nil {
 		_ = l.tree.close()
 		return err
 	}
@@ -223,7 +226,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	}
 	p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd,
 		null: l.null, stdout: fds[0], stderr: fds[1], control: fds[2],
-		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
+		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
 	pid, pidfd, err := l.template.spawn(p, sl.dir)
 	sl.closeDoors()
 	if err != nil {

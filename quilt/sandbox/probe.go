@@ -49,12 +49,11 @@ func probe() (Host, error) {
 	return h, nil
 }
 
-// landlockABI is 0 where Landlock is missing, off, or older than the rights we
-// handle (ABI 3).
+// landlockABI is 0 where Landlock is missing, off, or older than ABI 2.
 func landlockABI() int {
 	const versionFlag = 1
 	n, _, e := unix.Syscall(unix.SYS_LANDLOCK_CREATE_RULESET, 0, 0, versionFlag)
-	if e != 0 || n < 3 {
+	if e != 0 || n < 2 {
 		return 0
 	}
 	return int(n)

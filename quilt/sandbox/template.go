@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
 // template is a mount namespace that holds the image, /dev and nothing else,
@@ -38,11 +40,11 @@ const cloneFlags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | un
 
 // newTemplate copies the image and starts the thread. The thread ends with the
 // process, never before: containers die with it.
-func newTemplate(imageDir string) (*template, error) {
+func newTemplate(imageDir string, inPlace bool) (*template, error) {
 	t := &template{jobs: make(chan cloneJob)}
 	ready := make(chan error)
 	ownThread(func() {
-		err := t.enter(imageDir)
+		err := t.enter(imageDir, inPlace)
 		ready <- err
 		if err != nil {
 			return
@@ -67,7 +69,7 @@ func (t *template) spawn(p *program, cgroupFD int) (pid, pidfd int, err error) {
 }
 
 // enter gives the calling thread its own mount namespace with only the image.
-func (t *template) enter(imageDir string) error {
+func (t *template) enter(imageDir string, inPlace bool) error {
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
 		return fmt.Errorf("template: unshare: %w", err)
 	}
@@ -75,7 +77,11 @@ func (t *template) enter(imageDir string) error {
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("template: make mounts private: %w", err)
 	}
-	if err := t.mountImage(imageDir); err != nil {
+	mount := t.mountImage
+	if inPlace {
+		mount = bindImage
+	}
+	if err := mount(imageDir); err != nil {
 		return err
 	}
 	if err := mountDev(filepath.Join(imageDir, "dev")); err != nil {
@@ -111,6 +117,25 @@ func (t *template) mountImage(dir string) error {
 	if err := copyTree(dir, fmt.Sprintf("/proc/self/fd/%d", fd)); err != nil {
 		return fmt.Errorf("template: copy image: %w", err)
 	}
+	return attach(fd, dir, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+}
+
+// bindImage shows the image where it lies, in this namespace only. What lies
+// there must be unable to change: a file system that is mounted read-only.
+func bindImage(dir string) error {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return fmt.Errorf("template: image: %w", err)
+	}
+	if st.Flags&unix.ST_RDONLY == 0 {
+		return fault.New(fault.Unavailable, "the container image %s lies on a file system that can be written to", dir).
+			WithHint("a ready-made image must lie on a verified read-only one; leave the image setting out and quiltd makes its own")
+	}
+	fd, err := unix.OpenTree(unix.AT_FDCWD, dir, unix.OPEN_TREE_CLONE|unix.OPEN_TREE_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("template: image: %w", err)
+	}
+	defer unix.Close(fd)
 	return attach(fd, dir, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
 }
 

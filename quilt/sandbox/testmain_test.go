@@ -3,11 +3,11 @@ package sandbox
 import (
 	"bytes"
 	"context"
+	"debug/elf"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -79,26 +79,51 @@ func testImage(bun, dir string) error {
 	if err := copyFile(self, filepath.Join(dir, "bin/attacker"), 0o755); err != nil {
 		return err
 	}
-	out, err := exec.Command("ldd", bun).Output()
-	if err != nil {
-		return fmt.Errorf("ldd: %w", err)
-	}
-	for f := range strings.FieldsSeq(string(out)) {
-		if !strings.HasPrefix(f, "/") {
-			continue
-		}
-		src, err := filepath.EvalSymlinks(f)
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(f)), 0o755); err != nil {
-			return err
-		}
-		if err := copyFile(src, filepath.Join(dir, f), 0o755); err != nil {
-			return err
-		}
+	if err := copyLibraries(bun, dir, map[string]bool{}); err != nil {
+		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "etc/hosts"), []byte("127.0.0.1 localhost\n"), 0o644)
+}
+
+// copyLibraries copies what a binary needs, without ldd: the boot image, where
+// these tests run too, has no shell.
+func copyLibraries(binary, dir string, seen map[string]bool) error {
+	f, err := elf.Open(binary)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	libs, err := f.ImportedLibraries()
+	if err != nil {
+		return err
+	}
+	folders := append(filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), "/lib64", "/lib/x86_64-linux-gnu", "/usr/lib64")
+	for _, lib := range append(libs, "ld-linux-x86-64.so.2") {
+		to := filepath.Join(dir, "lib/x86_64-linux-gnu", lib)
+		if strings.HasPrefix(lib, "ld-linux") {
+			to = filepath.Join(dir, "lib64", lib)
+		}
+		for _, folder := range folders {
+			src, err := filepath.EvalSymlinks(filepath.Join(folder, lib))
+			if err != nil || seen[lib] {
+				continue
+			}
+			seen[lib] = true
+			if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+				return err
+			}
+			if err := copyFile(src, to, 0o755); err != nil {
+				return err
+			}
+			if err := copyLibraries(src, dir, seen); err != nil {
+				return err
+			}
+		}
+		if !seen[lib] {
+			return fmt.Errorf("library %s: %w", lib, os.ErrNotExist)
+		}
+	}
+	return nil
 }
 
 // start gives the shared client.
@@ -190,7 +215,7 @@ func end(t testing.TB, k *Container) outcome {
 	var wg sync.WaitGroup
 	wg.Go(func() { io.Copy(&out, k.Stdout) })
 	wg.Go(func() { io.Copy(&errs, k.Stderr) })
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), testenv.Patience(30*time.Second))
 	defer cancel()
 	e, err := k.Wait(ctx)
 	if err != nil {

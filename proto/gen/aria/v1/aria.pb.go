@@ -1691,6 +1691,554 @@ func (x *InfoResponse) GetResidentBytes() int64 {
 	return 0
 }
 
+type BeginFirmwareRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Header        []byte                 `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginFirmwareRequest) Reset() {
+	*x = BeginFirmwareRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginFirmwareRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginFirmwareRequest) ProtoMessage() {}
+
+func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginFirmwareRequest.ProtoReflect.Descriptor instead.
+func (*BeginFirmwareRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *BeginFirmwareRequest) GetHeader() []byte {
+	if x != nil {
+		return x.Header
+	}
+	return nil
+}
+
+type BeginFirmwareResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Image         string                 `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`    // names the upload: "sha256:…" of the signed header
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"` // of the payload: the next byte to send
+	Size          int64                  `protobuf:"varint,3,opt,name=size,proto3" json:"size,omitempty"`     // of the payload
+	Slot          string                 `protobuf:"bytes,4,opt,name=slot,proto3" json:"slot,omitempty"`      // a | b: where it goes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BeginFirmwareResponse) Reset() {
+	*x = BeginFirmwareResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BeginFirmwareResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BeginFirmwareResponse) ProtoMessage() {}
+
+func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BeginFirmwareResponse.ProtoReflect.Descriptor instead.
+func (*BeginFirmwareResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *BeginFirmwareResponse) GetImage() string {
+	if x != nil {
+		return x.Image
+	}
+	return ""
+}
+
+func (x *BeginFirmwareResponse) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *BeginFirmwareResponse) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *BeginFirmwareResponse) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+type WriteFirmwareRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Image         string                 `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
+	Offset        int64                  `protobuf:"varint,2,opt,name=offset,proto3" json:"offset,omitempty"`
+	Data          []byte                 `protobuf:"bytes,3,opt,name=data,proto3" json:"data,omitempty"` // at most 1 MiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteFirmwareRequest) Reset() {
+	*x = WriteFirmwareRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteFirmwareRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteFirmwareRequest) ProtoMessage() {}
+
+func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteFirmwareRequest.ProtoReflect.Descriptor instead.
+func (*WriteFirmwareRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *WriteFirmwareRequest) GetImage() string {
+	if x != nil {
+		return x.Image
+	}
+	return ""
+}
+
+func (x *WriteFirmwareRequest) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *WriteFirmwareRequest) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+type WriteFirmwareResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Offset        int64                  `protobuf:"varint,1,opt,name=offset,proto3" json:"offset,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WriteFirmwareResponse) Reset() {
+	*x = WriteFirmwareResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WriteFirmwareResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WriteFirmwareResponse) ProtoMessage() {}
+
+func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WriteFirmwareResponse.ProtoReflect.Descriptor instead.
+func (*WriteFirmwareResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *WriteFirmwareResponse) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+type CommitFirmwareRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Image         string                 `protobuf:"bytes,1,opt,name=image,proto3" json:"image,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitFirmwareRequest) Reset() {
+	*x = CommitFirmwareRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitFirmwareRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitFirmwareRequest) ProtoMessage() {}
+
+func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitFirmwareRequest.ProtoReflect.Descriptor instead.
+func (*CommitFirmwareRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CommitFirmwareRequest) GetImage() string {
+	if x != nil {
+		return x.Image
+	}
+	return ""
+}
+
+type CommitFirmwareResponse struct {
+	state         protoimpl.MessageState  `protogen:"open.v1"`
+	Status        *FirmwareStatusResponse `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CommitFirmwareResponse) Reset() {
+	*x = CommitFirmwareResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CommitFirmwareResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CommitFirmwareResponse) ProtoMessage() {}
+
+func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CommitFirmwareResponse.ProtoReflect.Descriptor instead.
+func (*CommitFirmwareResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *CommitFirmwareResponse) GetStatus() *FirmwareStatusResponse {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
+type FirmwareStatusRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirmwareStatusRequest) Reset() {
+	*x = FirmwareStatusRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirmwareStatusRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirmwareStatusRequest) ProtoMessage() {}
+
+func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirmwareStatusRequest.ProtoReflect.Descriptor instead.
+func (*FirmwareStatusRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
+}
+
+type FirmwareStatusResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`        // of what runs
+	Slot          string                 `protobuf:"bytes,2,opt,name=slot,proto3" json:"slot,omitempty"`              // a | b
+	Generation    int64                  `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"` // of its boot entry; rises by one with each update
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`            // steady | receiving | restarting | trial
+	Boot          string                 `protobuf:"bytes,5,opt,name=boot,proto3" json:"boot,omitempty"`              // uefi | direct (cannot be updated)
+	Keys          []string               `protobuf:"bytes,6,rep,name=keys,proto3" json:"keys,omitempty"`              // ids of the keys whose images are taken
+	Update        *FirmwareUpdate        `protobuf:"bytes,7,opt,name=update,proto3" json:"update,omitempty"`          // being received or on trial
+	Last          *FirmwareUpdate        `protobuf:"bytes,8,opt,name=last,proto3" json:"last,omitempty"`              // the last one that came to an end
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirmwareStatusResponse) Reset() {
+	*x = FirmwareStatusResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirmwareStatusResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirmwareStatusResponse) ProtoMessage() {}
+
+func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirmwareStatusResponse.ProtoReflect.Descriptor instead.
+func (*FirmwareStatusResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *FirmwareStatusResponse) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *FirmwareStatusResponse) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+func (x *FirmwareStatusResponse) GetGeneration() int64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *FirmwareStatusResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *FirmwareStatusResponse) GetBoot() string {
+	if x != nil {
+		return x.Boot
+	}
+	return ""
+}
+
+func (x *FirmwareStatusResponse) GetKeys() []string {
+	if x != nil {
+		return x.Keys
+	}
+	return nil
+}
+
+func (x *FirmwareStatusResponse) GetUpdate() *FirmwareUpdate {
+	if x != nil {
+		return x.Update
+	}
+	return nil
+}
+
+func (x *FirmwareStatusResponse) GetLast() *FirmwareUpdate {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+type FirmwareUpdate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Version       string                 `protobuf:"bytes,1,opt,name=version,proto3" json:"version,omitempty"`
+	Image         string                 `protobuf:"bytes,2,opt,name=image,proto3" json:"image,omitempty"`
+	Slot          string                 `protobuf:"bytes,3,opt,name=slot,proto3" json:"slot,omitempty"`
+	Size          int64                  `protobuf:"varint,4,opt,name=size,proto3" json:"size,omitempty"`      // while receiving
+	Offset        int64                  `protobuf:"varint,5,opt,name=offset,proto3" json:"offset,omitempty"`  // while receiving
+	Stage         string                 `protobuf:"bytes,6,opt,name=stage,proto3" json:"stage,omitempty"`     // while on trial: entering | entered | init | daemons
+	Outcome       string                 `protobuf:"bytes,7,opt,name=outcome,proto3" json:"outcome,omitempty"` // kept | back | refused | cut
+	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`   // one sentence, unless kept
+	EndedUnixMs   int64                  `protobuf:"varint,9,opt,name=ended_unix_ms,json=endedUnixMs,proto3" json:"ended_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FirmwareUpdate) Reset() {
+	*x = FirmwareUpdate{}
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FirmwareUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FirmwareUpdate) ProtoMessage() {}
+
+func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FirmwareUpdate.ProtoReflect.Descriptor instead.
+func (*FirmwareUpdate) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *FirmwareUpdate) GetVersion() string {
+	if x != nil {
+		return x.Version
+	}
+	return ""
+}
+
+func (x *FirmwareUpdate) GetImage() string {
+	if x != nil {
+		return x.Image
+	}
+	return ""
+}
+
+func (x *FirmwareUpdate) GetSlot() string {
+	if x != nil {
+		return x.Slot
+	}
+	return ""
+}
+
+func (x *FirmwareUpdate) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *FirmwareUpdate) GetOffset() int64 {
+	if x != nil {
+		return x.Offset
+	}
+	return 0
+}
+
+func (x *FirmwareUpdate) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *FirmwareUpdate) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *FirmwareUpdate) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *FirmwareUpdate) GetEndedUnixMs() int64 {
+	if x != nil {
+		return x.EndedUnixMs
+	}
+	return 0
+}
+
 var File_aria_v1_aria_proto protoreflect.FileDescriptor
 
 const file_aria_v1_aria_proto_rawDesc = "" +
@@ -1809,7 +2357,46 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\n" +
 	"open_files\x18\t \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\n" +
-	" \x01(\x03R\rresidentBytes*]\n" +
+	" \x01(\x03R\rresidentBytes\".\n" +
+	"\x14BeginFirmwareRequest\x12\x16\n" +
+	"\x06header\x18\x01 \x01(\fR\x06header\"m\n" +
+	"\x15BeginFirmwareResponse\x12\x14\n" +
+	"\x05image\x18\x01 \x01(\tR\x05image\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04size\x18\x03 \x01(\x03R\x04size\x12\x12\n" +
+	"\x04slot\x18\x04 \x01(\tR\x04slot\"X\n" +
+	"\x14WriteFirmwareRequest\x12\x14\n" +
+	"\x05image\x18\x01 \x01(\tR\x05image\x12\x16\n" +
+	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
+	"\x04data\x18\x03 \x01(\fR\x04data\"/\n" +
+	"\x15WriteFirmwareResponse\x12\x16\n" +
+	"\x06offset\x18\x01 \x01(\x03R\x06offset\"-\n" +
+	"\x15CommitFirmwareRequest\x12\x14\n" +
+	"\x05image\x18\x01 \x01(\tR\x05image\"Q\n" +
+	"\x16CommitFirmwareResponse\x127\n" +
+	"\x06status\x18\x01 \x01(\v2\x1f.aria.v1.FirmwareStatusResponseR\x06status\"\x17\n" +
+	"\x15FirmwareStatusRequest\"\x82\x02\n" +
+	"\x16FirmwareStatusResponse\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x12\n" +
+	"\x04slot\x18\x02 \x01(\tR\x04slot\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x03 \x01(\x03R\n" +
+	"generation\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x12\n" +
+	"\x04boot\x18\x05 \x01(\tR\x04boot\x12\x12\n" +
+	"\x04keys\x18\x06 \x03(\tR\x04keys\x12/\n" +
+	"\x06update\x18\a \x01(\v2\x17.aria.v1.FirmwareUpdateR\x06update\x12+\n" +
+	"\x04last\x18\b \x01(\v2\x17.aria.v1.FirmwareUpdateR\x04last\"\xec\x01\n" +
+	"\x0eFirmwareUpdate\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
+	"\x05image\x18\x02 \x01(\tR\x05image\x12\x12\n" +
+	"\x04slot\x18\x03 \x01(\tR\x04slot\x12\x12\n" +
+	"\x04size\x18\x04 \x01(\x03R\x04size\x12\x16\n" +
+	"\x06offset\x18\x05 \x01(\x03R\x06offset\x12\x14\n" +
+	"\x05stage\x18\x06 \x01(\tR\x05stage\x12\x18\n" +
+	"\aoutcome\x18\a \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12\"\n" +
+	"\rended_unix_ms\x18\t \x01(\x03R\vendedUnixMs*]\n" +
 	"\n" +
 	"IntakeMode\x12\x1b\n" +
 	"\x17INTAKE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -1829,7 +2416,12 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x04List\x12\x18.aria.v1.ListRunsRequest\x1a\x19.aria.v1.ListRunsResponse\x129\n" +
 	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse2D\n" +
 	"\rSystemService\x123\n" +
-	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponseBAZ?github.com/ariacomputecompany/firmware/proto/gen/aria/v1;ariav1b\x06proto3"
+	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse2\xb7\x02\n" +
+	"\x0fFirmwareService\x12F\n" +
+	"\x05Begin\x12\x1d.aria.v1.BeginFirmwareRequest\x1a\x1e.aria.v1.BeginFirmwareResponse\x12F\n" +
+	"\x05Write\x12\x1d.aria.v1.WriteFirmwareRequest\x1a\x1e.aria.v1.WriteFirmwareResponse\x12I\n" +
+	"\x06Commit\x12\x1e.aria.v1.CommitFirmwareRequest\x1a\x1f.aria.v1.CommitFirmwareResponse\x12I\n" +
+	"\x06Status\x12\x1e.aria.v1.FirmwareStatusRequest\x1a\x1f.aria.v1.FirmwareStatusResponseBAZ?github.com/ariacomputecompany/firmware/proto/gen/aria/v1;ariav1b\x06proto3"
 
 var (
 	file_aria_v1_aria_proto_rawDescOnce sync.Once
@@ -1844,36 +2436,45 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
 var file_aria_v1_aria_proto_goTypes = []any{
-	(IntakeMode)(0),             // 0: aria.v1.IntakeMode
-	(*UploadRequest)(nil),       // 1: aria.v1.UploadRequest
-	(*UploadResponse)(nil),      // 2: aria.v1.UploadResponse
-	(*Bundle)(nil),              // 3: aria.v1.Bundle
-	(*ListBundlesRequest)(nil),  // 4: aria.v1.ListBundlesRequest
-	(*ListBundlesResponse)(nil), // 5: aria.v1.ListBundlesResponse
-	(*GetBundleRequest)(nil),    // 6: aria.v1.GetBundleRequest
-	(*GetBundleResponse)(nil),   // 7: aria.v1.GetBundleResponse
-	(*Unit)(nil),                // 8: aria.v1.Unit
-	(*ListUnitsRequest)(nil),    // 9: aria.v1.ListUnitsRequest
-	(*ListUnitsResponse)(nil),   // 10: aria.v1.ListUnitsResponse
-	(*GetUnitRequest)(nil),      // 11: aria.v1.GetUnitRequest
-	(*GetUnitResponse)(nil),     // 12: aria.v1.GetUnitResponse
-	(*StartRequest)(nil),        // 13: aria.v1.StartRequest
-	(*StartResponse)(nil),       // 14: aria.v1.StartResponse
-	(*Run)(nil),                 // 15: aria.v1.Run
-	(*Error)(nil),               // 16: aria.v1.Error
-	(*WatchRequest)(nil),        // 17: aria.v1.WatchRequest
-	(*WatchResponse)(nil),       // 18: aria.v1.WatchResponse
-	(*Event)(nil),               // 19: aria.v1.Event
-	(*GetRunRequest)(nil),       // 20: aria.v1.GetRunRequest
-	(*GetRunResponse)(nil),      // 21: aria.v1.GetRunResponse
-	(*ListRunsRequest)(nil),     // 22: aria.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),    // 23: aria.v1.ListRunsResponse
-	(*CancelRequest)(nil),       // 24: aria.v1.CancelRequest
-	(*CancelResponse)(nil),      // 25: aria.v1.CancelResponse
-	(*InfoRequest)(nil),         // 26: aria.v1.InfoRequest
-	(*InfoResponse)(nil),        // 27: aria.v1.InfoResponse
+	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
+	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
+	(*UploadResponse)(nil),         // 2: aria.v1.UploadResponse
+	(*Bundle)(nil),                 // 3: aria.v1.Bundle
+	(*ListBundlesRequest)(nil),     // 4: aria.v1.ListBundlesRequest
+	(*ListBundlesResponse)(nil),    // 5: aria.v1.ListBundlesResponse
+	(*GetBundleRequest)(nil),       // 6: aria.v1.GetBundleRequest
+	(*GetBundleResponse)(nil),      // 7: aria.v1.GetBundleResponse
+	(*Unit)(nil),                   // 8: aria.v1.Unit
+	(*ListUnitsRequest)(nil),       // 9: aria.v1.ListUnitsRequest
+	(*ListUnitsResponse)(nil),      // 10: aria.v1.ListUnitsResponse
+	(*GetUnitRequest)(nil),         // 11: aria.v1.GetUnitRequest
+	(*GetUnitResponse)(nil),        // 12: aria.v1.GetUnitResponse
+	(*StartRequest)(nil),           // 13: aria.v1.StartRequest
+	(*StartResponse)(nil),          // 14: aria.v1.StartResponse
+	(*Run)(nil),                    // 15: aria.v1.Run
+	(*Error)(nil),                  // 16: aria.v1.Error
+	(*WatchRequest)(nil),           // 17: aria.v1.WatchRequest
+	(*WatchResponse)(nil),          // 18: aria.v1.WatchResponse
+	(*Event)(nil),                  // 19: aria.v1.Event
+	(*GetRunRequest)(nil),          // 20: aria.v1.GetRunRequest
+	(*GetRunResponse)(nil),         // 21: aria.v1.GetRunResponse
+	(*ListRunsRequest)(nil),        // 22: aria.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),       // 23: aria.v1.ListRunsResponse
+	(*CancelRequest)(nil),          // 24: aria.v1.CancelRequest
+	(*CancelResponse)(nil),         // 25: aria.v1.CancelResponse
+	(*InfoRequest)(nil),            // 26: aria.v1.InfoRequest
+	(*InfoResponse)(nil),           // 27: aria.v1.InfoResponse
+	(*BeginFirmwareRequest)(nil),   // 28: aria.v1.BeginFirmwareRequest
+	(*BeginFirmwareResponse)(nil),  // 29: aria.v1.BeginFirmwareResponse
+	(*WriteFirmwareRequest)(nil),   // 30: aria.v1.WriteFirmwareRequest
+	(*WriteFirmwareResponse)(nil),  // 31: aria.v1.WriteFirmwareResponse
+	(*CommitFirmwareRequest)(nil),  // 32: aria.v1.CommitFirmwareRequest
+	(*CommitFirmwareResponse)(nil), // 33: aria.v1.CommitFirmwareResponse
+	(*FirmwareStatusRequest)(nil),  // 34: aria.v1.FirmwareStatusRequest
+	(*FirmwareStatusResponse)(nil), // 35: aria.v1.FirmwareStatusResponse
+	(*FirmwareUpdate)(nil),         // 36: aria.v1.FirmwareUpdate
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -1890,33 +2491,44 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	15, // 11: aria.v1.GetRunResponse.run:type_name -> aria.v1.Run
 	15, // 12: aria.v1.ListRunsResponse.runs:type_name -> aria.v1.Run
 	15, // 13: aria.v1.CancelResponse.run:type_name -> aria.v1.Run
-	1,  // 14: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 15: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 16: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	9,  // 17: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	11, // 18: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	13, // 19: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	17, // 20: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	20, // 21: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	22, // 22: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	24, // 23: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	26, // 24: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	2,  // 25: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 26: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 27: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	10, // 28: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	12, // 29: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	14, // 30: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	18, // 31: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	21, // 32: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	23, // 33: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	25, // 34: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	27, // 35: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	25, // [25:36] is the sub-list for method output_type
-	14, // [14:25] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	35, // 14: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
+	36, // 15: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
+	36, // 16: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
+	1,  // 17: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 18: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 19: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	9,  // 20: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	11, // 21: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	13, // 22: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	17, // 23: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	20, // 24: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	22, // 25: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	24, // 26: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	26, // 27: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	28, // 28: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	30, // 29: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	32, // 30: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	34, // 31: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 32: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 33: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 34: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	10, // 35: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	12, // 36: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	14, // 37: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	18, // 38: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	21, // 39: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	23, // 40: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	25, // 41: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	27, // 42: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	29, // 43: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	31, // 44: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	33, // 45: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	35, // 46: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	32, // [32:47] is the sub-list for method output_type
+	17, // [17:32] is the sub-list for method input_type
+	17, // [17:17] is the sub-list for extension type_name
+	17, // [17:17] is the sub-list for extension extendee
+	0,  // [0:17] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -1930,9 +2542,9 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   27,
+			NumMessages:   36,
 			NumExtensions: 0,
-			NumServices:   4,
+			NumServices:   5,
 		},
 		GoTypes:           file_aria_v1_aria_proto_goTypes,
 		DependencyIndexes: file_aria_v1_aria_proto_depIdxs,

@@ -33,6 +33,8 @@ const (
 	TaskServiceName = "aria.v1.TaskService"
 	// SystemServiceName is the fully-qualified name of the SystemService service.
 	SystemServiceName = "aria.v1.SystemService"
+	// FirmwareServiceName is the fully-qualified name of the FirmwareService service.
+	FirmwareServiceName = "aria.v1.FirmwareService"
 )
 
 // These constants are the fully-qualified names of the RPCs defined in this package. They're
@@ -65,6 +67,14 @@ const (
 	TaskServiceCancelProcedure = "/aria.v1.TaskService/Cancel"
 	// SystemServiceInfoProcedure is the fully-qualified name of the SystemService's Info RPC.
 	SystemServiceInfoProcedure = "/aria.v1.SystemService/Info"
+	// FirmwareServiceBeginProcedure is the fully-qualified name of the FirmwareService's Begin RPC.
+	FirmwareServiceBeginProcedure = "/aria.v1.FirmwareService/Begin"
+	// FirmwareServiceWriteProcedure is the fully-qualified name of the FirmwareService's Write RPC.
+	FirmwareServiceWriteProcedure = "/aria.v1.FirmwareService/Write"
+	// FirmwareServiceCommitProcedure is the fully-qualified name of the FirmwareService's Commit RPC.
+	FirmwareServiceCommitProcedure = "/aria.v1.FirmwareService/Commit"
+	// FirmwareServiceStatusProcedure is the fully-qualified name of the FirmwareService's Status RPC.
+	FirmwareServiceStatusProcedure = "/aria.v1.FirmwareService/Status"
 )
 
 // BundleServiceClient is a client for the aria.v1.BundleService service.
@@ -537,4 +547,164 @@ type UnimplementedSystemServiceHandler struct{}
 
 func (UnimplementedSystemServiceHandler) Info(context.Context, *connect.Request[v1.InfoRequest]) (*connect.Response[v1.InfoResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SystemService.Info is not implemented"))
+}
+
+// FirmwareServiceClient is a client for the aria.v1.FirmwareService service.
+type FirmwareServiceClient interface {
+	// Begin checks the signed header of an image and opens the other slot for it.
+	// The same header again answers with the offset to go on from.
+	Begin(context.Context, *connect.Request[v1.BeginFirmwareRequest]) (*connect.Response[v1.BeginFirmwareResponse], error)
+	// Write takes the next bytes of the payload. An offset that is not the next
+	// one changes nothing and answers with the next one.
+	Write(context.Context, *connect.Request[v1.WriteFirmwareRequest]) (*connect.Response[v1.WriteFirmwareResponse], error)
+	// Commit reads back what was written, enters it to be tried once, answers and
+	// then restarts the machine.
+	Commit(context.Context, *connect.Request[v1.CommitFirmwareRequest]) (*connect.Response[v1.CommitFirmwareResponse], error)
+	Status(context.Context, *connect.Request[v1.FirmwareStatusRequest]) (*connect.Response[v1.FirmwareStatusResponse], error)
+}
+
+// NewFirmwareServiceClient constructs a client for the aria.v1.FirmwareService service. By default,
+// it uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses, and
+// sends uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the connect.WithGRPC()
+// or connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewFirmwareServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) FirmwareServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	firmwareServiceMethods := v1.File_aria_v1_aria_proto.Services().ByName("FirmwareService").Methods()
+	return &firmwareServiceClient{
+		begin: connect.NewClient[v1.BeginFirmwareRequest, v1.BeginFirmwareResponse](
+			httpClient,
+			baseURL+FirmwareServiceBeginProcedure,
+			connect.WithSchema(firmwareServiceMethods.ByName("Begin")),
+			connect.WithClientOptions(opts...),
+		),
+		write: connect.NewClient[v1.WriteFirmwareRequest, v1.WriteFirmwareResponse](
+			httpClient,
+			baseURL+FirmwareServiceWriteProcedure,
+			connect.WithSchema(firmwareServiceMethods.ByName("Write")),
+			connect.WithClientOptions(opts...),
+		),
+		commit: connect.NewClient[v1.CommitFirmwareRequest, v1.CommitFirmwareResponse](
+			httpClient,
+			baseURL+FirmwareServiceCommitProcedure,
+			connect.WithSchema(firmwareServiceMethods.ByName("Commit")),
+			connect.WithClientOptions(opts...),
+		),
+		status: connect.NewClient[v1.FirmwareStatusRequest, v1.FirmwareStatusResponse](
+			httpClient,
+			baseURL+FirmwareServiceStatusProcedure,
+			connect.WithSchema(firmwareServiceMethods.ByName("Status")),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// firmwareServiceClient implements FirmwareServiceClient.
+type firmwareServiceClient struct {
+	begin  *connect.Client[v1.BeginFirmwareRequest, v1.BeginFirmwareResponse]
+	write  *connect.Client[v1.WriteFirmwareRequest, v1.WriteFirmwareResponse]
+	commit *connect.Client[v1.CommitFirmwareRequest, v1.CommitFirmwareResponse]
+	status *connect.Client[v1.FirmwareStatusRequest, v1.FirmwareStatusResponse]
+}
+
+// Begin calls aria.v1.FirmwareService.Begin.
+func (c *firmwareServiceClient) Begin(ctx context.Context, req *connect.Request[v1.BeginFirmwareRequest]) (*connect.Response[v1.BeginFirmwareResponse], error) {
+	return c.begin.CallUnary(ctx, req)
+}
+
+// Write calls aria.v1.FirmwareService.Write.
+func (c *firmwareServiceClient) Write(ctx context.Context, req *connect.Request[v1.WriteFirmwareRequest]) (*connect.Response[v1.WriteFirmwareResponse], error) {
+	return c.write.CallUnary(ctx, req)
+}
+
+// Commit calls aria.v1.FirmwareService.Commit.
+func (c *firmwareServiceClient) Commit(ctx context.Context, req *connect.Request[v1.CommitFirmwareRequest]) (*connect.Response[v1.CommitFirmwareResponse], error) {
+	return c.commit.CallUnary(ctx, req)
+}
+
+// Status calls aria.v1.FirmwareService.Status.
+func (c *firmwareServiceClient) Status(ctx context.Context, req *connect.Request[v1.FirmwareStatusRequest]) (*connect.Response[v1.FirmwareStatusResponse], error) {
+	return c.status.CallUnary(ctx, req)
+}
+
+// FirmwareServiceHandler is an implementation of the aria.v1.FirmwareService service.
+type FirmwareServiceHandler interface {
+	// Begin checks the signed header of an image and opens the other slot for it.
+	// The same header again answers with the offset to go on from.
+	Begin(context.Context, *connect.Request[v1.BeginFirmwareRequest]) (*connect.Response[v1.BeginFirmwareResponse], error)
+	// Write takes the next bytes of the payload. An offset that is not the next
+	// one changes nothing and answers with the next one.
+	Write(context.Context, *connect.Request[v1.WriteFirmwareRequest]) (*connect.Response[v1.WriteFirmwareResponse], error)
+	// Commit reads back what was written, enters it to be tried once, answers and
+	// then restarts the machine.
+	Commit(context.Context, *connect.Request[v1.CommitFirmwareRequest]) (*connect.Response[v1.CommitFirmwareResponse], error)
+	Status(context.Context, *connect.Request[v1.FirmwareStatusRequest]) (*connect.Response[v1.FirmwareStatusResponse], error)
+}
+
+// NewFirmwareServiceHandler builds an HTTP handler from the service implementation. It returns the
+// path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewFirmwareServiceHandler(svc FirmwareServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	firmwareServiceMethods := v1.File_aria_v1_aria_proto.Services().ByName("FirmwareService").Methods()
+	firmwareServiceBeginHandler := connect.NewUnaryHandler(
+		FirmwareServiceBeginProcedure,
+		svc.Begin,
+		connect.WithSchema(firmwareServiceMethods.ByName("Begin")),
+		connect.WithHandlerOptions(opts...),
+	)
+	firmwareServiceWriteHandler := connect.NewUnaryHandler(
+		FirmwareServiceWriteProcedure,
+		svc.Write,
+		connect.WithSchema(firmwareServiceMethods.ByName("Write")),
+		connect.WithHandlerOptions(opts...),
+	)
+	firmwareServiceCommitHandler := connect.NewUnaryHandler(
+		FirmwareServiceCommitProcedure,
+		svc.Commit,
+		connect.WithSchema(firmwareServiceMethods.ByName("Commit")),
+		connect.WithHandlerOptions(opts...),
+	)
+	firmwareServiceStatusHandler := connect.NewUnaryHandler(
+		FirmwareServiceStatusProcedure,
+		svc.Status,
+		connect.WithSchema(firmwareServiceMethods.ByName("Status")),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/aria.v1.FirmwareService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case FirmwareServiceBeginProcedure:
+			firmwareServiceBeginHandler.ServeHTTP(w, r)
+		case FirmwareServiceWriteProcedure:
+			firmwareServiceWriteHandler.ServeHTTP(w, r)
+		case FirmwareServiceCommitProcedure:
+			firmwareServiceCommitHandler.ServeHTTP(w, r)
+		case FirmwareServiceStatusProcedure:
+			firmwareServiceStatusHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedFirmwareServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedFirmwareServiceHandler struct{}
+
+func (UnimplementedFirmwareServiceHandler) Begin(context.Context, *connect.Request[v1.BeginFirmwareRequest]) (*connect.Response[v1.BeginFirmwareResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.FirmwareService.Begin is not implemented"))
+}
+
+func (UnimplementedFirmwareServiceHandler) Write(context.Context, *connect.Request[v1.WriteFirmwareRequest]) (*connect.Response[v1.WriteFirmwareResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.FirmwareService.Write is not implemented"))
+}
+
+func (UnimplementedFirmwareServiceHandler) Commit(context.Context, *connect.Request[v1.CommitFirmwareRequest]) (*connect.Response[v1.CommitFirmwareResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.FirmwareService.Commit is not implemented"))
+}
+
+func (UnimplementedFirmwareServiceHandler) Status(context.Context, *connect.Request[v1.FirmwareStatusRequest]) (*connect.Response[v1.FirmwareStatusResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.FirmwareService.Status is not implemented"))
 }

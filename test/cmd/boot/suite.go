@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/test/qemu"
+)
+
+// packages whose tests need root, a kernel and Bun: all of Quilt that touches
+// the machine.
+var packages = []string{"quilt/sandbox", "quilt/image", "quilt/engine", "quilt/api", "quilt/broker", "quilt/daemon"}
+
+// flags leave out what takes an emulated processor hours and what does not
+// depend on the cgroup version: each wall removed in turn, faults at each step,
+// random system calls. `make test` runs them.
+var flags = map[string]string{
+	"quilt/sandbox": "-test.skip=^(TestWalls|TestFaults|TestSyscallFuzz)$",
+}
+
+type counts struct{ passed, failed, skipped int }
+
+// suite compiles the tests, boots with them on a second disk and reads their
+// verdicts off the serial line.
+func (b *bench) suite(ctx context.Context) error {
+	disk, err := b.suiteDisk(ctx)
+	if err != nil {
+		return err
+	}
+	over, err := b.overlay("suite-root")
+	if err != nil {
+		return err
+	}
+	m, err := b.machine(ctx, "aria.test=/dev/vdb", 3072, qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: disk, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer m.Kill()
+	limit, cancel := context.WithTimeout(ctx, 12*time.Minute)
+	defer cancel()
+	_, err = m.WaitLine(limit, "aria-test: done")
+	select {
+	case <-m.Done():
+		if e := m.Err(); e != nil {
+			err = errors.Join(err, e)
+		}
+	default:
+	}
+	b.counts = verdicts(m.Serial())
+	for _, line := range endings(m.Serial()) {
+		fmt.Println(line)
+	}
+	fmt.Printf("%d passed, %d failed, %d skipped on v2\n", b.counts.passed, b.counts.failed, b.counts.skipped)
+	switch {
+	case err != nil:
+		return err
+	case b.counts.failed > 0 || b.counts.skipped > 0 || b.counts.passed == 0:
+		return fmt.Errorf("tests failed or were skipped inside the guest:\n%s", failures(m.Serial()))
+	}
+	return nil
+}
+
+func (b *bench) suiteDisk(ctx context.Context) (string, error) {
+	stage := filepath.Join(b.dir, "suite-files")
+	var list string
+	for _, p := range packages {
+		list += p + " " + flags[p] + "\n"
+		out := filepath.Join(stage, p)
+		c := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-o", filepath.Join(out, "test"), "./"+p)
+		c.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if msg, err := c.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("compile the tests of %s: %w: %s", p, err, msg)
+		}
+		if _, err := os.Stat(filepath.Join(p, "testdata")); err == nil {
+			if err := os.CopyFS(filepath.Join(out, "testdata"), os.DirFS(filepath.Join(p, "testdata"))); err != nil {
+				return "", err
+			}
+		}
+	}
+	chroot, err := exec.LookPath("chroot")
+	if err != nil {
+		return "", err
+	}
+	tool, err := os.ReadFile(chroot)
+	err = errors.Join(err, os.MkdirAll(filepath.Join(stage, "bin"), 0o755),
+		os.WriteFile(filepath.Join(stage, "bin", "chroot"), tool, 0o755),
+		os.WriteFile(filepath.Join(stage, "list"), []byte(list), 0o644),
+		os.CopyFS(filepath.Join(stage, "docs", "spec"), os.DirFS(filepath.Join("docs", "spec"))))
+	if err != nil {
+		return "", err
+	}
+	disk := filepath.Join(b.dir, "suite")
+	if out, err := exec.CommandContext(ctx, "mksquashfs", stage, disk, "-noappend", "-quiet", "-no-progress", "-comp", "lz4").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("mksquashfs: %w: %s", err, out)
+	}
+	return disk, nil
+}
+
+var verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): `)
+
+// verdicts counts top-level tests; a package that ended otherwise than by its
+// own verdict counts as one failure.
+func verdicts(serial string) (c counts) {
+	for _, m := range verdict.FindAllStringSubmatch(serial, -1) {
+		switch m[1] {
+		case "PASS":
+			c.passed++
+		case "FAIL":
+			c.failed++
+		case "SKIP":
+			c.skipped++
+		}
+	}
+	for _, e := range endings(serial) {
+		if c.failed == 0 && !strings.Contains(e, " code 0 ") {
+			c.failed++
+		}
+	}
+	if n := len(endings(serial)); n != len(packages) {
+		c.failed += len(packages) - n
+	}
+	return c
+}
+
+func endings(serial string) (out []string) {
+	for line := range strings.Lines(serial) {
+		if strings.HasPrefix(line, "aria-test: end ") {
+			out = append(out, strings.TrimSpace(line))
+		}
+	}
+	return out
+}
+
+// failures keeps what failed tests said, with the lines before each verdict.
+func failures(serial string) string {
+	var out, recent []string
+	for line := range strings.Lines(serial) {
+		line = strings.TrimRight(line, "\r\n")
+		if strings.HasPrefix(line, "=== RUN") && !strings.Contains(line, "/") {
+			recent = nil
+		}
+		recent = append(recent, line)
+		if strings.HasPrefix(line, "--- FAIL") || strings.HasPrefix(line, "--- SKIP") {
+			out = append(out, recent[max(0, len(recent)-15):]...)
+		}
+	}
+	return strings.Join(out, "\n")
+}

@@ -1,0 +1,69 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+
+	"github.com/ariacomputecompany/firmware/boot/gpt"
+	"github.com/ariacomputecompany/firmware/boot/layout"
+)
+
+var numbers = regexp.MustCompile(`(?m)^(Free blocks|Reserved block count|Block size): +([0-9]+)$`)
+
+// Fill leaves so many bytes of the data partition to those who are not root. The
+// machine must be off, and have been switched off in good order.
+func (b *Box) Fill(ctx context.Context, leave int64) error {
+	fs, err := b.dataFS()
+	if err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, "dumpe2fs", "-h", fs).Output()
+	if err != nil {
+		return fmt.Errorf("dumpe2fs: %w", err)
+	}
+	n := map[string]int64{}
+	for _, m := range numbers.FindAllStringSubmatch(string(out), -1) {
+		n[m[1]], _ = strconv.ParseInt(m[2], 10, 64)
+	}
+	size := (n["Free blocks"]-n["Reserved block count"])*n["Block size"] - leave
+	if size <= 0 {
+		return fmt.Errorf("dumpe2fs says %v: nothing to fill", n)
+	}
+	ballast := filepath.Join(b.Dir, "ballast")
+	defer os.Remove(ballast)
+	full := make([]byte, size)
+	for i := range full {
+		full[i] = 0xa5 // debugfs leaves zeroes out
+	}
+	if err := os.WriteFile(ballast, full, 0o600); err != nil {
+		return err
+	}
+	return tool("debugfs", "-w", "-R", "write "+ballast+" ballast", fs)
+}
+
+// dataFS names the data partition's file system as e2fsprogs take it.
+func (b *Box) dataFS() (string, error) {
+	f, err := os.Open(b.Disk)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return "", err
+	}
+	table, err := gpt.Read(f, st.Size())
+	if err != nil {
+		return "", err
+	}
+	p, ok := table.Find(layout.Data)
+	if !ok {
+		return "", fmt.Errorf("%s has no %s", b.Disk, layout.Data)
+	}
+	return fmt.Sprintf("%s?offset=%d", b.Disk, p.Offset()), nil
+}
