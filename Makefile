@@ -8,8 +8,11 @@ BIN := bin
 BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
+T ?= 30s
 
-.PHONY: all help build setup setup-test demo test check bench kill cycles generate generate-check fmt clean
+SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
+
+.PHONY: all bench bench-containers build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile kill setup setup-test syscall-fuzz test walls
 
 all: build check test ## build, check, test
 
@@ -51,6 +54,30 @@ kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS time
 
 cycles: build ## N executions in a row; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
+
+hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
+	@$(SANDBOX_TEST) -test.run '^TestHostile$$'
+
+walls: $(BIN)/sandbox.test ## one wall removed at a time; a case must notice each
+	@$(SANDBOX_TEST) -test.run '^TestWalls$$'
+
+syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
+	@ARIA_FUZZ_N=$(N) $(SANDBOX_TEST) -test.run '^TestSyscallFuzz$$'
+
+faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
+	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
+
+bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the container runtimes that are installed
+	@$(SANDBOX_TEST) -test.run '^$$' -test.bench '^BenchmarkRivals$$' -test.benchtime 60x
+
+.PHONY: $(BIN)/sandbox.test
+$(BIN)/sandbox.test: setup
+	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox
+conformance: ## our schemas beside those of an outside project
+	@go run ./test/cmd/conformance
+
+fuzz: ## every fuzz target of the house, T each (T=10m)
+	@go run ./test/cmd/fuzz -t $(T)
 
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh

@@ -75,6 +75,7 @@ func (a *app) root() *cobra.Command {
 		&cobra.Group{ID: groupAuthor, Title: "Write and build:"},
 		&cobra.Group{ID: groupSign, Title: "Sign and compare:"},
 		&cobra.Group{ID: groupRun, Title: "Upload and run:"},
+		&cobra.Group{ID: groupShare, Title: "Share:"},
 		&cobra.Group{ID: groupMore, Title: "More:"},
 	)
 	root.SetHelpCommandGroupID(groupMore)
@@ -83,6 +84,7 @@ func (a *app) root() *cobra.Command {
 		a.newCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
 		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(),
+		a.publishCmd(), a.installCmd(), a.yankCmd(),
 		a.infoCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
@@ -93,6 +95,7 @@ const (
 	groupAuthor = "author"
 	groupSign   = "sign"
 	groupRun    = "run"
+	groupShare  = "share"
 	groupMore   = "more"
 )
 

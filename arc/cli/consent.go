@@ -35,7 +35,12 @@ func (a *app) consent(ctx context.Context, client *remote.Client, b *bundle.Bund
 	if err != nil {
 		return err
 	}
-	r := diff.Compare(old, diff.NewSide(b.Manifest, b.Digest))
+	return a.agree(diff.Compare(old, diff.NewSide(b.Manifest, b.Digest)), "upload", allowed)
+}
+
+// agree is nil if the new version may do no more than the old one, or if
+// somebody agrees to it. verb is what they agree to.
+func (a *app) agree(r diff.Report, verb string, allowed bool) error {
 	if len(r.Wider) == 0 {
 		return nil
 	}
@@ -43,7 +48,7 @@ func (a *app) consent(ctx context.Context, client *remote.Client, b *bundle.Bund
 		a.note("%s %s may do what %s may not:", r.New.Name, r.New.Version, r.Old.Version)
 		writePermissionList(a.err, "+", r.Wider)
 	}
-	if allowed || a.agreed() {
+	if allowed || a.agreed(verb) {
 		return nil
 	}
 	var what []string
@@ -52,15 +57,15 @@ func (a *app) consent(ctx context.Context, client *remote.Client, b *bundle.Bund
 	}
 	return fault.New(fault.Denied, "%s %s asks for more than %s, and nobody agreed: %s",
 		r.New.Name, r.New.Version, r.Old.Version, strings.Join(what, ", ")).
-		WithHint("look at it with arc diff, then upload with --allow-widening")
+		WithHint("look at it with arc diff, then %s with --allow-widening", verb)
 }
 
 // agreed asks whoever sits at the terminal; without one the answer is no.
-func (a *app) agreed() bool {
+func (a *app) agreed(verb string) bool {
 	if a.json || !isTerminal(a.in) || !isTerminal(a.err) {
 		return false
 	}
-	a.note("upload it all the same? [y/N]")
+	a.note("%s it all the same? [y/N]", verb)
 	line, _ := bufio.NewReader(a.in).ReadString('\n')
 	switch strings.ToLower(strings.TrimSpace(line)) {
 	case "y", "yes":

@@ -40,6 +40,9 @@ func (a *app) uploadCmd() *cobra.Command {
 					return stopped(c.Context(), err)
 				}
 			}
+			if err := a.sendDependencies(c.Context(), client, dirArg(args), data.opened, widen); err != nil {
+				return stopped(c.Context(), err)
+			}
 			b, held, err := client.Upload(c.Context(), data.bytes, isolated)
 			if fault.CodeOf(err) == fault.Invalid {
 				return asBuild(err) // it is the bundle that is wrong, not the command
