@@ -3,7 +3,6 @@ package scheduler
 import (
 	"cmp"
 	"slices"
-	"time"
 )
 
 // immune: a session that lost so often is chosen again only if all others on
@@ -13,18 +12,31 @@ const immune = 3
 // breakCycles refuses victims until x's new incremental request is on no cycle.
 // Only an incremental request can close one: whoever waits with a first request
 // holds nothing. So nothing else needs a look, and no timeout is a detector.
-func (s *Scheduler) breakCycles(x *session, now time.Time) {
+// The caller drains.
+func (s *Scheduler) breakCycles(x *session) {
 	for x.pending != nil {
 		cycle := s.cycle(x)
 		if cycle == nil {
 			return
 		}
-		v := slices.MinFunc(cycle, cheaper)
+		v := victim(cycle)
 		v.defeats++
 		at := slices.Index(cycle, v)
 		ring := append(slices.Clone(cycle[at:]), cycle[:at]...)
-		s.drop(v, Refused{Session: v.id, Reason: Deadlock, Cycle: s.edges(ring)}, now)
+		s.drop(v, Refused{Session: v.id, Reason: Deadlock, Cycle: s.edges(ring)})
 	}
+}
+
+// victim is the cheapest of those that wait in the queue; who waits for a nested
+// session has no request to refuse.
+func victim(cycle []*session) *session {
+	var v *session
+	for _, y := range cycle {
+		if y.pending != nil && (v == nil || cheaper(y, v) < 0) {
+			v = y
+		}
+	}
+	return v
 }
 
 // cheaper orders victims: not immune, least urgent, least work done, least
@@ -32,17 +44,27 @@ func (s *Scheduler) breakCycles(x *session, now time.Time) {
 func cheaper(a, b *session) int {
 	return cmp.Or(
 		cmp.Compare(min(a.defeats/immune, 1), min(b.defeats/immune, 1)),
-		-cmp.Compare(a.class, b.class),
+		-cmp.Compare(a.urgency, b.urgency),
 		cmp.Compare(a.cost, b.cost),
 		cmp.Compare(a.defeats, b.defeats),
 		-cmp.Compare(a.order, b.order),
 	)
 }
 
-// blockers calls f for each session that x's waiting request waits for:
-// conflicting holders, and earlier incremental waiters that conflict. It stops
-// when f returns true.
+// blockers calls f for each session that x waits for: conflicting holders,
+// earlier incremental waiters that conflict, and with no entry nested sessions.
+// It stops when f returns true.
 func (x *session) blockers(f func(*entry, *session) bool) bool {
+	if x.family != nil {
+		for _, c := range x.family.children {
+			if f(nil, c) {
+				return true
+			}
+		}
+	}
+	if x.pending == nil {
+		return false
+	}
 	for i := range x.pending.entries {
 		if e := &x.pending.entries[i]; e.blockers(func(y *session) bool { return f(e, y) }) {
 			return true
@@ -51,21 +73,29 @@ func (x *session) blockers(f func(*entry, *session) bool) bool {
 	return false
 }
 
+// blocked: x does nothing until somebody else does something.
+func (x *session) blocked() bool { return x.pending != nil || x.family.waits() }
+
 func (e *entry) blockers(f func(*session) bool) bool {
-	if own := e.q.s.on(e.n); !e.n.pool && own != nil && own.mode == e.want {
-		return false
+	if e.n.pool {
+		return e.units > e.borrowable() && (e.holders(f) || e.earlier(0, f))
 	}
-	return e.holders(f) || e.earlier(0, f)
+	return e.holders(f) || !e.covered() && e.earlier(0, f)
 }
 
-// holders calls f for the other holders that conflict.
+// holders calls f for the other holders that conflict. An ancestor's lock never
+// does; its units do, beyond what it lends.
 func (e *entry) holders(f func(*session) bool) bool {
+	x := e.q.s
+	if own := x.on(e.n); !e.n.pool && own != nil && own.mode == e.want {
+		return false
+	}
 	for g := range e.n.holders {
-		if !e.conflicts(g) {
+		if e.n.holders[g].n == 0 || !e.conflicts(g) {
 			continue
 		}
 		for h := e.n.holders[g].head; h != nil; h = h.next {
-			if h.s != e.q.s && f(h.s) {
+			if h.s != x && (e.n.pool || x.family == nil || !x.descends(h.s)) && f(h.s) {
 				return true
 			}
 		}
@@ -76,7 +106,7 @@ func (e *entry) holders(f func(*session) bool) bool {
 // conflicts: holders in list g keep e out as long as they hold.
 func (e *entry) conflicts(g int) bool {
 	if e.n.pool {
-		return g == units && e.n.used+e.units > e.n.cap
+		return g == units && e.n.used+e.units-e.borrowable() > e.n.cap
 	}
 	return g < units && !compatibleAt(g, e)
 }
@@ -91,7 +121,7 @@ func (e *entry) earlier(rank int, f func(*session) bool) bool {
 			continue
 		}
 		for w := e.n.waiting[rank][g].head; w != nil; w = w.next {
-			if rank == e.q.rank && w.q.ticket >= e.q.ticket {
+			if rank == int(e.q.rank) && !w.q.before(e.q) {
 				break
 			}
 			if f(w.q.s) {
@@ -116,9 +146,7 @@ func (s *Scheduler) cycle(x *session) []*session {
 	pools := false
 	for _, y := range order {
 		stuck[y] = true
-		for i := range y.pending.entries {
-			pools = pools || y.pending.entries[i].n.pool
-		}
+		pools = pools || y.pending != nil && y.pending.pools()
 	}
 	for again := pools; again; {
 		again = false
@@ -147,7 +175,7 @@ func (s *Scheduler) reach(x *session) (order []*session, back bool) {
 		order = append(order, y)
 		y.blockers(func(_ *entry, z *session) bool {
 			back = back || z == x
-			if z.pending != nil && z.mark != s.mark {
+			if z.mark != s.mark && z.blocked() {
 				z.mark = s.mark
 				stack = append(stack, z)
 			}
@@ -182,6 +210,12 @@ func (s *Scheduler) ring(x *session, stuck map[*session]bool) []*session {
 // couldRun: y's request could be granted once everybody outside stuck is done.
 func (y *session) couldRun(stuck map[*session]bool) bool {
 	inTheWay := func(z *session) bool { return stuck[z] && z != y }
+	if y.family != nil && slices.ContainsFunc(y.family.children, inTheWay) {
+		return false
+	}
+	if y.pending == nil {
+		return true
+	}
 	for i := range y.pending.entries {
 		e := &y.pending.entries[i]
 		if !e.n.pool {
@@ -190,7 +224,10 @@ func (y *session) couldRun(stuck map[*session]bool) bool {
 			}
 			continue
 		}
-		held := e.units
+		held := e.units - e.borrowable()
+		if held <= 0 {
+			continue
+		}
 		for h := e.n.holders[units].head; h != nil; h = h.next {
 			if h.s == y || stuck[h.s] {
 				held += h.units
@@ -210,11 +247,15 @@ func (s *Scheduler) edges(ring []*session) []Edge {
 		next := ring[(i+1)%len(ring)]
 		out[i] = Edge{Session: x.id, HeldBy: next.id}
 		x.blockers(func(e *entry, y *session) bool {
-			if y == next {
-				out[i].Token = e.token
+			if y == next && e != nil {
+				out[i].Token = e.token.String()
 			}
 			return y == next
 		})
 	}
 	return out
+}
+
+func (q *request) pools() bool {
+	return slices.ContainsFunc(q.entries, func(e entry) bool { return e.n.pool })
 }
