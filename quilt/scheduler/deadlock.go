@@ -138,55 +138,50 @@ func (e *entry) earlier(rank int, f func(*session) bool) bool {
 // (with counted pools a ring is necessary but not sufficient); then a ring
 // through what is left.
 func (s *Scheduler) cycle(x *session) []*session {
-	order, back := s.reach(x)
+	back, pools := s.reach(x)
 	if !back {
 		return nil
 	}
-	stuck := make(map[*session]bool, len(order))
-	pools := false
-	for _, y := range order {
-		stuck[y] = true
-		pools = pools || y.pending != nil && y.pending.pools()
-	}
+	stuck := s.mark
 	for again := pools; again; {
 		again = false
-		for _, y := range order {
-			if stuck[y] && y.couldRun(stuck) {
-				delete(stuck, y)
+		for _, y := range s.reached {
+			if y.stuck == stuck && y.couldRun(stuck) {
+				y.stuck = 0
 				again = true
 			}
 		}
 	}
-	if !stuck[x] {
+	if x.stuck != stuck {
 		return nil
 	}
 	return s.ring(x, stuck)
 }
 
-// reach lists the waiting sessions that x waits for, directly or not; back
-// reports whether one of them waits for x.
-func (s *Scheduler) reach(x *session) (order []*session, back bool) {
+// reach lists in s.reached the blocked sessions that x waits for, directly or
+// not, and stamps them as stuck; back reports whether one of them waits for x,
+// pools whether one waits for a pool.
+func (s *Scheduler) reach(x *session) (back, pools bool) {
 	s.mark++
-	x.mark = s.mark
-	stack := []*session{x}
-	for len(stack) > 0 {
-		y := stack[len(stack)-1]
-		stack = stack[:len(stack)-1]
-		order = append(order, y)
+	x.stuck = s.mark
+	s.reached = append(s.reached[:0], x)
+	for i := 0; i < len(s.reached); i++ {
+		y := s.reached[i]
+		pools = pools || y.pending != nil && y.pending.pools()
 		y.blockers(func(_ *entry, z *session) bool {
 			back = back || z == x
-			if z.mark != s.mark && z.blocked() {
-				z.mark = s.mark
-				stack = append(stack, z)
+			if z.stuck != s.mark && z.blocked() {
+				z.stuck = s.mark
+				s.reached = append(s.reached, z)
 			}
 			return false
 		})
 	}
-	return order, back
+	return back, pools
 }
 
-// ring walks from x within stuck until it comes back.
-func (s *Scheduler) ring(x *session, stuck map[*session]bool) []*session {
+// ring walks from x within the stuck until it comes back.
+func (s *Scheduler) ring(x *session, stuck uint64) []*session {
 	s.mark++
 	var path []*session
 	var walk func(y *session) bool
@@ -194,7 +189,7 @@ func (s *Scheduler) ring(x *session, stuck map[*session]bool) []*session {
 		y.mark = s.mark
 		path = append(path, y)
 		if y.blockers(func(_ *entry, z *session) bool {
-			return z == x || stuck[z] && z.mark != s.mark && walk(z)
+			return z == x || z.stuck == stuck && z.mark != s.mark && walk(z)
 		}) {
 			return true
 		}
@@ -207,9 +202,9 @@ func (s *Scheduler) ring(x *session, stuck map[*session]bool) []*session {
 	return path
 }
 
-// couldRun: y's request could be granted once everybody outside stuck is done.
-func (y *session) couldRun(stuck map[*session]bool) bool {
-	inTheWay := func(z *session) bool { return stuck[z] && z != y }
+// couldRun: y's request could be granted once everybody who is not stuck is done.
+func (y *session) couldRun(stuck uint64) bool {
+	inTheWay := func(z *session) bool { return z.stuck == stuck && z != y }
 	if y.family != nil && slices.ContainsFunc(y.family.children, inTheWay) {
 		return false
 	}
@@ -229,7 +224,7 @@ func (y *session) couldRun(stuck map[*session]bool) bool {
 			continue
 		}
 		for h := e.n.holders[units].head; h != nil; h = h.next {
-			if h.s == y || stuck[h.s] {
+			if h.s == y || h.s.stuck == stuck {
 				held += h.units
 			}
 		}
@@ -257,5 +252,10 @@ func (s *Scheduler) edges(ring []*session) []Edge {
 }
 
 func (q *request) pools() bool {
-	return slices.ContainsFunc(q.entries, func(e entry) bool { return e.n.pool })
+	for i := range q.entries {
+		if q.entries[i].n.pool {
+			return true
+		}
+	}
+	return false
 }

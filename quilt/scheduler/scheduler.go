@@ -86,6 +86,7 @@ type Scheduler struct {
 	mark      uint64
 	work      []*node  // touched, to be looked at
 	out       []Effect // of the call that runs
+	reached   []*session
 	spare     spares
 }
 
@@ -102,6 +103,7 @@ type session struct {
 	since   int64 // of the first grant
 	pending *request
 	mark    uint64
+	stuck   uint64 // stamp of the search that found it blocked
 	defeats int32
 	class   Class
 	urgency Class // its class, or that of the most urgent one it keeps waiting
