@@ -8,8 +8,11 @@ BIN := bin
 BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
+GRANTS ?= 10000000
+SEED ?= 1
+ROUND ?= -1
 
-.PHONY: all help build setup demo test check bench kill cycles generate generate-check fmt clean
+.PHONY: all help build setup demo test check bench kill cycles sim mutants spin bench-tokens generate generate-check fmt clean
 
 all: build check test ## build, check, test
 
@@ -47,6 +50,9 @@ kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS time
 
 cycles: build ## N executions in a row; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
+
+sim: ## GRANTS grants of the real scheduler under crashes, cancels and clock jumps, by SEED
+	@go run ./test/cmd/sim -grants $(GRANTS) -seed $(SEED) -round $(ROUND)
 
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh

@@ -88,7 +88,7 @@ func TestFamilies(t *testing.T) {
 				}
 				ids = append(ids, id)
 			}
-			if err := s.audit(); err != nil {
+			if err := s.Check(); err != nil {
 				t.Fatalf("seed %d step %d: %v", seed, i, err)
 			}
 		}

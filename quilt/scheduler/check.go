@@ -6,12 +6,12 @@ import (
 	"github.com/ariacomputecompany/firmware/token"
 )
 
-// audit looks at the whole table: no two sessions of different families hold
+// Check looks at the whole table, for tests and simulations: no two sessions of different families hold
 // what conflicts (I1), no pool is overdrawn unless it shrank (I2), the counters
 // are those of the lists, and nobody waits who could have what it asks for (I6).
-func (s *Scheduler) audit() error {
+func (s *Scheduler) Check() error {
 	for _, n := range s.nodes {
-		if err := n.audit(); err != nil {
+		if err := n.check(); err != nil {
 			return err
 		}
 	}
@@ -28,7 +28,7 @@ func (s *Scheduler) audit() error {
 	return nil
 }
 
-func (n *node) audit() error {
+func (n *node) check() error {
 	var used int64
 	for g := range n.holders {
 		count := 0
@@ -38,7 +38,7 @@ func (n *node) audit() error {
 			if h.lent < 0 || h.lent > h.units {
 				return fmt.Errorf("%s lends %d of %d units of %s", h.s.id, h.lent, h.units, n.key)
 			}
-			if err := n.auditPair(h); err != nil {
+			if err := n.checkPair(h); err != nil {
 				return err
 			}
 		}
@@ -52,9 +52,9 @@ func (n *node) audit() error {
 	return nil
 }
 
-// auditPair compares h with one holder of every other mode, and with the next
+// checkPair compares h with one holder of every other mode, and with the next
 // of its own: more would be quadratic, and the lists are by mode.
-func (n *node) auditPair(h *hold) error {
+func (n *node) checkPair(h *hold) error {
 	if n.pool {
 		return nil
 	}
