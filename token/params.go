@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
 // MaxDuration bounds wait, ttl and the window of a rate.
@@ -78,7 +80,7 @@ func (p *parser) param(ps *Params, t Token, key, value string, at int) error {
 		ok = ok && ps.Budget > 0
 	default:
 		e := p.fail(at, "unknown parameter %q", key)
-		if n := nearest(key, paramNames); n != "" {
+		if n := fault.Nearest(key, paramNames); n != "" {
 			return e.WithHint("did you mean %q?", n)
 		}
 		return e.WithHint("parameters are %s", strings.Join(paramNames, " "))

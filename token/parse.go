@@ -96,7 +96,7 @@ func (p *parser) plain() error {
 
 func schemeHint(name string) string {
 	known := slices.Sorted(maps.Keys(schemes))
-	if n := nearest(name, known); n != "" {
+	if n := fault.Nearest(name, known); n != "" {
 		return "did you mean " + strconv.Quote(n) + "?"
 	}
 	return "known schemes: " + strings.Join(known, " ") + ", or x-name"

@@ -55,38 +55,3 @@ func schemeOf(name string) (scheme, bool) {
 	}
 	return scheme{shape: tree}, true
 }
-
-// nearest is the word closest to w, or "" if none is close.
-func nearest(w string, words []string) string {
-	best, dist := "", 3
-	for _, x := range words {
-		if d := distance(strings.ToLower(w), x); d < dist || d == dist && dist < 3 && x < best {
-			best, dist = x, d
-		}
-	}
-	if dist >= len(w) && dist > 1 {
-		return ""
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
-			}
-			diag = row[j+1]
-			row[j+1] = min(cost, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
-}

@@ -169,7 +169,7 @@ func (ps parser) text1(top map[string]any, key string) (string, error) {
 func (ps parser) unknown(path, known []string) error {
 	key := path[len(path)-1]
 	e := ps.at(path, "unknown key %q", key)
-	if near := nearest(key, known); near != "" {
+	if near := fault.Nearest(key, known); near != "" {
 		return e.WithHint("did you mean %q?", near)
 	}
 	return e.WithHint("known keys: %s", strings.Join(known, ", "))

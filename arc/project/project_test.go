@@ -195,8 +195,8 @@ func TestNearest(t *testing.T) {
 	for word, want := range map[string]string{
 		"nmae": "name", "verison": "version", "desc": "", "entires": "entry", "unit": "units", "qqqq": "",
 	} {
-		if got := nearest(word, topKeys); got != want {
-			t.Errorf("nearest(%q) = %q, want %q", word, got, want)
+		if got := fault.Nearest(word, topKeys); got != want {
+			t.Errorf("fault.Nearest(%q) = %q, want %q", word, got, want)
 		}
 	}
 }

@@ -145,31 +145,9 @@ func (l *loop) candidates(name string) string {
 	if len(all) == 0 {
 		return "this agent has no tools; answer without"
 	}
-	slices.SortStableFunc(all, func(a, b string) int { return distance(name, a) - distance(name, b) })
+	slices.SortStableFunc(all, func(a, b string) int { return fault.Distance(name, a) - fault.Distance(name, b) })
 	if len(all) > 8 {
 		all = all[:8]
 	}
 	return "there is: " + strings.Join(all, ", ")
-}
-
-// distance is Levenshtein's over bytes, without regard to case.
-func distance(a, b string) int {
-	a, b = strings.ToLower(a), strings.ToLower(b)
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diag := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diag
-			if a[i] != b[j] {
-				cost++
-			}
-			diag = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

@@ -133,6 +133,9 @@ func (c *Config) check() error {
 	if c.Socket == "" {
 		c.Socket = filepath.Join(c.Data, "run", "quilt.sock")
 	}
+	if c.Socket, err = filepath.Abs(c.Socket); err != nil {
+		return fault.Wrap(err, fault.Invalid, "socket %s", c.Socket)
+	}
 	switch {
 	case len(c.Socket) > 107:
 		return fault.New(fault.Invalid, "the socket path %s has more than 107 bytes, which Linux refuses", c.Socket).

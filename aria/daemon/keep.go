@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"syscall"
@@ -101,6 +102,10 @@ func environment() []string {
 	var env []string
 	for _, name := range []string{"PATH", "HOME", "LANG", "TZ", "ARIA_BUN", "GOTRACEBACK"} {
 		if v, ok := os.LookupEnv(name); ok {
+			// The children start in /, so the caller's folder is put in front here.
+			if abs, err := filepath.Abs(v); name == "ARIA_BUN" && v != "" && err == nil {
+				v = abs
+			}
 			env = append(env, name+"="+v)
 		}
 	}

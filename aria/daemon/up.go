@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/idle"
 )
 
 // user and group that ariad gets. No account is needed; quiltd trusts this id.
@@ -56,7 +57,12 @@ func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 	}
 	quiltArgs := []string{"--data", cfg.Data, "--socket", cfg.Socket}
 	if cfg.Bun != "" {
-		quiltArgs = append(quiltArgs, "--bun", cfg.Bun)
+		// The children start in /, so what the caller wrote must not depend on it.
+		bun, err := filepath.Abs(cfg.Bun)
+		if err != nil {
+			return fmt.Errorf("path of bun: %w", err)
+		}
+		quiltArgs = append(quiltArgs, "--bun", bun)
 	}
 	return supervise(cfg, stdout, log,
 		child{name: "quiltd", path: quiltd, args: quiltArgs, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}},
@@ -92,7 +98,7 @@ func supervise(cfg Config, stdout io.Writer, log *slog.Logger, children ...child
 	}
 	if ready(ctx, cfg.Listen) {
 		up.Store(true)
-		debug.FreeOSMemory() // nothing is left to do but to wait
+		idle.Release() // nothing is left to do but to wait
 		fmt.Fprintf(stdout, "aria ready  http://%s  credential %s\n", cfg.Listen, cfg.credential())
 	}
 	<-ctx.Done()

@@ -90,7 +90,11 @@ func (c *Client) Start(ctx context.Context, p Plan) (*Container, error) {
 	k := &Container{ID: p.Spec.ID, client: c, gone: make(chan struct{}),
 		Stdout: ours[0], Stderr: ours[1], Control: ours[2]}
 	r, err := c.ask(ctx, message{Op: "start", Spec: &p.Spec, Plan: p.Digest()}, k, theirs...)
-	if err == nil && (r.m.Op != "started" || len(r.fds) != 1) {
+	if err == nil && r.m.short {
+		// It runs, but we have no descriptor for it.
+		_ = c.link.send(message{Op: "kill", N: k.n})
+		err = fault.New(fault.Exhausted, "no descriptors for container %s", p.Spec.ID).WithHint("raise quiltd's limit of open files")
+	} else if err == nil && (r.m.Op != "started" || len(r.fds) != 1) {
 		closeAll(r.fds)
 		err = fault.New(fault.Internal, "the launcher answered start with %q", r.m.Op)
 	}
@@ -207,12 +211,15 @@ type Container struct {
 
 // Exit is how a container ended and what it used.
 type Exit struct {
-	Code       int           `json:"code"`             // exit code, or 128 + Signal
-	Signal     int           `json:"signal,omitempty"` // 0: it exited by itself
-	OOM        bool          `json:"oom,omitempty"`    // the memory limit killed something in it
-	PidsHit    bool          `json:"pidsHit,omitempty"`
-	CPU        time.Duration `json:"cpu"`
-	PeakMemory int64         `json:"peakMemory"` // bytes
+	Code    int           `json:"code"`             // exit code, or 128 + Signal
+	Signal  int           `json:"signal,omitempty"` // 0: it exited by itself
+	OOM     bool          `json:"oom,omitempty"`    // the memory limit killed something in it
+	PidsHit bool          `json:"pidsHit,omitempty"`
+	CPU     time.Duration `json:"cpu"`
+	// PeakMemory is bytes of its own: heap, stacks, /tmp, socket buffers. Bun's
+	// 33 MiB of program lie on the image that all containers share, and count
+	// for none of them.
+	PeakMemory int64 `json:"peakMemory"`
 	// Leftover says what could not be removed; empty in all but a broken kernel.
 	Leftover string `json:"leftover,omitempty"`
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -165,6 +166,10 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	if err != nil {
 		_ = l.slots.discard(sl)
 		l.idle.Done()
+		if shortage(err) {
+			return nil, fault.Wrap(err, fault.Exhausted, "container %s could not be started: the host is short of descriptors or memory", spec.ID).
+				WithHint("try again when others have ended; raise the limit of open files if it happens often")
+		}
 		return nil, fault.Wrap(err, fault.Unavailable, "container %s could not be started", spec.ID).
 			WithHint("the host ran out of something or lacks a feature; the cause is in quiltd's log")
 	}
@@ -177,6 +182,19 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	l.live[n] = r
 	l.started++
 	return r, nil
+}
+
+var errNoFiles = fault.New(fault.Exhausted, "the container launcher has no descriptor left").
+	WithHint("try again when others have ended; raise the limit of open files if it happens often")
+
+// shortage is what passes by itself once other containers have ended.
+func shortage(err error) bool {
+	for _, e := range []unix.Errno{unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EAGAIN, unix.ENOSPC} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
 }
 
 // enlist refuses new containers once the launcher is closing.

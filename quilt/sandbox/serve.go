@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/idle"
 )
 
 // RunLauncher is the main of the root side: it prepares the image and the
@@ -57,6 +58,7 @@ func RunLauncher(cfg LauncherConfig) error {
 	theirs.Close()
 	defer forwardSignals(cmd.Process)()
 	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage)
+	idle.Release() // most launchers wait for most of their life
 	err = l.serve(conn)
 	conn.close()
 	if err != nil {
@@ -154,6 +156,8 @@ func (l *launcher) serve(conn *link) error {
 			return err
 		}
 		switch {
+		case m.Op == "start" && m.short:
+			err = conn.send(message{Op: "failed", N: m.N, Fault: toWire(errNoFiles)})
 		case m.Op == "start" && m.Spec != nil:
 			go l.serveStart(conn, m, fds)
 			continue

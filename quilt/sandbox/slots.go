@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,7 +63,7 @@ func (s *slotPool) fill() {
 	// A container that starts now matters more than one that may come.
 	_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 5)
 	for {
-		sl := s.prepare()
+		sl := s.patient()
 		select {
 		case s.ready <- sl:
 		case <-s.stop:
@@ -70,6 +71,24 @@ func (s *slotPool) fill() {
 			return
 		}
 	}
+}
+
+// patient tries for two seconds while the host is short of something, because
+// containers that end give it back; whoever waits for a slot waits with it.
+func (s *slotPool) patient() *slot {
+	for range 40 {
+		sl := s.prepare()
+		if !shortage(sl.failure) {
+			return sl
+		}
+		_ = s.discard(sl)
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-s.stop:
+			return s.prepare()
+		}
+	}
+	return s.prepare()
 }
 
 func (s *slotPool) prepare() *slot {

@@ -27,6 +27,10 @@ type message struct {
 	Exit  *Exit      `json:"exit,omitempty"`
 	Stats *Stats     `json:"stats,omitempty"`
 	Fault *wireFault `json:"fault,omitempty"`
+
+	// short says that descriptors came with the packet and this process had no
+	// room for them.
+	short bool
 }
 
 type wireFault struct {
@@ -99,7 +103,7 @@ func (l *link) recv() (message, []int, error) {
 		return message{}, nil, err
 	}
 	fds, err := rights(l.ctrl[:oobn])
-	if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+	if err == nil && flags&unix.MSG_TRUNC != 0 {
 		err = errors.New("launcher socket: packet too long")
 	}
 	if err == nil && n == 0 {
@@ -113,6 +117,9 @@ func (l *link) recv() (message, []int, error) {
 		closeAll(fds)
 		return message{}, nil, err
 	}
+	// The kernel drops descriptors that would go beyond RLIMIT_NOFILE, and says
+	// only this. One container too many must not end the service of all others.
+	m.short = flags&unix.MSG_CTRUNC != 0
 	return m, fds, nil
 }
 
