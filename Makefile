@@ -54,6 +54,9 @@ cycles: build ## N executions in a row; nothing may leak
 sim: ## GRANTS grants of the real scheduler under crashes, cancels and clock jumps, by SEED
 	@go run ./test/cmd/sim -grants $(GRANTS) -seed $(SEED) -round $(ROUND)
 
+mutants: ## plant faults in scheduler, broker and store; the tests must see every one
+	@go run ./test/cmd/mutants
+
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh
 

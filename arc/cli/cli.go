@@ -80,7 +80,7 @@ func (a *app) root() *cobra.Command {
 	root.SetCompletionCommandGroupID(groupMore)
 	root.AddCommand(
 		a.newCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
-		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(),
+		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(),
 		a.infoCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())

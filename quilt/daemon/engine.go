@@ -40,8 +40,13 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	defer data.Close()
+	audit, err := engine.OpenAudit(filepath.Join(cfg.Data, "quilt"), log)
+	if err != nil {
+		return err
+	}
+	defer audit.Close()
 	eng := engine.New(engine.Config{
-		Machine: machine{launcher}, Store: data, Epoch: data.Epoch(),
+		Machine: machine{launcher}, Store: data, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {

@@ -76,7 +76,7 @@ func (m *Meter) Take(at time.Time, n int64, keys ...string) (ok bool, wait time.
 		if n > r.burst {
 			return false, -1
 		}
-		ahead := max(r.full, now) + float64(n)*r.each - now
+		ahead := max(r.full-now, 0) + float64(n)*r.each
 		if over := ahead - float64(r.burst)*r.each; over > 0 {
 			wait = max(wait, time.Duration(over)+1)
 		}
