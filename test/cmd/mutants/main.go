@@ -29,6 +29,11 @@ func main() {
 		os.Exit(1)
 	}
 	defer os.RemoveAll(dir)
+	if out, err := exec.Command("go", "test", "-count=1", "./"+sched, "./"+filepath.Dir(broker), "./"+filepath.Dir(store)).CombinedOutput(); err != nil {
+		fmt.Printf("the tests fail with no fault planted:\n%s\nmutants: 0 of %d caught\n", out, len(table))
+		os.RemoveAll(dir)
+		os.Exit(1)
+	}
 	caught, all := 0, 0
 	for _, m := range table {
 		if !strings.Contains(m.name, *only) {
