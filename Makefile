@@ -57,6 +57,9 @@ sim: ## GRANTS grants of the real scheduler under crashes, cancels and clock jum
 mutants: ## plant faults in scheduler, broker and store; the tests must see every one
 	@go run ./test/cmd/mutants
 
+bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbolt
+	@go run ./test/cmd/bench-tokens
+
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh
 

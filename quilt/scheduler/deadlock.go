@@ -113,14 +113,15 @@ func (e *entry) conflicts(g int) bool {
 
 // earlier calls f for those of a rank that wait here before e and conflict.
 func (e *entry) earlier(rank int, f func(*session) bool) bool {
-	if e.n.queues == nil {
+	here := e.n.queues[rank]
+	if here == nil || here.count == 0 {
 		return false
 	}
-	for g := range e.n.waiting[rank] {
+	for g := range here.waiting {
 		if e.n.pool != (g == units) || g < units && bothWaysAt(g, e) {
 			continue
 		}
-		for w := e.n.waiting[rank][g].head; w != nil; w = w.next {
+		for w := here.waiting[g].head; w != nil; w = w.next {
 			if rank == int(e.q.rank) && !w.q.before(e.q) {
 				break
 			}
@@ -133,21 +134,21 @@ func (e *entry) earlier(rank int, f func(*session) bool) bool {
 }
 
 // cycle is a deadlocked ring of sessions through x, each waiting for the next,
-// or nil. First the blocked sessions that x can reach; if they lead back to x,
-// those that could run were all others done are taken away again and again
-// (with counted pools a ring is necessary but not sufficient); then a ring
+// or nil. First the blocked sessions that x can reach; a ring without pools is
+// one. Else those that could run were all others done are taken away again and
+// again (with counted pools a ring is necessary but not sufficient); then a ring
 // through what is left.
 func (s *Scheduler) cycle(x *session) []*session {
-	back, pools := s.reach(x)
-	if !back {
-		return nil
+	ring := s.reach(x)
+	if ring == nil || !slices.ContainsFunc(ring, (*session).pools) {
+		return ring
 	}
 	stuck := s.mark
-	for again := pools; again; {
+	for again := true; again; {
 		again = false
-		for _, y := range s.reached {
-			if y.stuck == stuck && y.couldRun(stuck) {
-				y.stuck = 0
+		for _, r := range s.reached {
+			if r.stuck == stuck && r.couldRun(stuck) {
+				r.stuck = 0
 				again = true
 			}
 		}
@@ -158,26 +159,47 @@ func (s *Scheduler) cycle(x *session) []*session {
 	return s.ring(x, stuck)
 }
 
+// reached is a session that a search came to, and the place in the list of the
+// one that waits for it.
+type reached struct {
+	*session
+	from int
+}
+
 // reach lists in s.reached the blocked sessions that x waits for, directly or
-// not, and stamps them as stuck; back reports whether one of them waits for x,
-// pools whether one waits for a pool.
-func (s *Scheduler) reach(x *session) (back, pools bool) {
+// not, the nearest first, and stamps them as stuck. It returns a shortest ring
+// that leads back to x, or nil; a ring without pools ends the search.
+func (s *Scheduler) reach(x *session) (ring []*session) {
 	s.mark++
 	x.stuck = s.mark
-	s.reached = append(s.reached[:0], x)
+	s.reached = append(s.reached[:0], reached{x, 0})
 	for i := 0; i < len(s.reached); i++ {
-		y := s.reached[i]
-		pools = pools || y.pending != nil && y.pending.pools()
-		y.blockers(func(_ *entry, z *session) bool {
-			back = back || z == x
+		if s.reached[i].blockers(func(_ *entry, z *session) bool {
+			if z == x && ring == nil {
+				ring = s.path(i)
+				return !slices.ContainsFunc(ring, (*session).pools)
+			}
 			if z.stuck != s.mark && z.blocked() {
 				z.stuck = s.mark
-				s.reached = append(s.reached, z)
+				s.reached = append(s.reached, reached{z, i})
 			}
 			return false
-		})
+		}) {
+			break
+		}
 	}
-	return back, pools
+	return ring
+}
+
+// path is how the search came from its start to the i-th it reached.
+func (s *Scheduler) path(i int) []*session {
+	var out []*session
+	for ; i > 0; i = s.reached[i].from {
+		out = append(out, s.reached[i].session)
+	}
+	out = append(out, s.reached[0].session)
+	slices.Reverse(out)
+	return out
 }
 
 // ring walks from x within the stuck until it comes back.
@@ -251,9 +273,13 @@ func (s *Scheduler) edges(ring []*session) []Edge {
 	return out
 }
 
-func (q *request) pools() bool {
-	for i := range q.entries {
-		if q.entries[i].n.pool {
+// pools: x waits for units of a pool, perhaps beside locks.
+func (x *session) pools() bool {
+	if x.pending == nil {
+		return false
+	}
+	for i := range x.pending.entries {
+		if x.pending.entries[i].n.pool {
 			return true
 		}
 	}

@@ -123,8 +123,12 @@ func (q *request) explain(position int) Wait {
 func (e *entry) place() int {
 	n := 1
 	for r := 0; r <= int(e.q.rank); r++ {
-		for g := range e.n.waiting[r] {
-			for w := e.n.waiting[r][g].head; w != nil && (r < int(e.q.rank) || w.q.before(e.q)); w = w.next {
+		here := e.n.queues[r]
+		if here == nil {
+			continue
+		}
+		for g := range here.waiting {
+			for w := here.waiting[g].head; w != nil && (r < int(e.q.rank) || w.q.before(e.q)); w = w.next {
 				n++
 			}
 		}

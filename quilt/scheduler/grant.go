@@ -78,15 +78,16 @@ func (e *entry) borrowable() (n int64) {
 
 // behind: somebody waits here in queue g whose turn comes before e's.
 func (e *entry) behind(g int) bool {
-	if e.n.queues == nil {
-		return false
-	}
 	for r := range int(e.q.rank) {
-		if e.n.waiting[r][g].head != nil {
+		if here := e.n.queues[r]; here != nil && here.waiting[g].head != nil {
 			return true
 		}
 	}
-	head := e.n.waiting[e.q.rank][g].head
+	here := e.n.queues[e.q.rank]
+	if here == nil {
+		return false
+	}
+	head := here.waiting[g].head
 	return head != nil && head.q != e.q && head.q.before(e.q)
 }
 
@@ -181,7 +182,7 @@ func (q *request) park(i int) {
 	e := &q.entries[i]
 	q.parks++
 	q.at = int16(i)
-	e.n.parked[q.rank][e.index()].push(mark{q: q, parks: q.parks})
+	e.n.queues[q.rank].parked[e.index()].push(mark{q: q, parks: q.parks})
 }
 
 // leaveQueue takes q out of all queues; who stood behind it is looked at again.
@@ -204,7 +205,7 @@ func (s *Scheduler) unqueue(q *request) {
 }
 
 func (s *Scheduler) touch(n *node) {
-	if !n.dirty && n.queues != nil {
+	if !n.dirty && n.queues != [ranks]*queue{} {
 		n.dirty = true
 		s.work = append(s.work, n)
 	}
@@ -233,7 +234,7 @@ func (s *Scheduler) wakeIncremental(n *node, now int64) {
 		if q == nil {
 			break
 		}
-		n.parked[0][g].pop()
+		n.queues[0].parked[g].pop()
 		if i := s.try(q); i < 0 {
 			s.settle(q, now)
 		} else if q.entries[i].n != n {
@@ -271,7 +272,7 @@ func (s *Scheduler) wake(n *node, rank int, now int64) {
 			blocked[g] = true
 			continue
 		}
-		n.parked[rank][g].pop()
+		n.queues[rank].parked[g].pop()
 		if i < 0 {
 			s.settle(q, now)
 		} else {
@@ -282,11 +283,15 @@ func (s *Scheduler) wake(n *node, rank int, now int64) {
 
 // first is the earliest request parked at n whose mode is not skipped.
 func (n *node) first(rank int, skip *[token.Modes + 1]bool) (best *request, g int) {
-	for i := range n.parked[rank] {
+	here := n.queues[rank]
+	if here == nil {
+		return nil, 0
+	}
+	for i := range here.parked {
 		if skip != nil && skip[i] {
 			continue
 		}
-		if q := n.parked[rank][i].top(); q != nil && (best == nil || q.before(best)) {
+		if q := here.parked[i].top(); q != nil && (best == nil || q.before(best)) {
 			best, g = q, i
 		}
 	}

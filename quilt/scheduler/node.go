@@ -22,19 +22,19 @@ type node struct {
 	at      int32  // its entry for this node
 	pool    bool
 	dirty   bool
-	*queues // nil until somebody waits here
+	queues  [ranks]*queue // nil until somebody of the rank waits here
 }
 
-// queues of a node.
-type queues struct {
-	// waiting are the requests that have a claim here, by rank and mode, each
-	// in the order of turns: whether an earlier incompatible one waits is a look
-	// at the heads.
-	waiting [ranks][token.Modes + 1]entryList
-	count   [ranks]int
+// queue of one rank at a node.
+type queue struct {
+	// waiting are the requests that have a claim here, by mode, each list in the
+	// order of turns: whether an earlier incompatible one waits is a look at the
+	// heads.
+	waiting [token.Modes + 1]entryList
+	count   int
 	// parked are those of them whose first failing claim is this one: only they
 	// can become grantable by what happens here.
-	parked [ranks][token.Modes + 1]waitHeap
+	parked [token.Modes + 1]waitHeap
 }
 
 // hold is one session on one node.
@@ -149,11 +149,13 @@ type entryList struct{ head, tail *entry }
 // enter puts e where its turn is. New requests belong at the end, aged ones
 // near the head of the next rank, so it looks from both sides.
 func (e *entry) enter() {
-	if e.n.queues == nil {
-		e.n.queues = &queues{}
+	here := e.n.queues[e.q.rank]
+	if here == nil {
+		here = &queue{}
+		e.n.queues[e.q.rank] = here
 	}
-	e.n.count[e.q.rank]++
-	l := &e.n.waiting[e.q.rank][e.index()]
+	here.count++
+	l := &here.waiting[e.index()]
 	after, next := l.tail, l.head
 	for after != nil && e.q.before(after.q) {
 		if !next.q.before(e.q) {
@@ -176,7 +178,9 @@ func (e *entry) enter() {
 }
 
 func (e *entry) leave() {
-	l := &e.n.waiting[e.q.rank][e.index()]
+	here := e.n.queues[e.q.rank]
+	here.count--
+	l := &here.waiting[e.index()]
 	if e.prev != nil {
 		e.prev.next = e.next
 	} else {
@@ -188,7 +192,6 @@ func (e *entry) leave() {
 		l.tail = e.prev
 	}
 	e.prev, e.next = nil, nil
-	e.n.count[e.q.rank]--
 }
 
 // position of a request that was just put at the end of its rank; it can stand
@@ -196,7 +199,9 @@ func (e *entry) leave() {
 func (e *entry) position() int {
 	n := 0
 	for r := 0; r <= int(e.q.rank); r++ {
-		n += e.n.count[r]
+		if here := e.n.queues[r]; here != nil {
+			n += here.count
+		}
 	}
 	return n
 }

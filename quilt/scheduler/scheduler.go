@@ -86,7 +86,7 @@ type Scheduler struct {
 	mark      uint64
 	work      []*node  // touched, to be looked at
 	out       []Effect // of the call that runs
-	reached   []*session
+	reached   []reached
 	spare     spares
 }
 
