@@ -60,6 +60,10 @@ mutants: ## plant faults in scheduler, broker and store; the tests must see ever
 bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbolt
 	@go run ./test/cmd/bench-tokens
 
+spin: ## the two Spin models and the variants that must fail (Debian packages spin, gcc)
+	@command -v spin >/dev/null || { apt-get update -qq && apt-get install -y -qq spin gcc >/dev/null; }
+	@go run ./test/cmd/spin
+
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh
 
