@@ -13,6 +13,11 @@ SEED ?= 1
 ROUND ?= -1
 
 .PHONY: all help build setup demo test check bench kill cycles sim mutants spin bench-tokens generate generate-check fmt clean
+T ?= 30s
+
+SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
+
+.PHONY: all bench bench-containers build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile kill setup setup-test syscall-fuzz test walls
 
 all: build check test ## build, check, test
 
@@ -27,6 +32,10 @@ $(BUN): tools/package-lock.json
 	@mkdir -p $(BIN) && install -m 0755 tools/node_modules/@oven/bun-linux-x64/bin/bun $(BUN)
 
 # The TypeScript compiler is part of arc. It is compiled once, then cached.
+setup-test: ## what only the tests need: Debian's minisign (apt)
+	@command -v minisign >/dev/null || { echo "setup-test: installing minisign (apt, a few seconds)"; \
+		apt-get install -y -qq minisign >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq minisign >/dev/null; }; }
+
 build: setup ## build arc, ariad and quiltd into bin/
 	@mkdir -p $(BIN)
 	@echo "build: compiling (the first time takes about five minutes on two cores: TypeScript's compiler is in arc)"
@@ -35,7 +44,7 @@ build: setup ## build arc, ariad and quiltd into bin/
 demo: build ## build, start the pair, run examples/orders, stop everything
 	@go run ./test/cmd/demo -bin $(BIN)
 
-test: build ## every test; as root none is skipped
+test: build setup-test ## every test; as root none is skipped
 	@ARIA_TEST_ROOT=1 ARIA_BIN=$(CURDIR)/$(BIN) ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/suite -bun $(CURDIR)/$(BUN)
 
 check: ## formatting, vet
@@ -63,6 +72,29 @@ bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbo
 spin: ## the two Spin models and the variants that must fail (Debian packages spin, gcc)
 	@command -v spin >/dev/null || { apt-get update -qq && apt-get install -y -qq spin gcc >/dev/null; }
 	@go run ./test/cmd/spin
+hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
+	@$(SANDBOX_TEST) -test.run '^TestHostile$$'
+
+walls: $(BIN)/sandbox.test ## one wall removed at a time; a case must notice each
+	@$(SANDBOX_TEST) -test.run '^TestWalls$$'
+
+syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
+	@ARIA_FUZZ_N=$(N) $(SANDBOX_TEST) -test.run '^TestSyscallFuzz$$'
+
+faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
+	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
+
+bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the container runtimes that are installed
+	@$(SANDBOX_TEST) -test.run '^$$' -test.bench '^BenchmarkRivals$$' -test.benchtime 60x
+
+.PHONY: $(BIN)/sandbox.test
+$(BIN)/sandbox.test: setup
+	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox
+conformance: ## our schemas beside those of an outside project
+	@go run ./test/cmd/conformance
+
+fuzz: ## every fuzz target of the house, T each (T=10m)
+	@go run ./test/cmd/fuzz -t $(T)
 
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh

@@ -1,5 +1,5 @@
 // Package bundle reads and writes .aria files: a ZIP in one fixed form whose
-// first entry, manifest.json, lists the sha256 of all others. The form is
+// first entry, manifest.json, lists the sha256 of all others but the signatures. The form is
 // specified in docs/spec/bundle.md. Reading trusts nothing: whatever is not in
 // that form is refused with the reason. The package runs no code and knows no
 // network.
@@ -12,6 +12,7 @@ import (
 	"slices"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/sign"
 )
 
 // Limits of one bundle.
@@ -36,6 +37,9 @@ const ManifestName = "manifest.json"
 type Bundle struct {
 	Manifest *Manifest
 	Digest   Digest
+	// Signatures by key id. They are well-formed and about this digest, name and
+	// version; whether they are sound only their keys can tell.
+	Signatures []sign.Envelope
 
 	data     []byte
 	manifest []byte
@@ -59,6 +63,9 @@ func Open(data []byte) (*Bundle, error) {
 		return nil, err
 	}
 	b := &Bundle{Manifest: m, Digest: digest(raw), data: data, manifest: raw, entries: map[string]entry{}}
+	if list, err = b.takeSignatures(list); err != nil {
+		return nil, err
+	}
 	for _, e := range list[1:] {
 		b.entries[e.name] = e
 	}
@@ -77,7 +84,7 @@ func Open(data []byte) (*Bundle, error) {
 // must not change it.
 func (b *Bundle) ManifestJSON() []byte { return b.manifest }
 
-// Files lists the paths of all files but the manifest, sorted.
+// Files lists the paths of all files but the manifest and signatures, sorted.
 func (b *Bundle) Files() []string { return slices.Sorted(maps.Keys(b.entries)) }
 
 // File unpacks one file and checks its size and sha256 against the manifest.

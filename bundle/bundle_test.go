@@ -187,6 +187,7 @@ func TestPackAnyOrder(t *testing.T) {
 // FuzzOpen: whatever opens is whole, and packs to what it was but for the
 // compression.
 func FuzzOpen(f *testing.F) {
+	f.Add(signedSeed(f))
 	data := packed(f)
 	f.Add(data)
 	f.Add(data[:len(data)/2])

@@ -51,6 +51,16 @@ func parseManifest(raw []byte) (*Manifest, error) {
 	return &m, nil
 }
 
+// ParseManifest reads a manifest.json that came without its bundle, by the rules
+// of Open, and gives the digest it has. Its files were not seen.
+func ParseManifest(raw []byte) (*Manifest, Digest, error) {
+	m, err := parseManifest(raw)
+	if err != nil {
+		return nil, "", err
+	}
+	return m, digest(raw), nil
+}
+
 // differ is the first index at which a and b differ, -1 if they do not.
 func differ(a, b []byte) int {
 	n := min(len(a), len(b))

@@ -58,6 +58,9 @@ func checkListed(path string, f File) error {
 	if err := checkPath(path); err != nil {
 		return err
 	}
+	if strings.HasPrefix(path, signatureFolder) {
+		return refuse("the manifest lists %q: signatures stand outside the digest", path)
+	}
 	if raw, err := hex.DecodeString(f.Sha256); err != nil || len(raw) != 32 || f.Sha256 != strings.ToLower(f.Sha256) {
 		return refuse("%q has a bad sha256 in the manifest", path)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/sign"
 )
 
 // hostile are bundles that must be refused, each with the reason.
@@ -65,7 +66,16 @@ var hostile = []struct {
 	{"folder", "folder", withFile("code/sub/")},
 	{"no name", "no name", withFile("")},
 	{"long name", "longer than 255", withFile("code/" + strings.Repeat("a", 300))},
-	{"signatures", "format version 1", withFile("signatures/a.json")},
+	{"signature without key id", "not named after a key", withFile("signatures/a.json")},
+	{"signature in a folder", "not named after a key", withFile("signatures/x/0000000000000001.dsse.json")},
+	{"signature that is none", "not a signature envelope", withFile("signatures/0000000000000001.dsse.json")},
+	{"signature by another key", "is by key", withSignature(func(e *sealing) { e.path = "signatures/00000000000000FF.dsse.json" })},
+	{"signature for another digest", "is for acme/orders 1.2.3 sha256:0000", withSignature(func(e *sealing) { e.st.Digest = "sha256:" + strings.Repeat("0", 64) })},
+	{"signature for another name", "is for acme/other", withSignature(func(e *sealing) { e.st.Name = "acme/other" })},
+	{"signature for another version", "is for acme/orders 9.9.9", withSignature(func(e *sealing) { e.st.Version = "9.9.9" })},
+	{"signature in the manifest", "outside the digest", change(func(m *Manifest) {
+		m.Files["signatures/0000000000000001.dsse.json"] = File{Sha256: sum(nil)}
+	})},
 	{"unknown root", "outside", withFile("node_modules/a.js")},
 	{"case twins", "only in case", withFile("code/ORDERS.js")},
 	{"file and folder", "file and the folder", withFile("code/orders.js/a.js")},
@@ -143,7 +153,7 @@ func TestHostile(t *testing.T) {
 
 // TestPackRefuses: the writer holds itself to the rules for names and content.
 func TestPackRefuses(t *testing.T) {
-	for _, name := range []string{"code/../x", ManifestName, "code/Orders.js", "signatures/x", "x.js"} {
+	for _, name := range []string{"code/../x", ManifestName, "code/Orders.js", "signatures/x", "signatures/0000000000000001.dsse.json", "x.js"} {
 		m, files := sample()
 		files[name] = []byte("x")
 		if _, _, err := Pack(m, files); fault.CodeOf(err) != fault.Invalid {
@@ -309,6 +319,34 @@ func change(f func(*Manifest)) func() ([]byte, error) {
 			return nil, err
 		}
 		return writeZip(names, files)
+	}
+}
+
+// sealing is a signature on its way into a bundle.
+type sealing struct {
+	st   sign.Statement
+	path string
+}
+
+// withSignature adds a sound signature that f has made wrong.
+func withSignature(f func(*sealing)) func() ([]byte, error) {
+	return func() ([]byte, error) {
+		m, files, names, err := good()
+		if err != nil {
+			return nil, err
+		}
+		key, err := sign.NewKey()
+		if err != nil {
+			return nil, err
+		}
+		s := sealing{sign.Statement{Name: m.Name, Version: m.Version, Digest: string(digest(files[ManifestName]))}, signaturePath(key.Public.ID)}
+		f(&s)
+		env, err := key.Seal(s.st)
+		files[s.path] = env.Bytes()
+		if err != nil {
+			return nil, err
+		}
+		return writeZip(slices.Insert(names, slices.Index(names, "source/orders.ts"), s.path), files)
 	}
 }
 

@@ -58,6 +58,9 @@ func checkContent(files map[string][]byte) error {
 		if err := checkPath(path); err != nil {
 			return err
 		}
+		if strings.HasPrefix(path, signatureFolder) {
+			return refuse("%q: a bundle is signed when it has been packed", path)
+		}
 		if err := seen.add(path); err != nil {
 			return err
 		}

@@ -48,8 +48,9 @@ func checkRoot(name string) *fault.Error {
 	if name == ManifestName || name == sbomName {
 		return nil
 	}
-	if strings.HasPrefix(name, "signatures/") {
-		return refuse("%q: signatures are not part of format version 1", name)
+	if strings.HasPrefix(name, signatureFolder) {
+		_, err := signatureID(name)
+		return err
 	}
 	for _, r := range roots {
 		if strings.HasPrefix(name, r) {

@@ -102,16 +102,21 @@ func writeZip(names []string, files map[string][]byte) ([]byte, error) {
 		return nil, err
 	}
 	for _, name := range names {
-		body := files[name]
-		method, packed, err := deflate(w, body)
+		e, packed, err := pack(w, name, files[name])
 		if err != nil {
 			return nil, err
 		}
-		e := entry{name: name, method: method, crc: crc32.ChecksumIEEE(body), packed: int64(len(packed)), size: int64(len(body)), offset: int64(len(out))}
+		e.offset = int64(len(out))
 		out = append(e.local(out), packed...)
 		list = append(list, e)
 	}
 	return append(out, directory(list)...), nil
+}
+
+// pack makes an entry, whose offset is not known yet, and its bytes.
+func pack(w *flate.Writer, name string, body []byte) (entry, []byte, error) {
+	method, packed, err := deflate(w, body)
+	return entry{name: name, method: method, crc: crc32.ChecksumIEEE(body), packed: int64(len(packed)), size: int64(len(body))}, packed, err
 }
 
 // deflate chooses the smaller form.
@@ -132,10 +137,15 @@ func deflate(w *flate.Writer, body []byte) (uint16, []byte, error) {
 
 func tooDense(packed, size int64) bool { return size > freeRatio && size > maxRatio*packed }
 
+// body is the entry as it stands in the ZIP.
+func (e entry) body(zip []byte) []byte {
+	start := e.offset + localSize + int64(len(e.name))
+	return zip[start : start+e.packed]
+}
+
 // unpack gives the bytes of one entry, exactly as many as its header says.
 func (e entry) unpack(zip []byte) ([]byte, error) {
-	start := e.offset + localSize + int64(len(e.name))
-	packed := zip[start : start+e.packed]
+	packed := e.body(zip)
 	body := packed
 	if e.method == methodDeflate {
 		in := bytes.NewReader(packed)

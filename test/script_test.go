@@ -79,6 +79,7 @@ func params(dir string) testscript.Params {
 			"exits": cmdExits,
 			"field": cmdField,
 			"flip":  cmdFlip,
+			"needs": cmdNeeds,
 		},
 	}
 }
@@ -128,4 +129,15 @@ func cmdFlip(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	data[at] ^= 0xff
 	ts.Check(os.WriteFile(path, data, 0o644))
+}
+
+// cmdNeeds fails the script where a program is missing and ARIA_TEST_ROOT=1
+// forbids gaps; elsewhere the script goes on and skips itself: needs minisign.
+func cmdNeeds(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: needs PROGRAM")
+	}
+	if _, err := exec.LookPath(args[0]); err != nil && os.Getenv("ARIA_TEST_ROOT") == "1" {
+		ts.Fatalf("%s is not there (ARIA_TEST_ROOT=1 is set): make setup-test", args[0])
+	}
 }

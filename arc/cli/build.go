@@ -25,7 +25,8 @@ type buildResult struct {
 	Version     string              `json:"version"`
 	Path        string              `json:"path,omitempty"`
 	Digest      bundle.Digest       `json:"digest,omitempty"`
-	Size        int                 `json:"size,omitempty"` // bytes
+	KeyID       string              `json:"keyid,omitempty"` // of who signed it
+	Size        int                 `json:"size,omitempty"`  // bytes
 	Units       []unitSummary       `json:"units"`
 	Permissions *bundle.Permissions `json:"permissions,omitempty"`
 	Messages    []diag.Message      `json:"messages"`
@@ -40,7 +41,8 @@ type unitSummary struct {
 }
 
 func (a *app) buildCmd() *cobra.Command {
-	var out string
+	var out, key string
+	var password bool
 	c := &cobra.Command{
 		Use:     "build [DIR]",
 		Short:   "Type-check a project and pack it into a bundle",
@@ -53,15 +55,21 @@ func (a *app) buildCmd() *cobra.Command {
 				return err
 			}
 			path := first(out, b.defaultPath())
-			if err := writeAtomic(path, b.result.Bundle); err != nil {
+			b.summary.Path = path
+			if key != "" {
+				err = a.signBuilt(b, key, password)
+			} else if err = writeAtomic(path, b.result.Bundle); err == nil {
+				a.noteBuilt(b)
+			}
+			if err != nil {
 				return err
 			}
-			b.summary.Path = path
-			a.noteBuilt(b)
 			return a.result(b.summary, func(w io.Writer) { fmt.Fprintln(w, path) })
 		},
 	}
 	c.Flags().StringVarP(&out, "out", "o", "", "where to write the bundle (default DIR/dist/NAME-VERSION.aria)")
+	c.Flags().StringVar(&key, "sign", "", "sign it with this key: a name, or the path of a secret key file")
+	c.Flags().BoolVar(&password, "password", false, "the key is under a password; read it from stdin")
 	return c
 }
 

@@ -73,14 +73,18 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.credentialFile, "credential-file", "", "file that holds the credential (ARIA_CREDENTIAL_FILE)")
 	root.AddGroup(
 		&cobra.Group{ID: groupAuthor, Title: "Write and build:"},
+		&cobra.Group{ID: groupSign, Title: "Sign and compare:"},
 		&cobra.Group{ID: groupRun, Title: "Upload and run:"},
+		&cobra.Group{ID: groupShare, Title: "Share:"},
 		&cobra.Group{ID: groupMore, Title: "More:"},
 	)
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
 	root.AddCommand(
 		a.newCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
+		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
 		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(),
+		a.publishCmd(), a.installCmd(), a.yankCmd(),
 		a.infoCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
@@ -89,7 +93,9 @@ func (a *app) root() *cobra.Command {
 
 const (
 	groupAuthor = "author"
+	groupSign   = "sign"
 	groupRun    = "run"
+	groupShare  = "share"
 	groupMore   = "more"
 )
 

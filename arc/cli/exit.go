@@ -30,12 +30,12 @@ type exitEntry struct {
 
 var exitTable = []exitEntry{
 	{exitOK, "ok", "it worked", nil},
-	{exitFailed, "failed", "the task failed, was cancelled or ran out of a limit", []fault.Code{
+	{exitFailed, "failed", "the task failed, was cancelled or ran out of a limit; arc diff: the new version may do more or breaks callers", []fault.Code{
 		fault.Failed, fault.Cancelled, fault.Exhausted, fault.Interrupted, fault.Internal}},
 	{exitUsage, "usage", "the command or what it was given is wrong: flag, input, unknown unit, run or bundle", []fault.Code{
 		fault.Invalid, fault.NotFound, fault.Unimplemented}},
 	{exitBuild, "build", "the project, its source or a bundle is wrong", nil},
-	{exitDenied, "denied", "no credential, a wrong one, or one that may not do this", []fault.Code{
+	{exitDenied, "denied", "no credential, a wrong one, or one that may not do this; a bundle that nobody trusted has signed; consent that nobody gave", []fault.Code{
 		fault.Unauthenticated, fault.Denied}},
 	{exitUnavailable, "unavailable", "nothing answers, or a part is not up; trying again later can work", []fault.Code{
 		fault.Unavailable}},

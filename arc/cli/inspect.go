@@ -14,6 +14,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/trust"
 )
 
 type inspectResult struct {
@@ -21,6 +22,8 @@ type inspectResult struct {
 	Digest   bundle.Digest    `json:"digest"`
 	Size     int              `json:"size"` // bytes
 	Manifest *bundle.Manifest `json:"manifest"`
+	// Signatures are judged by the trust file, as by arc verify.
+	Signatures []trust.Signature `json:"signatures"`
 }
 
 // maxBundle is a little above what any reader of bundles takes.
@@ -38,8 +41,14 @@ func (a *app) inspectCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.result(inspectResult{args[0], b.Digest, len(data), b.Manifest}, func(w io.Writer) {
+			t, known, err := a.trusted("", nil)
+			if err != nil {
+				return err
+			}
+			v := t.Judge(b, known...)
+			return a.result(inspectResult{args[0], b.Digest, len(data), b.Manifest, v.Signatures}, func(w io.Writer) {
 				writeManifest(w, b.Manifest, b.Digest, len(data))
+				writeSignatures(w, v)
 			})
 		},
 	}

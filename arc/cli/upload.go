@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ariacomputecompany/firmware/arc/remote"
+	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
@@ -18,7 +19,7 @@ type uploadResult struct {
 }
 
 func (a *app) uploadCmd() *cobra.Command {
-	var isolated bool
+	var isolated, widen bool
 	c := &cobra.Command{
 		Use:     "upload [FILE | DIR]",
 		Short:   "Hand a bundle to ariad, building it first if it is a project",
@@ -34,7 +35,15 @@ func (a *app) uploadCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			b, held, err := client.Upload(c.Context(), data, isolated)
+			if !isolated {
+				if err := a.consent(c.Context(), client, data.opened, widen); err != nil {
+					return stopped(c.Context(), err)
+				}
+			}
+			if err := a.sendDependencies(c.Context(), client, dirArg(args), data.opened, widen); err != nil {
+				return stopped(c.Context(), err)
+			}
+			b, held, err := client.Upload(c.Context(), data.bytes, isolated)
 			if fault.CodeOf(err) == fault.Invalid {
 				return asBuild(err) // it is the bundle that is wrong, not the command
 			}
@@ -46,20 +55,28 @@ func (a *app) uploadCmd() *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&isolated, "isolated", false, "keep the units out of the registry; run them by digest only")
+	c.Flags().BoolVar(&widen, "allow-widening", false, "agree to a version that may do more than the registered one")
 	return c
 }
 
+// readyBundle is a bundle on its way out.
+type readyBundle struct {
+	bytes  []byte
+	opened *bundle.Bundle
+}
+
 // bundleBytes reads a verified bundle from a file, or builds the project in a folder.
-func (a *app) bundleBytes(ctx context.Context, at string) ([]byte, error) {
+func (a *app) bundleBytes(ctx context.Context, at string) (readyBundle, error) {
 	if info, err := os.Stat(at); err == nil && info.IsDir() {
 		b, err := a.build(ctx, at)
 		if err != nil {
-			return nil, err
+			return readyBundle{}, err
 		}
-		return b.result.Bundle, nil
+		opened, err := bundle.Open(b.result.Bundle)
+		return readyBundle{b.result.Bundle, opened}, err
 	}
-	data, _, err := openBundle(at)
-	return data, err
+	data, opened, err := openBundle(at)
+	return readyBundle{data, opened}, err
 }
 
 func (a *app) noteUploaded(b remote.Bundle, held bool) {

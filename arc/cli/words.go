@@ -32,10 +32,29 @@ the same bytes, always.`
 in the source that ask for it, and its files. Everything is verified on the way.`
 	wordsUploadLong = `Uploads a bundle, or builds the project in DIR (default: here) and uploads that.
 Its units join the registry; with --isolated they can only be reached through the
-bundle's digest. Prints the digest on stdout.`
+bundle's digest. The installed bundles that it refers to go before it. Prints the
+digest on stdout.`
+	wordsPublishLong = `Publishes a bundle, or builds the project in DIR (default: here) and publishes
+that, to any OCI registry; an ariad is one on its own port. The tag is the
+version. A tag that holds something else is never overwritten; the same again
+changes nothing, and adds signatures that are new. Prints PLACE@DIGEST on stdout.
+
+Credentials come from docker's configuration ("docker login"); the ariad that arc
+is pointed to with --server gets its own credential.`
+	wordsInstallLong = `Installs bundles into the project here, for its agents, teams and pipelines to
+refer to ("acme/search@^1#web"): the newest version in each range, and what that
+refers to. Without a name it brings in exactly what aria.lock pins.
+
+A bundle is kept only if it is what its digests say, a key that the trust file
+trusts for its namespace has signed it, its author has not taken it back, and its
+tag leads where aria.lock says. An upgrade that may do more than the version
+before needs a yes.`
+	wordsYankLong = `Takes a published version back: "arc install" passes it over or, asked for it by
+name, refuses it with the reason. It stays where it is; nothing is deleted.`
 	wordsRunLong = `Runs one unit and follows it: events on stderr, the result as JSON on stdout.
 
-UNIT is "unit", "bundle#unit", "bundle@version#unit" or "sha256:…#unit".
+UNIT is "unit", "bundle#unit", "bundle@version#unit", "bundle@^1#unit" or
+"sha256:…#unit".
 The input is one JSON object with the unit's parameters: as text, as @file, or
 "-" for stdin; without --input it is {}.
 

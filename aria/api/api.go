@@ -1,7 +1,8 @@
 // Package api is the public port: the four services of proto/aria/v1 as gRPC,
 // gRPC-Web and HTTP+JSON, a run's events over WebSocket and server-sent events,
-// reflection and health. It checks the caller, turns messages into calls of the
-// rooms behind it and errors into replies; it decides nothing else.
+// reflection and health, and the OCI registry that it is handed. It checks the
+// caller, turns messages into calls of the rooms behind it and errors into
+// replies; it decides nothing else.
 //
 // Deny by default: without the credential only /healthz, /readyz and
 // grpc.health.v1 answer.
@@ -37,6 +38,8 @@ type Deps struct {
 	Version string
 	Started time.Time
 	Log     *slog.Logger
+	// OCI serves the bundles as an OCI registry under /v2/; nil: it does not.
+	OCI http.Handler
 }
 
 type server struct {
@@ -71,6 +74,9 @@ func New(stop context.Context, d Deps) http.Handler {
 	mux.Handle(grpcreflect.NewHandlerV1(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.HandleFunc("GET /v1/runs/{id}/events", s.events)
+	if d.OCI != nil {
+		mux.Handle(ociPrefix, d.OCI)
+	}
 
 	open := http.NewServeMux()
 	s.health(open, opts...)

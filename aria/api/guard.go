@@ -33,9 +33,15 @@ func (s *server) guard(next http.Handler) http.Handler {
 // header.
 const protocolPrefix = "bearer."
 
+// ociPrefix is where the bundles are served as an OCI registry.
+const ociPrefix = "/v2/"
+
 func bearer(r *http.Request) string {
 	if scheme, value, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "bearer") {
 		return strings.TrimSpace(value)
+	}
+	if _, password, ok := r.BasicAuth(); ok && strings.HasPrefix(r.URL.Path, ociPrefix) {
+		return password // what clients of OCI registries send; any name will do
 	}
 	if p := offered(r); p != "" {
 		return strings.TrimPrefix(p, protocolPrefix)

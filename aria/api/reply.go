@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"connectrpc.com/connect"
 
@@ -84,16 +85,26 @@ func (s *server) reply(what string, err error) *connect.Error {
 
 // refuse answers a request that no handler has seen, in the caller's protocol.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	if s.refusal.IsSupported(r) {
+	oci := strings.HasPrefix(r.URL.Path, ociPrefix)
+	if !oci && s.refusal.IsSupported(r) {
 		_ = s.refusal.Write(w, r, s.reply(r.URL.Path, err))
 		return
 	}
 	e := s.face(r.URL.Path, err)
 	if e.Code == string(fault.Unauthenticated) {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="aria"`)
+		challenge := `Bearer realm="aria"`
+		if oci {
+			challenge = `Basic realm="aria"` // a bearer challenge would send clients to a token server
+		}
+		w.Header().Set("WWW-Authenticate", challenge)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(codes[fault.Code(e.Code)].http)
+	if oci {
+		one := map[string]any{"code": strings.ToUpper(e.Code), "message": e.Message, "detail": map[string]string{"fault": e.Code, "hint": e.Hint}}
+		_ = json.NewEncoder(w).Encode(map[string]any{"errors": []any{one}})
+		return
+	}
 	_ = json.NewEncoder(w).Encode(map[string]string{"code": e.Code, "message": e.Message, "hint": e.Hint, "run": e.Run})
 }
 

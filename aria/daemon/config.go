@@ -34,8 +34,22 @@ type Config struct {
 	Agents int `toml:"agents"`
 	// Grace is how long runs may go on after SIGTERM.
 	Grace duration `toml:"grace"`
+	// Trust says which bundles are taken in.
+	Trust trustConfig `toml:"trust"`
 	// Models are the providers that agents may name before the colon.
 	Models llm.Catalog `toml:"models"`
+
+	file string // absolute; the one that --config named, or ""
+}
+
+// trustConfig: by default ariad takes in what whoever holds the credential
+// uploads, signed or not.
+type trustConfig struct {
+	// Require refuses uploads that the trust file does not let pass.
+	Require bool `toml:"require"`
+	// File is the trust file, as "arc trust" writes it; empty: DATA/trust.toml.
+	// It is read anew at every upload.
+	File string `toml:"file"`
 }
 
 // defaults of everything.
@@ -96,6 +110,13 @@ func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) 
 // read takes in the file; only one that was named must be there.
 func (c *Config) read(file, data string) error {
 	named := file != ""
+	if named {
+		abs, err := filepath.Abs(file)
+		if err != nil {
+			return fault.Wrap(err, fault.Invalid, "configuration %s", file)
+		}
+		c.file = abs
+	}
 	if !named {
 		if data == "" {
 			data = c.Data
@@ -133,10 +154,15 @@ func (c *Config) check() error {
 	if c.Socket == "" {
 		c.Socket = filepath.Join(c.Data, "run", "quilt.sock")
 	}
+	if c.Trust.File == "" {
+		c.Trust.File = filepath.Join(c.Data, "trust.toml")
+	}
 	if c.Socket, err = filepath.Abs(c.Socket); err != nil {
 		return fault.Wrap(err, fault.Invalid, "socket %s", c.Socket)
 	}
 	switch {
+	case !filepath.IsAbs(c.Trust.File):
+		return fault.New(fault.Invalid, "trust.file %q is not an absolute path", c.Trust.File).WithHint("write it from / on")
 	case len(c.Socket) > 107:
 		return fault.New(fault.Invalid, "the socket path %s has more than 107 bytes, which Linux refuses", c.Socket).
 			WithHint("choose a shorter data folder")

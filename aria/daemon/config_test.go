@@ -52,6 +52,8 @@ func TestParseRefuses(t *testing.T) {
 		{"broken TOML has its line", []string{"--config", write("a = 1\nb = = 2\n")}, "c.toml:2:"},
 		{"a named file that is not there", []string{"--config", "/nonexistent.toml"}, "cannot be read"},
 		{"a path that no socket can have", []string{"--data", "/" + strings.Repeat("x", 110)}, "107 bytes"},
+		{"a trust file somewhere", []string{"--config", write("[trust]\nfile = \"trust.toml\"\n")}, "not an absolute path"},
+		{"trust mistyped", []string{"--config", write("[trust]\nrequired = true\n")}, `unknown setting "trust.required"`},
 		{"nothing at once", []string{"--config", write("tools = 0\n")}, "at least 1"},
 	} {
 		_, _, err := parse(c.args, io.Discard)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/aria/api"
 	"github.com/ariacomputecompany/firmware/aria/execution"
+	"github.com/ariacomputecompany/firmware/aria/oci"
 	"github.com/ariacomputecompany/firmware/aria/registry"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/aria/tokenapi"
@@ -82,6 +83,11 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	if err != nil {
 		return nil, nil, err
 	}
+	if cfg.Trust.Require {
+		if err := reg.RequireTrust(cfg.Trust.File); err != nil {
+			return nil, nil, err
+		}
+	}
 	run := execution.New(reg, quilt, log)
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:  run,
@@ -90,8 +96,12 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	if err != nil {
 		return nil, nil, err
 	}
+	shelf, err := oci.New(reg, db, filepath.Join(cfg.own(), "incoming"), log)
+	if err != nil {
+		return nil, nil, err
+	}
 	return api.New(streams, api.Deps{
-		Registry: reg, Tasks: tasks, Credential: bearer, Version: Version, Started: time.Now(), Log: log,
+		Registry: reg, OCI: shelf, Tasks: tasks, Credential: bearer, Version: Version, Started: time.Now(), Log: log,
 		Quilt: func(ctx context.Context) (string, error) {
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err

@@ -64,9 +64,13 @@ func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 		}
 		quiltArgs = append(quiltArgs, "--bun", bun)
 	}
+	ariadArgs := []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket}
+	if cfg.file != "" { // what it says of models and trust is for the child
+		ariadArgs = append(ariadArgs, "--config", cfg.file)
+	}
 	return supervise(cfg, stdout, log,
 		child{name: "quiltd", path: quiltd, args: quiltArgs, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}},
-		child{name: "ariad", path: self, args: []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket},
+		child{name: "ariad", path: self, args: ariadArgs,
 			attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true,
 				Credential: &syscall.Credential{Uid: user, Gid: user, Groups: []uint32{}}},
 			sealed: true})

@@ -47,6 +47,8 @@ type Registry struct {
 	dir string
 	log *slog.Logger
 
+	trustFile string // "": every sound bundle is taken in
+
 	adding sync.Mutex // one Add at a time: check, write, index
 
 	mu     sync.RWMutex
@@ -100,7 +102,7 @@ func (r *Registry) load() error {
 // Add takes in one .aria file. The same bytes again answer with held = true and
 // change nothing, but for an isolated bundle that is now to be registered.
 // Errors: Invalid (not a sound bundle, or it asks for what this build does not
-// serve), Conflict (name@version is registered with other bytes), Exhausted.
+// serve), Denied (not signed as the trust file requires), Conflict (name@version is registered with other bytes), Exhausted.
 func (r *Registry) Add(ctx context.Context, data []byte, mode Mode) (b Bundle, held bool, err error) {
 	if mode == "" {
 		mode = Register
@@ -109,17 +111,19 @@ func (r *Registry) Add(ctx context.Context, data []byte, mode Mode) (b Bundle, h
 		return Bundle{}, false, fault.New(fault.Invalid, "unknown intake mode %q", mode).
 			WithHint(`use "register" or "isolated"`)
 	}
-	opened, err := bundle.Open(data)
+	opened, err := r.check(data)
 	if err != nil {
-		return Bundle{}, false, err
-	}
-	if err := admit(opened.Manifest); err != nil {
 		return Bundle{}, false, err
 	}
 	r.adding.Lock()
 	defer r.adding.Unlock()
 
 	old := r.find(opened.Digest)
+	if old != nil {
+		if old, err = r.countersign(ctx, old, opened, data); err != nil {
+			return Bundle{}, false, disk(err, "the signatures of %s@%s could not be stored", opened.Manifest.Name, opened.Manifest.Version)
+		}
+	}
 	if old != nil && (old.Mode == mode || old.Mode == Register) {
 		return *old, true, nil
 	}
@@ -131,7 +135,7 @@ func (r *Registry) Add(ctx context.Context, data []byte, mode Mode) (b Bundle, h
 	nb := &Bundle{Digest: opened.Digest, Name: opened.Manifest.Name, Version: opened.Manifest.Version,
 		Mode: mode, Size: int64(len(data)), Uploaded: time.Now(), Manifest: opened.Manifest}
 	if old != nil {
-		nb.Uploaded = old.Uploaded
+		nb.Uploaded, nb.Size = old.Uploaded, old.Size
 	} else if err := write(r.path(nb.Digest), data); err != nil {
 		return Bundle{}, false, disk(err, "bundle %s@%s could not be stored", nb.Name, nb.Version)
 	}
@@ -143,6 +147,18 @@ func (r *Registry) Add(ctx context.Context, data []byte, mode Mode) (b Bundle, h
 	r.mu.Unlock()
 	r.log.Info("bundle taken in", "bundle", nb.Digest, "name", nb.Name, "version", nb.Version, "mode", nb.Mode)
 	return *nb, old != nil, nil
+}
+
+// check opens a bundle that nobody vouched for yet.
+func (r *Registry) check(data []byte) (*bundle.Bundle, error) {
+	b, err := bundle.Open(data)
+	if err != nil {
+		return nil, err
+	}
+	if err := admit(b.Manifest); err != nil {
+		return nil, err
+	}
+	return b, r.trusted(b)
 }
 
 func (r *Registry) index(ctx context.Context, b *Bundle, opened *bundle.Bundle) error {

@@ -28,9 +28,10 @@ func (b *Bundle) unit(u *bundle.Unit) Unit {
 }
 
 // Resolve finds a unit by reference: `unit`, `bundle#unit`,
-// `bundle@version#unit` or `sha256:…#unit`. A name without a version means the
-// latest registered one; an isolated bundle answers to its digest only. Errors:
-// Invalid (malformed or ambiguous), NotFound.
+// `bundle@version#unit`, `bundle@range#unit` or `sha256:…#unit`. A name without
+// a version means the latest registered one, a range (^1) the latest in it; an
+// isolated bundle answers to its digest only. Errors: Invalid (malformed or
+// ambiguous), NotFound.
 func (r *Registry) Resolve(ref string) (Unit, error) {
 	if ref == "" {
 		return Unit{}, fault.New(fault.Invalid, "no unit was named").WithHint("see arc ls units")
@@ -41,7 +42,7 @@ func (r *Registry) Resolve(ref string) (Unit, error) {
 		return r.byName(ref)
 	case from == "" || name == "":
 		return Unit{}, fault.New(fault.Invalid, "%q is not a unit reference", ref).
-			WithHint("write unit, bundle#unit, bundle@version#unit or sha256:…#unit")
+			WithHint("write unit, bundle#unit, bundle@version#unit, bundle@^1#unit or sha256:…#unit")
 	case strings.HasPrefix(from, "sha256:"):
 		b, err := r.Get(bundle.Digest(from))
 		if err != nil {
@@ -109,7 +110,12 @@ func (r *Registry) byName(name string) (Unit, error) {
 		WithHint("say which: %s", strings.Join(refs, ", "))
 }
 
-func (r *Registry) registered(name, version string) (*Bundle, error) {
+// registered finds the newest registered bundle of a name that is in a range.
+func (r *Registry) registered(name, rng string) (*Bundle, error) {
+	want, err := bundle.ParseRange(rng)
+	if err != nil {
+		return nil, err
+	}
 	var versions, names []string
 	var best *Bundle
 	for _, b := range r.all() {
@@ -121,15 +127,16 @@ func (r *Registry) registered(name, version string) (*Bundle, error) {
 			continue
 		}
 		versions = append(versions, b.Version)
-		if version == b.Version || version == "" && (best == nil || compareVersions(b.Version, best.Version) > 0) {
-			best = b
+		// Without a range a prerelease will do, if it is the newest there is.
+		if rng == "" || want.Fits(b.Version) {
+			best = b // all is sorted: the newest comes last
 		}
 	}
 	if best != nil {
 		return best, nil
 	}
 	if len(versions) > 0 {
-		return nil, fault.New(fault.NotFound, "bundle %s has no version %q", name, version).
+		return nil, fault.New(fault.NotFound, "bundle %s has no version %q", name, rng).
 			WithHint("registered are %s", strings.Join(versions, ", "))
 	}
 	slices.Sort(names)
@@ -141,7 +148,7 @@ func (r *Registry) registered(name, version string) (*Bundle, error) {
 func (r *Registry) latest() []*Bundle {
 	newest := map[string]*Bundle{}
 	for _, b := range r.all() {
-		if old := newest[b.Name]; b.Mode == Register && (old == nil || compareVersions(b.Version, old.Version) > 0) {
+		if old := newest[b.Name]; b.Mode == Register && (old == nil || bundle.CompareVersions(b.Version, old.Version) > 0) {
 			newest[b.Name] = b
 		}
 	}
@@ -162,7 +169,7 @@ func (r *Registry) all() []*Bundle {
 	}
 	r.mu.RUnlock()
 	slices.SortFunc(out, func(a, b *Bundle) int {
-		return cmp.Or(cmp.Compare(a.Name, b.Name), compareVersions(a.Version, b.Version), cmp.Compare(a.Digest, b.Digest))
+		return cmp.Or(cmp.Compare(a.Name, b.Name), bundle.CompareVersions(a.Version, b.Version), cmp.Compare(a.Digest, b.Digest))
 	})
 	return out
 }

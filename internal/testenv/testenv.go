@@ -5,6 +5,7 @@ package testenv
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 )
@@ -48,5 +49,20 @@ func Bun(t testing.TB) string {
 		}
 	}
 	t.Fatal("no Bun to test with: run make setup, or set ARIA_BUN")
+	return ""
+}
+
+// Program is the path of another program that t needs. Where it is missing, t
+// is skipped and says which command installs it; with ARIA_TEST_ROOT=1 it fails.
+func Program(t testing.TB, name, install string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return path
+	}
+	if os.Getenv("ARIA_TEST_ROOT") == "1" {
+		t.Fatalf("this test needs %s: %s (ARIA_TEST_ROOT=1 is set)", name, install)
+	}
+	t.Skipf("needs %s: %s", name, install)
 	return ""
 }

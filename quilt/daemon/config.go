@@ -36,6 +36,11 @@ type Config struct {
 	SocketGID int `toml:"socket_gid"`
 	// MaxExecutions is how many may be live, waiting ones included.
 	MaxExecutions int `toml:"max_executions"`
+	// Parked is how many containers may wait, booted and empty, to be claimed by
+	// the next executions: 4 MiB of memory each. 0: every start is cold.
+	Parked int `toml:"parked"`
+	// ParkedQuiet is how long they wait without any execution.
+	ParkedQuiet duration `toml:"parked_quiet"`
 	// Startup is how long a container may take until its harness is up.
 	Startup duration `toml:"startup"`
 	// Grace is how long live executions may go on when quiltd stops.
@@ -45,7 +50,7 @@ type Config struct {
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
-		MaxExecutions: 256, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
+		MaxExecutions: 256, ParkedQuiet: duration(30 * time.Second), Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
 	}
 }
 
@@ -71,6 +76,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	fs.StringVar(&data, "data", "", "data `folder`")
 	fs.StringVar(&socket, "socket", "", "`path` of the API's socket")
 	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
+	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions (default 0)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
 	if err := fs.Parse(args); err != nil {
 		return cfg, false, err
@@ -87,6 +93,12 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 		if *o.from != "" {
 			*o.to = *o.from
 		}
+	}
+	if *parked >= 0 {
+		cfg.Parked = *parked
+	}
+	if cfg.Parked < 0 || cfg.Parked > 1024 {
+		return cfg, false, fault.New(fault.Invalid, "parked is %d; it may be 0 to 1024", cfg.Parked).WithHint("each takes about 4 MiB of memory")
 	}
 	return cfg.resolved(), print, nil
 }

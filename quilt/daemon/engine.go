@@ -45,8 +45,14 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	defer audit.Close()
+	var host engine.Machine = machine{launcher}
+	if cfg.Parked > 0 {
+		pool := engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
+		defer pool.Close()
+		host = pool
+	}
 	eng := engine.New(engine.Config{
-		Machine: machine{launcher}, Store: data, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Store: data, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {

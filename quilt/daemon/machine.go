@@ -22,9 +22,7 @@ func (m machine) Isolation() string { return m.client.Hello().Isolation }
 func (m machine) Image() string     { return m.client.Hello().ImageDigest }
 
 func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, error) {
-	plan, err := sandbox.NewPlan(sandbox.Spec{
-		ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes,
-	}, m.client.Hello())
+	plan, err := sandbox.NewPlan(spec(s), m.client.Hello())
 	if err != nil {
 		return nil, err
 	}
@@ -33,7 +31,14 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 		return nil, err
 	}
 	return &engine.Container{
-		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Kill: c.Kill,
+		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill,
+		Claim: func(ctx context.Context, s engine.Spec) error {
+			plan, err := sandbox.NewPlan(spec(s), m.client.Hello())
+			if err != nil {
+				return err
+			}
+			return c.Claim(ctx, plan)
+		},
 		Wait: func(ctx context.Context) (engine.Exit, error) {
 			exit, err := c.Wait(ctx)
 			c.Pidfd.Close()
@@ -44,6 +49,13 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 		},
 	}, nil
 }
+
+func spec(s engine.Spec) sandbox.Spec {
+	return sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes}
+}
+
+// fitsParked: what is fixed before exec cannot be changed by a claim.
+func fitsParked(s engine.Spec) bool { return s.TmpBytes == 0 || s.TmpBytes == sandbox.DefaultTmpBytes }
 
 func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, bun string) (api.Facts, error) {
 	stats, err := launcher.Stats(ctx)

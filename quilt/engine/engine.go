@@ -41,8 +41,12 @@ type Spec struct {
 type Container struct {
 	Control        io.ReadWriteCloser
 	Stdout, Stderr io.ReadCloser
+	Start          string // how it came to be: "cold" or "pooled"
 	Kill           func() error
-	Wait           func(ctx context.Context) (Exit, error)
+	// Claim binds the limits of s to a container that was started for nobody. It
+	// works once. An error leaves the container to be killed.
+	Claim func(ctx context.Context, s Spec) error
+	Wait  func(ctx context.Context) (Exit, error)
 }
 
 // Exit is how the container's process ended and what it used.

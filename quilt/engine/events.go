@@ -28,7 +28,7 @@ type Queued struct {
 
 // Started says that the harness is up.
 type Started struct {
-	Start     string        // "cold"
+	Start     string        // "cold" or "pooled"
 	Took      time.Duration // from grant to ready
 	Waited    time.Duration // for the lease
 	Lease     string

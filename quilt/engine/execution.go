@@ -127,7 +127,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Ready: func() {
 			late.Stop()
-			x.started(lease, granted)
+			x.started(c, lease, granted)
 		},
 		Last: func() { lingers.Reset(exitGrace) },
 	})
@@ -142,9 +142,9 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	return out, exit, err
 }
 
-func (x *execution) started(lease Lease, granted time.Time) {
+func (x *execution) started(c *Container, lease Lease, granted time.Time) {
 	x.emit(Event{Time: time.Now(), Started: &Started{
-		Start: "cold", Took: time.Since(granted), Waited: granted.Sub(x.began), Lease: lease.ID, Fence: lease.Fence,
+		Start: c.Start, Took: time.Since(granted), Waited: granted.Sub(x.began), Lease: lease.ID, Fence: lease.Fence,
 		Isolation: x.engine.Isolation(), Image: x.engine.Image(),
 	}})
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -87,7 +88,7 @@ func (c *Client) Start(ctx context.Context, p Plan) (*Container, error) {
 			WithHint("raise quiltd's limit of open files")
 	}
 	defer closeAll(theirs)
-	k := &Container{ID: p.Spec.ID, client: c, gone: make(chan struct{}),
+	k := &Container{ID: p.Spec.ID, client: c, spec: p.Spec, gone: make(chan struct{}),
 		Stdout: ours[0], Stderr: ours[1], Control: ours[2]}
 	r, err := c.ask(ctx, message{Op: "start", Spec: &p.Spec, Plan: p.Digest()}, k, theirs...)
 	if err == nil && r.m.short {
@@ -203,10 +204,12 @@ type Container struct {
 	Stderr  *os.File
 	Pidfd   *os.File
 
-	client *Client
-	n      uint64
-	gone   chan struct{}
-	exit   Exit // set before gone is closed
+	client  *Client
+	n       uint64
+	spec    Spec // with its defaults
+	claimed atomic.Bool
+	gone    chan struct{}
+	exit    Exit // set before gone is closed
 }
 
 // Exit is how a container ended and what it used.

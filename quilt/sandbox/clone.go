@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -49,6 +50,8 @@ type program struct {
 	ops  []op
 	keep []any
 
+	pidfd int32 // written by the kernel in the parent
+
 	// Written by the child, which shares this memory until it execs.
 	at    int
 	errno uintptr
@@ -58,10 +61,12 @@ type program struct {
 // reached exec or is dead. The calling goroutine must be locked to a thread
 // that lives as long as the launcher: parent-death signals follow the thread.
 func (p *program) run(flags uint64, cgroupFD int) (pid, pidfd int, err error) {
-	var fd int32 = -1
+	// In p, which is on the heap: a stack may move between here and the clone, and
+	// the kernel would write to where it was.
+	p.pidfd = -1
 	args := &cloneArgs{
 		flags:      flags | unix.CLONE_VFORK | unix.CLONE_VM | unix.CLONE_PIDFD,
-		pidfd:      uint64(uintptr(unsafe.Pointer(&fd))),
+		pidfd:      uint64(uintptr(unsafe.Pointer(&p.pidfd))),
 		exitSignal: uint64(unix.SIGCHLD),
 	}
 	if cgroupFD >= 0 {
@@ -74,6 +79,7 @@ func (p *program) run(flags uint64, cgroupFD int) (pid, pidfd int, err error) {
 	if e != 0 {
 		return 0, -1, fmt.Errorf("clone: %w", syscall.Errno(e))
 	}
+	fd := p.pidfd
 	last := len(p.ops) - 1
 	if p.errno == 0 && p.at == last {
 		return int(r), int(fd), nil
@@ -137,21 +143,34 @@ func reap(pidfd int) {
 // sleeper is a child in new namespaces that does nothing until it is killed.
 // It has a copy of our memory and never touches it.
 func sleeper(flags uint64) (pid, pidfd int, err error) {
-	var fd int32 = -1
+	bed := newBed()
 	args := &cloneArgs{
 		flags:      flags | unix.CLONE_PIDFD,
-		pidfd:      uint64(uintptr(unsafe.Pointer(&fd))),
+		pidfd:      uint64(uintptr(unsafe.Pointer(&bed.pidfd))),
 		exitSignal: uint64(unix.SIGCHLD),
 	}
-	nap := &unix.Timespec{Nsec: 100e6}
-	r, e := cloneSleeper(args, uintptr(os.Getpid()), uintptr(unsafe.Pointer(nap)))
-	runtime.KeepAlive(nap)
+	r, e := cloneSleeper(args, uintptr(os.Getpid()), uintptr(unsafe.Pointer(&bed.nap)))
 	afterFork()
+	runtime.KeepAlive(bed)
 	if e != 0 {
 		return 0, -1, fmt.Errorf("clone: %w", syscall.Errno(e))
 	}
-	return int(r), int(fd), nil
+	if bed.pidfd < 0 {
+		return 0, -1, errors.New("clone: no pidfd")
+	}
+	return int(r), int(bed.pidfd), nil
 }
+
+// bed is what a sleeper and the kernel reach by address.
+type bed struct {
+	pidfd int32
+	nap   unix.Timespec
+}
+
+// newBed is not inlined, so that its result is on the heap and never moves.
+//
+//go:noinline
+func newBed() *bed { return &bed{pidfd: -1, nap: unix.Timespec{Nsec: 100e6}} }
 
 //go:noinline
 //go:norace
@@ -172,6 +191,7 @@ func cloneSleeper(args *cloneArgs, parent, nap uintptr) (pid, errno uintptr) {
 		if r != parent {
 			syscall.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
 		}
-		syscall.RawSyscall6(unix.SYS_PPOLL, 0, 0, nap, 0, 0, 0)
+		// Not ppoll: it writes the time that is left, none, back into nap.
+		syscall.RawSyscall(unix.SYS_NANOSLEEP, nap, 0, 0)
 	}
 }

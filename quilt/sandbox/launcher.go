@@ -63,6 +63,9 @@ type running struct {
 	pid   int
 	pidfd *os.File
 	slot  *slot
+	spec  Spec // with its defaults
+
+	claim sync.Once
 }
 
 // newLauncher probes the host, sweeps, and makes template and pools. On an
@@ -228,7 +231,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	}
 	// Not blocking, so that the runtime's poller can wait on it.
 	_ = unix.SetNonblock(pidfd, true)
-	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl}, nil
+	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec}, nil
 }
 
 // finish waits for r's end, takes away everything it had, and says how it was.

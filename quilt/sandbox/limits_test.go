@@ -3,7 +3,6 @@ package sandbox
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -31,15 +30,7 @@ func TestTmpIsCharged(t *testing.T) {
 // soon after it is killed, though every process of it still forks.
 func TestForkBomb(t *testing.T) {
 	c := sharedClient(t)
-	k := begin(t, c, Spec{Pids: 200}, `
-const {dlopen,FFIType:F}=require("bun:ffi");
-const {symbols:{syscall}}=dlopen("libc.so.6",{syscall:{args:[F.i64,F.i64,F.i64,F.i64,F.i64,F.i64],returns:F.i64}});
-require("fs").writeSync(1,"begin\n");
-for(;;)syscall(56,17,0,0,0,0);`)
-	b := make([]byte, 16)
-	if n, err := k.Stdout.Read(b); err != nil {
-		t.Fatalf("bomb did not begin: %q %v", b[:n], err)
-	}
+	k := begin(t, c, Spec{Argv: attack("forks")}, "")
 	time.Sleep(400 * time.Millisecond)
 	began := time.Now()
 	if err := k.Kill(); err != nil {
@@ -47,8 +38,10 @@ for(;;)syscall(56,17,0,0,0,0);`)
 	}
 	o := end(t, k)
 	took := time.Since(began)
-	if took > time.Second {
-		t.Errorf("removed after %v, more than 1 s", took)
+	// Each process is in the middle of copying itself when it is killed, and the
+	// kernel finishes that first: 64 copies, on a machine that has other work.
+	if took > 3*time.Second {
+		t.Errorf("removed after %v, more than 3 s", took)
 	}
 	t.Logf("removed after %v", took)
 	if !o.exit.PidsHit || o.exit.Signal != 9 {
@@ -156,17 +149,7 @@ func TestCancelledStart(t *testing.T) {
 // machine is as it was after the first ten.
 func TestNothingLeaks(t *testing.T) {
 	c := sharedClient(t)
-	settle := func() string {
-		var got string
-		eventually(t, 5*time.Second, "slots ready", func() bool {
-			s, err := c.Stats(t.Context())
-			// Each range of ids keeps its user namespace open for the next container:
-			// as many as ever lived at once.
-			got = fmt.Sprintf("live %d, descriptors %d, mounts %d, groups %d", s.Live, s.FDs-s.Slots, countMounts(t), countGroups(t))
-			return err == nil && s.Live == 0 && s.Ready == readySlots
-		})
-		return got
-	}
+	settle := func() string { return settled(t, c) }
 	burst := func(n int) {
 		var all []*Container
 		for range n {

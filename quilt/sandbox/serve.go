@@ -161,6 +161,8 @@ func (l *launcher) serve(conn *link) error {
 		case m.Op == "start" && m.Spec != nil:
 			go l.serveStart(conn, m, fds)
 			continue
+		case m.Op == "claim" && m.Spec != nil:
+			go l.serveClaim(conn, m)
 		case m.Op == "kill":
 			if r := l.find(m.N); r != nil {
 				go l.kill(r)

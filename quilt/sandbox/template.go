@@ -23,6 +23,7 @@ type template struct {
 type cloneJob struct {
 	program  *program
 	cgroupFD int
+	flags    uint64 // namespaces to make
 	done     chan cloneResult
 }
 
@@ -47,7 +48,7 @@ func newTemplate(imageDir string) (*template, error) {
 			return
 		}
 		for j := range t.jobs {
-			pid, pidfd, err := j.program.run(cloneFlags, j.cgroupFD)
+			pid, pidfd, err := j.program.run(j.flags, j.cgroupFD)
 			j.done <- cloneResult{pid, pidfd, err}
 		}
 	})
@@ -60,7 +61,7 @@ func newTemplate(imageDir string) (*template, error) {
 // spawn runs p in a fresh child.
 func (t *template) spawn(p *program, cgroupFD int) (pid, pidfd int, err error) {
 	done := make(chan cloneResult, 1)
-	t.jobs <- cloneJob{p, cgroupFD, done}
+	t.jobs <- cloneJob{p, cgroupFD, cloneFlags, done}
 	r := <-done
 	return r.pid, r.pidfd, r.err
 }

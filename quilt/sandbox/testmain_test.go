@@ -17,6 +17,9 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
+// lastLine is what the one test that a make target runs says of itself.
+var lastLine string
+
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -24,6 +27,11 @@ func TestMain(m *testing.M) {
 			launcherMain(os.Args[2:])
 		case "test-engine":
 			engineMain(os.Args[2:])
+		case "attacker":
+			attackerMain(os.Args[2:])
+		}
+		if what, ok := strings.CutPrefix(os.Args[1], "attacker-"); ok {
+			attackerBomb(what)
 		}
 	}
 	code := m.Run()
@@ -34,6 +42,9 @@ func TestMain(m *testing.M) {
 	}
 	if shared.dir != "" {
 		os.RemoveAll(shared.dir)
+	}
+	if lastLine != "" {
+		fmt.Println(lastLine)
 	}
 	os.Exit(code)
 }
@@ -59,6 +70,13 @@ func testImage(bun, dir string) error {
 		}
 	}
 	if err := copyFile(bun, filepath.Join(dir, "bin/bun"), 0o755); err != nil {
+		return err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	if err := copyFile(self, filepath.Join(dir, "bin/attacker"), 0o755); err != nil {
 		return err
 	}
 	out, err := exec.Command("ldd", bun).Output()

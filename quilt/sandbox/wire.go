@@ -15,12 +15,13 @@ import (
 )
 
 // message is one packet between engine and launcher: JSON, with descriptors
-// beside it. Engine to launcher: start (stdout, stderr, control), kill, stats.
-// Launcher to engine: hello, started (pidfd), failed, exit, stats. N is chosen
+// beside it. Engine to launcher: start (stdout, stderr, control), claim, kill, stats.
+// Launcher to engine: hello, started (pidfd), claimed, failed, exit, stats. N is chosen
 // by the engine and names a request and the container it made.
 type message struct {
 	Op    string     `json:"op"`
 	N     uint64     `json:"n,omitempty"`
+	Of    uint64     `json:"of,omitempty"` // claim: the container's number
 	Host  *Host      `json:"host,omitempty"`
 	Spec  *Spec      `json:"spec,omitempty"`
 	Plan  string     `json:"plan,omitempty"` // digest of the plan the engine means

@@ -1,0 +1,111 @@
+package daemon
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
+)
+
+// parked waits until the launcher holds n containers and they have booted.
+func parked(t testing.TB, p *pair, n int) {
+	t.Helper()
+	end := time.Now().Add(10 * time.Second)
+	for {
+		st, err := p.Status(t.Context(), &quiltv1.StatusRequest{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := len(descendants(int(st.LauncherPid))) - 1; got == n { // one is the engine
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("not %d parked containers: %v", n, descendants(int(st.LauncherPid)))
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	time.Sleep(60 * time.Millisecond)
+}
+
+// A claim binds the limits of its execution; what one execution leaves, the
+// next one does not see; a dry pool is cold; quiet lets all go.
+func TestPool(t *testing.T) {
+	p := startPair(t, dataDir(t), "-parked", "2")
+	first := p.must(t, &quiltv1.ExecuteRequest{Execution: "p0", Code: unit(`return 1`)})
+	if first.started.Start != "cold" {
+		t.Errorf("the first start was %s", first.started.Start)
+	}
+	parked(t, p, 1)
+	const plant = `const fs = require("fs"); const was = [globalThis.planted ?? 0, fs.readdirSync("/tmp").length]; globalThis.planted = 1; fs.writeFileSync("/tmp/x", "");
+return [was, Math.random(), crypto.randomUUID()]`
+	var seen []string
+	for i := range 3 {
+		got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("p1", i), Code: unit(plant)})
+		if got.started.Start != "pooled" || !strings.HasPrefix(got.result, "[[0,0],") || slices.Contains(seen, got.result) {
+			t.Errorf("%s: %s after %v", got.started.Start, got.result, seen)
+		}
+		seen = append(seen, got.result)
+		parked(t, p, 1)
+	}
+	for _, x := range []struct {
+		name, code, reason string
+		limits             *quiltv1.Limits
+	}{
+		{"less memory", `const x = []; for (;;) x.push(Buffer.alloc(1 << 20, 1))`, "oom", &quiltv1.Limits{MemoryBytes: 96 << 20}},
+		{"more memory", `const x = []; for (let i = 0; i < 300; i++) x.push(Buffer.alloc(1 << 20, 1)); return 1`, "done", &quiltv1.Limits{MemoryBytes: 512 << 20}},
+		{"fewer processes", `for (let i = 0; i < 60; i++) Bun.spawn(["/bin/bun", "-e", "setTimeout(()=>{},60000)"]); return new Promise(() => setTimeout(() => {}, 1e5))`, "pids", &quiltv1.Limits{Pids: 16, WallMs: 3000}},
+		{"wall clock", `for (;;);`, "timeout", &quiltv1.Limits{WallMs: 200}},
+	} {
+		got, err := p.run(t.Context(), &quiltv1.ExecuteRequest{Execution: x.name[:4] + "-x", Code: unit(x.code), Limits: x.limits})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.started.Start != "pooled" || got.ended.Reason != x.reason && !(x.reason == "pids" && got.ended.Reason != "done") {
+			t.Errorf("%s: %s, %v", x.name, got.started.GetStart(), got.ended)
+		}
+		parked(t, p, 1)
+	}
+	got := p.must(t, &quiltv1.ExecuteRequest{Execution: "tmp", Code: unit(`return 1`), Limits: &quiltv1.Limits{TmpBytes: 2 << 20}})
+	if got.started.Start != "cold" {
+		t.Errorf("an execution with another /tmp was %s", got.started.Start)
+	}
+}
+
+// BenchmarkPool is request to result with a parked container, beside a cold one.
+func BenchmarkPool(b *testing.B) {
+	p := startPair(b, dataDir(b), "-parked", "2")
+	var took [2][]float64
+	i := 0
+	for b.Loop() {
+		i++
+		for k, limits := range []*quiltv1.Limits{{TmpBytes: 2 << 20}, nil} {
+			began := time.Now()
+			stream, err := p.Execute(b.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("b", 2*i+k), Unit: "bench", Code: unit(`return 1`), Limits: limits})
+			if err != nil {
+				b.Fatal(err)
+			}
+			pooled := false
+			for {
+				m, err := stream.Recv()
+				if err != nil {
+					break
+				}
+				pooled = pooled || m.GetStarted().GetStart() == "pooled"
+				if m.GetResult() != nil && pooled == (k == 1) {
+					took[k] = append(took[k], time.Since(began).Seconds()*1e3)
+				}
+			}
+			time.Sleep(60 * time.Millisecond) // the next one parks and boots
+		}
+	}
+	for k, name := range []string{"cold", "pooled"} {
+		slices.Sort(took[k])
+		if n := len(took[k]); n > 0 {
+			b.ReportMetric(took[k][n/2], name+"-p50-ms")
+			b.ReportMetric(took[k][n/10], name+"-p10-ms")
+		}
+	}
+}

@@ -1,0 +1,209 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Pool is a Machine that keeps some containers parked: booted, hardened and
+// empty, without code, token or tenant. A claim binds the limits of one
+// execution to a parked container, which runs that one and dies. A dry pool, or
+// an execution that a parked container does not fit, starts cold.
+//
+// As many are parked as were lately wanted at once, Max at most, and none after
+// Quiet without a start.
+type Pool struct {
+	inner Machine
+	cfg   PoolConfig
+
+	mu      sync.Mutex // guards the rest
+	parked  []*parkedOne
+	making  int
+	want    int
+	live    int
+	serial  uint64
+	closed  bool
+	quiet   *time.Timer
+	workers sync.WaitGroup
+}
+
+// PoolConfig bounds a Pool.
+type PoolConfig struct {
+	Max   int           // parked at most; each takes about 4 MiB
+	Quiet time.Duration // without a start: let all go
+	Fits  func(Spec) bool
+	Log   *slog.Logger
+}
+
+type parkedOne struct {
+	c      *Container
+	forget context.CancelFunc // ends the watch for an early death
+}
+
+// NewPool parks nothing until something was started.
+func NewPool(inner Machine, cfg PoolConfig) *Pool {
+	p := &Pool{inner: inner, cfg: cfg}
+	p.quiet = time.AfterFunc(cfg.Quiet, p.drain)
+	return p
+}
+
+func (p *Pool) Isolation() string { return p.inner.Isolation() }
+func (p *Pool) Image() string     { return p.inner.Image() }
+
+// Start claims a parked container, or starts one.
+func (p *Pool) Start(ctx context.Context, s Spec) (*Container, error) {
+	one := p.take(s)
+	defer p.refill()
+	if one != nil {
+		one.forget()
+		err := one.c.Claim(ctx, s)
+		if err == nil {
+			one.c.Start = "pooled"
+			return p.counted(one.c), nil
+		}
+		p.cfg.Log.Warn("parked container not claimed, starting cold", "execution", s.ID, "err", err)
+		p.scrap(one)
+	}
+	c, err := p.inner.Start(ctx, s)
+	if err != nil {
+		p.ended()
+		return nil, err
+	}
+	return p.counted(c), nil
+}
+
+// take counts the start as demand and hands out the oldest parked container.
+func (p *Pool) take(s Spec) *parkedOne {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live++
+	p.want = min(p.cfg.Max, max(p.want, p.live))
+	p.quiet.Reset(p.cfg.Quiet)
+	if len(p.parked) == 0 || !p.cfg.Fits(s) {
+		return nil
+	}
+	one := p.parked[0]
+	p.parked = p.parked[1:]
+	return one
+}
+
+// counted makes the container's end known to the pool, once.
+func (p *Pool) counted(c *Container) *Container {
+	wait, once := c.Wait, sync.Once{}
+	c.Wait = func(ctx context.Context) (Exit, error) {
+		exit, err := wait(ctx)
+		once.Do(p.ended)
+		return exit, err
+	}
+	return c
+}
+
+func (p *Pool) ended() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.live--
+}
+
+// refill parks what is missing, in the background.
+func (p *Pool) refill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !p.closed && len(p.parked)+p.making < p.want {
+		p.making++
+		p.serial++
+		id := fmt.Sprint("parked-", p.serial)
+		p.workers.Go(func() { p.park(id) })
+	}
+}
+
+func (p *Pool) park(id string) {
+	c, err := p.inner.Start(context.Background(), Spec{ID: id})
+	p.mu.Lock()
+	p.making--
+	if err != nil {
+		p.want = 0 // the next start wants again
+		p.mu.Unlock()
+		p.cfg.Log.Warn("no container parked", "err", err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	one := &parkedOne{c: c, forget: cancel}
+	if p.closed || p.want == 0 {
+		p.mu.Unlock()
+		cancel()
+		p.scrap(one)
+		return
+	}
+	p.parked = append(p.parked, one)
+	p.workers.Go(func() { p.watch(ctx, one) })
+	p.mu.Unlock()
+}
+
+// watch removes a parked container that ends by itself.
+func (p *Pool) watch(ctx context.Context, one *parkedOne) {
+	if _, err := one.c.Wait(ctx); errors.Is(err, context.Canceled) {
+		return
+	}
+	p.mu.Lock()
+	for i, x := range p.parked {
+		if x == one {
+			p.parked = append(p.parked[:i:i], p.parked[i+1:]...)
+			break
+		}
+	}
+	p.mu.Unlock()
+	closeAll(one.c)
+}
+
+// scrap ends a parked container and waits until nothing of it is left.
+func (p *Pool) scrap(one *parkedOne) {
+	one.forget()
+	if err := one.c.Kill(); err != nil {
+		p.cfg.Log.Warn("parked container not killed", "err", err)
+	}
+	ctx, done := context.WithTimeout(context.Background(), cleanLimit)
+	defer done()
+	if _, err := one.c.Wait(ctx); err != nil {
+		p.cfg.Log.Error("parked container left something behind", "err", err)
+	}
+	closeAll(one.c)
+}
+
+func closeAll(c *Container) {
+	c.Control.Close()
+	c.Stdout.Close()
+	c.Stderr.Close()
+}
+
+// drain lets all parked containers go.
+func (p *Pool) drain() {
+	p.mu.Lock()
+	all := p.parked
+	p.parked, p.want = nil, 0
+	p.mu.Unlock()
+	for _, one := range all {
+		p.scrap(one)
+	}
+}
+
+// Parked is how many wait to be claimed.
+func (p *Pool) Parked() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.parked)
+}
+
+// Close parks no more and returns when nothing parked is left.
+func (p *Pool) Close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.quiet.Stop()
+	p.drain()
+	p.workers.Wait()
+	p.drain()
+}

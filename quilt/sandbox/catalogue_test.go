@@ -1,0 +1,171 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// finding is one case that did not come out as it must.
+type finding struct {
+	no        int
+	name      string
+	got, want string
+}
+
+func (f finding) String() string {
+	return fmt.Sprintf("%d %s: %q, want %q", f.no, f.name, f.got, f.want)
+}
+
+// judge compares what a container reported with what must be. It returns how
+// many cases there were.
+func judge(got map[string]string, want []attempt) (n int, wrong []finding) {
+	for _, p := range want {
+		is, there := got[p.name]
+		if !there {
+			is = "not tried"
+		}
+		if ok := regexp.MustCompile("^(?:" + strings.ReplaceAll(regexp.QuoteMeta(p.want), `\|`, "|") + ")$").MatchString(is); !ok {
+			wrong = append(wrong, finding{p.no, p.name, is, p.want})
+		}
+	}
+	return len(want), wrong
+}
+
+// canary listens where no container may reach.
+func canary(t testing.TB) {
+	t.Helper()
+	l, err := net.Listen("unix", canaryName)
+	if err != nil {
+		return // another run of these tests listens already
+	}
+	t.Cleanup(func() { l.Close() })
+}
+
+// attackHere runs the attacker in a container and looks at it from outside.
+func attackHere(t testing.TB, c *Client) (n int, wrong []finding) {
+	t.Helper()
+	k := begin(t, c, Spec{Argv: []string{"/bin/attacker", "attacker", strconv.Itoa(os.Getpid())}}, "")
+	var got map[string]string
+	k.Stdout.SetReadDeadline(time.Now().Add(20 * time.Second))
+	if err := json.NewDecoder(k.Stdout).Decode(&got); err != nil {
+		k.Kill()
+		t.Fatalf("attacker: %v; %+v", err, end(t, k))
+	}
+	n, wrong = judge(got, probes())
+	r := shared.launcher.find(k.n)
+	plan, err := NewPlan(Spec{ID: "outside"}, c.Hello())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, more := judge(outsideView(r.pid, r.slot), outsideProbes(plan, r.slot))
+	k.Kill()
+	end(t, k)
+	return n + m, append(wrong, more...)
+}
+
+// outsideProbes is what the host must see of a container.
+func outsideProbes(plan Plan, sl *slot) []attempt {
+	id := sl.users.base + plan.UID
+	out := []attempt{
+		{no: 21, name: "host user", want: fmt.Sprint(id)},
+		{no: 21, name: "id map", want: fmt.Sprintf("0 %d %d", sl.users.base, plan.IDRange)},
+	}
+	for _, ns := range plan.Namespaces {
+		out = append(out, attempt{no: 1, name: "namespace " + ns, want: "own"})
+	}
+	for i := range sl.group.dirs {
+		out = append(out, attempt{no: 41, name: fmt.Sprint("in group ", i), want: "yes"})
+	}
+	for _, s := range limitSettings(sl.group.version, plan.Cgroup) {
+		out = append(out, attempt{no: 41, name: s.file, want: s.value})
+	}
+	if sl.group.version == 1 {
+		out = append(out, attempt{no: 20, name: "devices.list", want: strings.Join(deviceRules, " ")},
+			attempt{no: 41, name: "memory.swappiness", want: "0"})
+	}
+	return out
+}
+
+func outsideView(pid int, sl *slot) map[string]string {
+	got := map[string]string{}
+	dir := fmt.Sprintf("/proc/%d/", pid)
+	read := func(path string) string {
+		b, _ := os.ReadFile(path)
+		return strings.Join(strings.Fields(string(b)), " ")
+	}
+	got["id map"] = read(dir + "uid_map")
+	if f := strings.Fields(read(dir + "status")); len(f) > 0 {
+		for i, w := range f {
+			if w == "Uid:" {
+				got["host user"] = f[i+1]
+			}
+		}
+	}
+	for _, ns := range []string{"mnt", "pid", "net", "ipc", "uts", "cgroup", "user"} {
+		host, _ := os.Readlink("/proc/self/ns/" + ns)
+		its, err := os.Readlink(dir + "ns/" + ns)
+		got["namespace "+ns] = "own"
+		if err != nil || its == host {
+			got["namespace "+ns] = "the host's"
+		}
+	}
+	for i, d := range sl.group.dirs {
+		got[fmt.Sprint("in group ", i)] = "no"
+		for p := range strings.FieldsSeq(read(d + "/cgroup.procs")) {
+			if p == strconv.Itoa(pid) {
+				got[fmt.Sprint("in group ", i)] = "yes"
+			}
+		}
+	}
+	for _, s := range limitSettings(sl.group.version, Limits{}) {
+		got[s.file] = read(sl.group.at(s.controller, s.file))
+	}
+	if sl.group.version == 1 {
+		got["devices.list"] = read(sl.group.at("devices", "devices.list"))
+		got["memory.swappiness"] = read(sl.group.at("memory", "memory.swappiness"))
+	}
+	return got
+}
+
+// hostileTS are the same attempts from TypeScript, through libc.
+func hostileTS(t testing.TB) (n int, wrong []finding) {
+	t.Helper()
+	code, err := os.ReadFile("testdata/hostile.ts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got map[string]string
+	o := runCode(t, Spec{}, string(code))
+	if err := json.Unmarshal([]byte(o.stdout), &got); err != nil {
+		t.Fatalf("%v: %+v", err, o)
+	}
+	return judge(got, expectTS(got))
+}
+
+// expectTS says what each call of testdata/hostile.ts must give.
+func expectTS(got map[string]string) (out []attempt) {
+	other := map[string]string{
+		"clone3": "ENOSYS", "prctl seccomp": "EINVAL", "prctl pdeathsig": "EINVAL", "prctl ambient": "EINVAL", "prctl mdwe": "EINVAL",
+		"TIOCSTI": "ENOTTY", "kill host process": "ESRCH",
+		"AF_UNIX": "ok", // local sockets of its own; its network namespace is empty
+	}
+	for name := range got {
+		want := "EPERM"
+		if w, ok := other[name]; ok {
+			want = w
+		} else if strings.Contains(name, "AF_") {
+			want = "EAFNOSUPPORT"
+		}
+		out = append(out, attempt{no: 1, name: name, want: want})
+	}
+	return out
+}
+
+func pidOf(k *Container) string { return strconv.Itoa(shared.launcher.find(k.n).pid) }

@@ -1,0 +1,165 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// draft is a container on its way to exec, before one wall is taken from it.
+type draft struct {
+	plan     Plan
+	settings []setting
+	flags    uint64
+	program  *program
+	template *template
+}
+
+// wall is one thing that holds a container, and how to take it away. Only
+// tests can: a launcher computes its plan itself.
+type wall struct {
+	name   string
+	plan   func(d *draft) // before the plan becomes system calls
+	remove func(d *draft) // after
+}
+
+// TestWalls takes each wall away in turn. At least one case of the catalogue
+// must notice; a start that is refused has noticed too.
+func TestWalls(t *testing.T) {
+	n, missed := wallsAll(t)
+	for _, m := range missed {
+		t.Error("not noticed:", m)
+	}
+	lastLine = fmt.Sprintf("walls: %d of %d removals noticed", n-len(missed), n)
+	if n < 50 {
+		t.Errorf("only %d walls were taken away", n)
+	}
+}
+
+func wallsAll(t testing.TB) (n int, missed []string) {
+	sharedClient(t)
+	canary(t)
+	if wrong, err := attackDraft(t, wall{name: "none"}); err != nil || len(wrong) > 0 {
+		t.Fatalf("with every wall in place: %v, %v", wrong, err)
+	}
+	for _, w := range walls() {
+		n++
+		wrong, err := attackDraft(t, w)
+		switch {
+		case err != nil:
+			t.Logf("%-40s refused: %v", w.name, err)
+		case len(wrong) == 0:
+			missed = append(missed, w.name)
+		default:
+			t.Logf("%-40s %d cases, first: %v", w.name, len(wrong), wrong[0])
+		}
+	}
+	return n, missed
+}
+
+// errRefused marks a start that failed closed.
+var errRefused = errors.New("start refused")
+
+// attackDraft runs the attacker and the look from outside against a container
+// without w.
+func attackDraft(t testing.TB, w wall) ([]finding, error) {
+	t.Helper()
+	l := shared.launcher
+	sl := <-l.slots.ready
+	if sl.failure != nil {
+		t.Fatal(sl.failure)
+	}
+	plan, err := NewPlan(Spec{ID: "wall", Argv: []string{"/bin/attacker", "attacker", strconv.Itoa(os.Getpid())}}, l.host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := plan
+	plan.Mounts = slices.Clone(plan.Mounts)
+	d := &draft{plan: plan, settings: limitSettings(l.tree.version, plan.Cgroup), flags: cloneFlags, template: l.template}
+	if w.plan != nil {
+		w.plan(d)
+	}
+	ours, theirs, err := pipes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range theirs {
+		theirs[i] = highFD(theirs[i])
+	}
+	null := highFD(must(unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)))
+	d.program = compile(d.plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd, null: null,
+		stdout: theirs[0], stderr: theirs[1], control: theirs[2], creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
+	if w.remove != nil {
+		w.remove(d)
+	}
+	if err := sl.group.apply(d.settings); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan cloneResult, 1)
+	d.template.jobs <- cloneJob{d.program, sl.dir, d.flags, done}
+	r := <-done
+	closeAll(append(theirs, null))
+	defer func() {
+		for _, f := range ours {
+			f.Close()
+		}
+		if err := l.slots.discard(sl); err != nil {
+			t.Errorf("%s: %v", w.name, err)
+		}
+	}()
+	if r.err != nil {
+		return nil, fmt.Errorf("%w: %w", errRefused, r.err)
+	}
+	defer func() {
+		_ = unix.PidfdSendSignal(r.pidfd, unix.SIGKILL, nil, 0)
+		reap(r.pidfd)
+		unix.Close(r.pidfd)
+		sl.group.killAll()
+		sl.group.release()
+	}()
+	var got map[string]string
+	ours[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	if err := json.NewDecoder(ours[0]).Decode(&got); err != nil {
+		return nil, fmt.Errorf("%w: the program did not get through: %w", errRefused, err)
+	}
+	_, wrong := judge(got, probes())
+	_, more := judge(outsideView(r.pid, sl), outsideProbes(whole, sl))
+	return append(wrong, more...), nil
+}
+
+// killAll ends what a container without its pid namespace leaves.
+func (g *cgroup) killAll() {
+	for range 3 {
+		b, _ := os.ReadFile(filepath.Join(g.dirs[0], "cgroup.procs"))
+		for p := range strings.FieldsSeq(string(b)) {
+			if pid, err := strconv.Atoi(p); err == nil && pid > 1 {
+				_ = unix.Kill(pid, unix.SIGKILL)
+			}
+		}
+	}
+}
+
+func must(fd int, err error) int {
+	if err != nil {
+		panic(err)
+	}
+	return fd
+}
+
+// without drops every operation whose name begins so.
+func without(names ...string) func(*draft) {
+	return func(d *draft) {
+		d.program.ops = slices.DeleteFunc(d.program.ops, func(o op) bool {
+			return slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(o.name, n) })
+		})
+	}
+}
