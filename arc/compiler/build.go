@@ -13,6 +13,16 @@ import (
 // Build makes a bundle. An error is trouble with the machine; what is wrong with
 // the project stands in Result.Messages.
 func Build(ctx context.Context, o Options) (*Result, error) {
+	return assemble(ctx, o, stages{check, emit})
+}
+
+// stages are the two halves of a build; a Session has its own.
+type stages struct {
+	check func(context.Context, *input) *checked
+	emit  func(*input, []string) *emitted
+}
+
+func assemble(ctx context.Context, o Options, do stages) (*Result, error) {
 	start := time.Now()
 	in, msgs, err := read(o.Project)
 	if err != nil || diag.HasErrors(msgs) {
@@ -21,8 +31,8 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 
 	// Both halves read the same files and need nothing of each other.
 	emitting := make(chan *emitted, 1)
-	go func() { emitting <- emit(in, likelyEntries(in)) }()
-	found := check(ctx, in)
+	go func() { emitting <- do.emit(in, likelyEntries(in)) }()
+	found := do.check(ctx, in)
 	code := <-emitting
 
 	res := &Result{Timings: found.timings}
@@ -36,7 +46,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return res, nil
 	}
 	if !code.covers(units.entries) {
-		code = emit(in, units.entries)
+		code = do.emit(in, units.entries)
 		res.Timings.Emit += code.took
 	}
 	code.finish(in, units.entries)

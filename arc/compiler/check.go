@@ -26,14 +26,21 @@ type checked struct {
 }
 
 func check(ctx context.Context, in *input) *checked {
+	return checkedOf(arctsc.Analyze(ctx, in.forTypeScript()))
+}
+
+func (in *input) forTypeScript() arctsc.Input {
 	files := in.declarations()
 	for _, f := range in.Files {
 		files = append(files, in.Dir+"/"+f)
 	}
-	facts := arctsc.Analyze(ctx, arctsc.Input{
+	return arctsc.Input{
 		Dir: in.Dir, Files: files, Paths: in.paths, Strict: in.strict,
 		SDK: sdkModule, Types: sdk.Types(), Ambient: sdk.Ambient(), Handles: handles,
-	})
+	}
+}
+
+func checkedOf(facts *arctsc.Facts) *checked {
 	c := &checked{facts: facts, timings: Timings{Parse: facts.Took.Parse, Check: facts.Took.Check, Extract: facts.Took.Extract}}
 	for _, p := range facts.Problems {
 		c.msgs = append(c.msgs, message(p))

@@ -27,6 +27,9 @@ type Project struct {
 	Description string
 	Files       []string                  // relative to Dir, with slashes
 	Overrides   map[string]map[string]any // unit, option, value
+	// Allow are modules of the platform that are refused otherwise: with
+	// their full names, as "node:vm".
+	Allow []string
 }
 
 // Options of one build.

@@ -33,5 +33,5 @@ func read(p Project) (*input, []diag.Message, error) {
 			Hint: "put one under src/, or name others with `entry` in aria.toml"}}, nil
 	}
 	msgs, err := in.readTSConfig()
-	return in, msgs, err
+	return in, append(needless(in.Allow), msgs...), err
 }

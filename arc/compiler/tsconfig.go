@@ -122,7 +122,7 @@ func (in *input) take(c tsconfig, file, name, raw string) error {
 			if !filepath.IsAbs(t) {
 				t = filepath.Join(filepath.Dir(file), t)
 			}
-			if t = in.relative(t); !strings.HasPrefix(t, ".") {
+			if t = in.relative(t); !strings.HasPrefix(t, "../") {
 				t = "./" + t
 			}
 			targets[i] = t
