@@ -77,6 +77,7 @@ here: the events are the data. --after N starts behind event number N.`
 
 const (
 	hintBuildFirst = `build one with "arc build", or give the path of a .aria file`
+	hintInputJSON  = `the input is one JSON object: {"name":"Ada"}`
 	hintQuoteJSON  = `quote it for the shell: --input '{"name":"Ada"}'`
 )
 

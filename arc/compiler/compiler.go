@@ -16,9 +16,6 @@ import (
 	"github.com/ariacomputecompany/firmware/bundle"
 )
 
-// Version of arc, as it stands in a bundle's builder field.
-const Version = "0.1.0"
-
 // Project is what aria.toml says and which files it means.
 type Project struct {
 	Dir         string // absolute

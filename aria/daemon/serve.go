@@ -26,6 +26,7 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/tokenapi"
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/version"
 )
 
 // serve runs this daemon until SIGTERM or SIGINT.
@@ -101,7 +102,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 		return nil, nil, err
 	}
 	return api.New(streams, api.Deps{
-		Registry: reg, OCI: shelf, Tasks: tasks, Credential: bearer, Version: Version, Started: time.Now(), Log: log,
+		Registry: reg, OCI: shelf, Tasks: tasks, Credential: bearer, Version: version.Version, Started: time.Now(), Log: log,
 		Quilt: func(ctx context.Context) (string, error) {
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
