@@ -8,11 +8,15 @@ BIN := bin
 BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
+GRANTS ?= 10000000
+SEED ?= 1
+ROUND ?= -1
+
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
 
-.PHONY: all bench bench-arc bench-containers boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill powercut setup setup-test syscall-fuzz test update-test walls
 
 all: build check test ## build, check, test
 
@@ -86,6 +90,18 @@ powercut: N := 20
 powercut: image ## N power cuts during uploads and runs; nothing acknowledged is lost (QEMU)
 	@go run ./test/cmd/powercut -bin $(BIN) -n $(N)
 
+sim: ## GRANTS grants of the real scheduler under crashes, cancels and clock jumps, by SEED
+	@go run ./test/cmd/sim -grants $(GRANTS) -seed $(SEED) -round $(ROUND)
+
+mutants: ## plant faults in scheduler, broker and store; the tests must see every one
+	@go run ./test/cmd/mutants
+
+bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbolt
+	@go run ./test/cmd/bench-tokens
+
+spin: ## the two Spin models and the variants that must fail (Debian packages spin, gcc)
+	@command -v spin >/dev/null || { apt-get update -qq && apt-get install -y -qq spin gcc >/dev/null; }
+	@go run ./test/cmd/spin
 hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
 	@$(SANDBOX_TEST) -test.run '^TestHostile$$'
 

@@ -59,6 +59,10 @@ func (t Token) Verb() Verb { return t.verb }
 // Params are what stands after "?".
 func (t Token) Params() Params { return t.params }
 
+// HoldsTx: the token is authority while the unit runs and a lock only inside a
+// transaction (hold=tx).
+func (t *Token) HoldsTx() bool { return t.params.Hold == "tx" }
+
 // Units is how many units of a pool the token takes: at least 1 for llm, gpu,
 // cpu, mem, slot, tool and agent, 0 for all other schemes.
 func (t Token) Units() int64 { return t.units }

@@ -21,6 +21,7 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/registry"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	ariav1 "github.com/ariacomputecompany/firmware/proto/gen/aria/v1"
 	"github.com/ariacomputecompany/firmware/proto/gen/aria/v1/ariav1connect"
 )
 
@@ -31,7 +32,9 @@ type Deps struct {
 	Credential string // what callers must bear
 	// Quilt says how the other daemon is; the error is what to show when it is
 	// not ready.
-	Quilt    func(ctx context.Context) (isolation string, err error)
+	Quilt func(ctx context.Context) (isolation string, err error)
+	// Tokens is the other daemon's table of holders and waiters, without runs.
+	Tokens   func(ctx context.Context) (*ariav1.TokensResponse, error)
 	Version  string
 	Started  time.Time
 	Firmware string // socket of firmware/control; empty where this is not our image

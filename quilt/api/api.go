@@ -100,19 +100,13 @@ func (s *service) Kill(_ context.Context, r *quiltv1.KillRequest) (*quiltv1.Kill
 }
 
 func (s *service) Leases(context.Context, *quiltv1.LeasesRequest) (*quiltv1.LeasesResponse, error) {
-	leases, waits := s.cfg.Engine.Leases()
-	out := &quiltv1.LeasesResponse{}
-	for _, l := range leases {
-		out.Leases = append(out.Leases, &quiltv1.Lease{
-			Id: l.ID, Execution: l.Execution, Unit: l.Unit, Tokens: l.Tokens, Fence: l.Fence, SinceUnixMs: l.Since.UnixMilli(),
-		})
-	}
-	for _, w := range waits {
-		out.Waits = append(out.Waits, &quiltv1.Wait{
-			Execution: w.Execution, Unit: w.Unit, Tokens: w.Tokens, WaitsFor: w.WaitsFor, SinceUnixMs: w.Since.UnixMilli(),
-		})
-	}
-	return out, nil
+	return holders(s.cfg.Engine.Leases()), nil
+}
+
+func (s *service) Watch(r *quiltv1.WatchRequest, stream quiltv1.QuiltService_WatchServer) error {
+	return reply(s.cfg.Engine.Watch(stream.Context(), r.After, func(n engine.TokenNews) error {
+		return stream.Send(news(n))
+	}))
 }
 
 func (s *service) Status(ctx context.Context, _ *quiltv1.StatusRequest) (*quiltv1.StatusResponse, error) {

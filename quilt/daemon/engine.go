@@ -40,6 +40,11 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	defer data.Close()
+	audit, err := engine.OpenAudit(filepath.Join(cfg.Data, "quilt"), log)
+	if err != nil {
+		return err
+	}
+	defer audit.Close()
 	var host engine.Machine = machine{launcher}
 	if cfg.Parked > 0 {
 		pool := engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
@@ -47,7 +52,7 @@ func runEngine(text string, log *slog.Logger) error {
 		host = pool
 	}
 	eng := engine.New(engine.Config{
-		Machine: host, Store: data, Epoch: data.Epoch(),
+		Machine: host, Store: data, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {

@@ -64,6 +64,7 @@ type Config struct {
 	Epoch         uint64 // of the store; the high part of every fence
 	MaxExecutions int    // live at the same time, waiting ones included
 	Startup       time.Duration
+	Audit         *Audit // nil: none is kept
 	Log           *slog.Logger
 }
 
@@ -81,7 +82,7 @@ type Engine struct {
 
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
-	return &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch), live: map[string]*execution{}}
+	return &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{}}
 }
 
 // errKilled is the cause of a context that somebody ended on purpose.

@@ -21,7 +21,7 @@ func asks(t *testing.T, id string, tokens ...string) checked {
 
 func TestLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeases(3)
+		l := newLeases(3, nil)
 		first, err := l.acquire(t.Context(), asks(t, "a", "kv:x:rw"), func(Queued) { t.Error("nobody is before a") })
 		if err != nil || first.Fence <= 3<<40 {
 			t.Fatal(first, err)
@@ -37,7 +37,7 @@ func TestLeases(t *testing.T) {
 			t.Fatalf("queued %+v", queued)
 		}
 		held, waits := l.snapshot()
-		if len(held) != 1 || len(waits) != 1 || waits[0].Execution != "b" || waits[0].WaitsFor[0] != "a" || waits[0].Unit != "u" {
+		if len(held) != 1 || len(waits) != 1 || waits[0].Execution != "b" || waits[0].HeldBy[0] != "a" || waits[0].Unit != "u" {
 			t.Fatalf("held %+v, waits %+v", held, waits)
 		}
 		ctx, stop := context.WithTimeoutCause(t.Context(), time.Second, fault.New(fault.Timeout, "too long"))
@@ -50,8 +50,8 @@ func TestLeases(t *testing.T) {
 			t.Errorf("fences %d, then %d", first.Fence, second.Fence)
 		}
 		l.release("b")
-		if held, waits := l.snapshot(); len(held)+len(waits)+len(l.units)+len(l.answers) != 0 {
-			t.Errorf("left: %v %v %v %v", held, waits, l.units, l.answers)
+		if held, waits := l.snapshot(); len(held)+len(waits)+len(l.live)+len(l.answers) != 0 {
+			t.Errorf("left: %v %v %v %v", held, waits, l.live, l.answers)
 		}
 	})
 }

@@ -36,7 +36,7 @@ func BenchmarkQueue100k(b *testing.B) {
 	for _, verb := range []string{"rw", "r"} {
 		b.Run(verb, func(b *testing.B) {
 			for b.Loop() {
-				s := New(Config{MaxWaiting: n})
+				s := New(Config{MaxWaiting: n, MaxHeld: 4 * n})
 				s.Submit(t0, Request{Session: "holder", Class: Normal, Tokens: tokens(b, "kv:hot:rw")})
 				list := tokens(b, "kv:hot:"+verb, "kv:other:s")
 				start := time.Now()
@@ -61,7 +61,7 @@ func BenchmarkQueue100k(b *testing.B) {
 func BenchmarkDeadlock(b *testing.B) {
 	for _, n := range []int{10, 1000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := New(Config{MaxWaiting: n + 1})
+			s := New(Config{MaxWaiting: n + 1, MaxHeld: 4 * n})
 			locks := make([][]token.Token, n)
 			for i := range locks {
 				locks[i] = tokens(b, fmt.Sprintf("lock:k%d", i))

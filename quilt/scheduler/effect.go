@@ -2,8 +2,8 @@ package scheduler
 
 import "time"
 
-// Effect is what a call did: Granted, Queued or Refused, in the order in which
-// it happened.
+// Effect is what a call did: Granted, Queued, Refused, Raised or Revoke, in the
+// order in which it happened.
 type Effect interface{ effect() }
 
 // Granted: the session holds all tokens of its request from now on.
@@ -28,9 +28,27 @@ type Refused struct {
 	Reason  Reason
 	Token   string // the one that can never be had; else ""
 	Cycle   []Edge // of a deadlock, beginning with the refused session
+	// RetryAfter is a guess when asking again has a chance (Full, Quota).
+	RetryAfter time.Duration
 }
 
-// Edge is one wait of a cycle: Session waits for Token because of HeldBy.
+// Raised: a session inherits the class of one that it keeps waiting, until it
+// gives something back.
+type Raised struct {
+	Session string
+	Class   Class
+	By      string
+}
+
+// Revoke asks to end a preemptible session soon: a more urgent one waits for
+// it. The caller closes it when it has ended; until then it holds.
+type Revoke struct {
+	Session string
+	For     string
+}
+
+// Edge is one wait of a cycle: Session waits for Token because of HeldBy. The
+// Token is "" if Session waits for HeldBy to end, which it started.
 type Edge struct {
 	Session string
 	Token   string
@@ -49,8 +67,12 @@ const (
 	Busy      Reason = "busy"      // the session has a request waiting already
 	Full      Reason = "full"      // the tenant's queue is full
 	TooMany   Reason = "too many"  // tokens in one request
+	Quota     Reason = "quota"     // the tenant would hold too many tokens
+	Orphan    Reason = "orphan"    // its parent is not open, waits itself, or is another tenant's
 )
 
 func (Granted) effect() {}
 func (Queued) effect()  {}
 func (Refused) effect() {}
+func (Raised) effect()  {}
+func (Revoke) effect()  {}

@@ -24,6 +24,9 @@ type Wait struct {
 	Position int      // 1 is next; among those who wait at the same place
 	Since    time.Time
 	Deadline time.Time // zero: none
+	Tenant   string
+	Class    string // as aged
+	Parent   string // the session that waits for this one
 }
 
 // Lease is what one session holds.
@@ -32,6 +35,9 @@ type Lease struct {
 	Tokens  []string
 	Fence   uint64 // of its latest grant
 	Since   time.Time
+	Tenant  string
+	Class   string // its own, or inherited from whom it keeps waiting
+	Parent  string // the session that lends to this one
 }
 
 // WaitsFor explains the wait of a session; false if it does not wait.
@@ -59,7 +65,10 @@ func (s *Scheduler) Leases() []Lease {
 	var out []Lease
 	for _, x := range s.byOrder() {
 		if x.fence != 0 {
-			out = append(out, Lease{Session: x.id, Tokens: token.NewSet(x.tokens...).Strings(), Fence: x.fence, Since: x.since})
+			out = append(out, Lease{
+				Session: x.id, Tokens: token.NewSet(x.tokens...).Strings(), Fence: x.fence, Since: time.Unix(0, x.since),
+				Tenant: x.tenant.name, Class: x.urgency.String(), Parent: x.parentID(),
+			})
 		}
 	}
 	return out
@@ -77,7 +86,13 @@ func (s *Scheduler) byOrder() []*session {
 // explain takes the position if it is known, for finding it is a walk.
 func (q *request) explain(position int) Wait {
 	const limit = explainMax
-	w := Wait{Session: q.s.id, Since: q.since, Deadline: q.deadline, Position: position}
+	w := Wait{
+		Session: q.s.id, Since: time.Unix(0, q.since), Position: position,
+		Tenant: q.s.tenant.name, Class: q.class().String(), Parent: q.s.parentID(),
+	}
+	if q.deadline != 0 {
+		w.Deadline = time.Unix(0, q.deadline)
+	}
 	for _, t := range q.tokens {
 		w.Tokens = append(w.Tokens, t.String())
 	}
@@ -89,12 +104,12 @@ func (q *request) explain(position int) Wait {
 		if w.Position == 0 {
 			w.Position = e.place()
 		}
-		w.WaitsFor = addOnce(w.WaitsFor, e.token, limit)
+		w.WaitsFor = addOnce(w.WaitsFor, e.token.String(), limit)
 		e.holders(func(y *session) bool {
 			w.HeldBy = addOnce(w.HeldBy, y.id, limit)
 			return len(w.HeldBy) == limit
 		})
-		for r := 0; r <= q.rank; r++ {
+		for r := 0; r <= int(q.rank); r++ {
 			e.earlier(r, func(y *session) bool {
 				w.Behind = addOnce(w.Behind, y.id, limit)
 				return len(w.Behind) == limit
@@ -107,9 +122,13 @@ func (q *request) explain(position int) Wait {
 // place counts those whose turn at this node is earlier, and the request itself.
 func (e *entry) place() int {
 	n := 1
-	for r := 0; r <= e.q.rank; r++ {
-		for g := range e.n.waiting[r] {
-			for w := e.n.waiting[r][g].head; w != nil && (r < e.q.rank || w.q.ticket < e.q.ticket); w = w.next {
+	for r := 0; r <= int(e.q.rank); r++ {
+		here := e.n.queues[r]
+		if here == nil {
+			continue
+		}
+		for g := range here.waiting {
+			for w := here.waiting[g].head; w != nil && (r < int(e.q.rank) || w.q.before(e.q)); w = w.next {
 				n++
 			}
 		}
@@ -122,4 +141,18 @@ func addOnce(list []string, x string, limit int) []string {
 		return list
 	}
 	return append(list, x)
+}
+
+func (x *session) parentID() string {
+	if p := x.parent(); p != nil {
+		return p.id
+	}
+	return ""
+}
+
+func (q *request) class() Class {
+	if q.rank == 0 {
+		return q.s.urgency
+	}
+	return Class(q.rank - 1)
 }

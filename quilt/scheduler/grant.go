@@ -14,20 +14,14 @@ func bothWays(a, b token.Mode) bool { return token.Compatible(a, b) && token.Com
 func (e *entry) ok() bool {
 	n := e.n
 	if n.pool {
-		return n.used+e.units <= n.cap && !e.behind(units)
+		need := e.units - e.borrowable()
+		return need <= 0 || n.used+need <= n.cap && !e.behind(units)
 	}
-	own := e.q.s.on(n)
-	if own != nil && own.mode == e.want {
+	if !e.fits() {
+		return false
+	}
+	if e.covered() {
 		return true
-	}
-	for g := range token.Modes {
-		others := n.holders[g].n
-		if own != nil && int(own.mode) == g {
-			others--
-		}
-		if others > 0 && !token.Compatible(token.Mode(g), e.want) {
-			return false
-		}
 	}
 	for g := range token.Modes {
 		if !bothWays(token.Mode(g), e.want) && e.behind(g) {
@@ -37,18 +31,64 @@ func (e *entry) ok() bool {
 	return true
 }
 
-// behind: somebody waits here in queue g whose turn comes before e's.
-func (e *entry) behind(g int) bool {
-	if e.n.queues == nil {
-		return false
+// fits: the lock goes with those of all others but the session's ancestors.
+func (e *entry) fits() bool {
+	x := e.q.s
+	own := x.on(e.n)
+	if own != nil && own.mode == e.want {
+		return true
 	}
-	for r := 0; r < e.q.rank; r++ {
-		if e.n.waiting[r][g].head != nil {
+	for g := range token.Modes {
+		if e.n.holders[g].n == 0 || token.Compatible(token.Mode(g), e.want) {
+			continue
+		}
+		others := e.n.holders[g].n
+		for y := x; y != nil; y = y.parent() {
+			if h := y.on(e.n); h != nil && int(h.mode) == g {
+				others--
+			}
+		}
+		if others > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// covered: the session or one that waits for it holds as much already, so
+// nobody who waits has a better claim.
+func (e *entry) covered() bool {
+	for y := e.q.s; y != nil; y = y.parent() {
+		if h := y.on(e.n); h != nil && token.Sup(h.mode, e.want) == h.mode {
 			return true
 		}
 	}
-	head := e.n.waiting[e.q.rank][g].head
-	return head != nil && head.q.ticket < e.q.ticket
+	return false
+}
+
+// borrowable are the units that ancestors hold and do not use while they wait.
+func (e *entry) borrowable() (n int64) {
+	for y := e.q.s.parent(); y != nil; y = y.parent() {
+		if h := y.on(e.n); h != nil {
+			n += h.units - h.lent
+		}
+	}
+	return min(n, e.units)
+}
+
+// behind: somebody waits here in queue g whose turn comes before e's.
+func (e *entry) behind(g int) bool {
+	for r := range int(e.q.rank) {
+		if here := e.n.queues[r]; here != nil && here.waiting[g].head != nil {
+			return true
+		}
+	}
+	here := e.n.queues[e.q.rank]
+	if here == nil {
+		return false
+	}
+	head := here.waiting[g].head
+	return head != nil && head.q != e.q && head.q.before(e.q)
 }
 
 // try finds the first claim that cannot be had, or -1.
@@ -62,62 +102,96 @@ func (s *Scheduler) try(q *request) int {
 }
 
 // grant gives q everything it asked for.
-func (s *Scheduler) grant(q *request, now time.Time) {
-	if q.queued {
-		s.leaveQueue(q)
-	}
-	s.fence++
+func (s *Scheduler) grant(q *request, now int64) {
 	x := q.s
+	if x.pending == q {
+		s.leaveQueue(q)
+		x.tenant.paced(now)
+	}
+	s.virtual = max(s.virtual, q.tag)
+	s.fence++
 	if x.fence == 0 {
 		x.since = now
 	}
 	x.fence = s.fence
-	x.tokens = append(x.tokens, q.tokens...)
-	for i := range q.entries {
-		e := &q.entries[i]
-		h := x.on(e.n)
-		if h != nil {
-			h.leave()
-			s.release(e.n) // one use for each hold
-		} else {
-			h = &hold{s: x, n: e.n}
-			x.held = append(x.held, h)
+	for _, t := range q.tokens {
+		if !q.late(t) {
+			x.tokens = append(x.tokens, t)
+			x.tenant.held++
 		}
-		h.mode = e.want
-		h.units += e.units
-		h.enter()
 	}
-	s.out = append(s.out, Granted{Session: x.id, Fence: s.fence, Waited: now.Sub(q.since)})
+	for i := range q.entries {
+		s.take(&q.entries[i])
+	}
+	s.out = append(s.out, Granted{Session: x.id, Fence: s.fence, Waited: time.Duration(now - q.since)})
 }
 
-// enqueue makes q wait; blocked is its first failing claim.
-func (s *Scheduler) enqueue(q *request, blocked int, deadline time.Time) {
-	q.queued = true
+func (s *Scheduler) take(e *entry) {
+	x := e.q.s
+	h := x.on(e.n)
+	if h != nil {
+		h.leave()
+	} else {
+		h = s.spare.hold(x, e.n)
+		e.n.refs++
+		x.held = append(x.held, h)
+	}
+	h.mode = e.want
+	need := e.units
+	for y := x.parent(); y != nil && need > 0; y = y.parent() {
+		if l := y.on(e.n); l != nil && l.units > l.lent {
+			n := min(need, l.units-l.lent)
+			l.lent += n
+			h.loans = append(h.loans, loan{l, n})
+			need -= n
+		}
+	}
+	h.units += need
+	h.enter()
+}
+
+// enqueue makes x's request wait; blocked is its first failing claim. What
+// waits is as small as can be: there may be very many.
+func (s *Scheduler) enqueue(scratch *request, blocked int, deadline time.Time) *request {
+	q := &request{}
+	*q = *scratch
+	q.entries = make([]entry, len(scratch.entries))
+	copy(q.entries, scratch.entries)
+	clear(scratch.entries)
+	*scratch = request{entries: scratch.entries[:0]}
+	s.spare.requests = append(s.spare.requests, scratch)
+
 	q.s.pending = q
-	s.waiting[q.s.tenant]++
+	q.s.tenant.waiting++
 	for i := range q.entries {
+		q.entries[i].q = q
 		q.entries[i].enter()
 	}
 	q.park(blocked)
-	if !deadline.IsZero() {
-		q.deadline = deadline
-		s.deadlines.push(mark{key: uint64(deadline.UnixNano()), q: q})
+	if q.aged = q.since; q.ages() {
+		s.ageing[q.rank].push(q)
 	}
+	if !deadline.IsZero() {
+		q.deadline = deadline.UnixNano()
+		s.deadlines.push(mark{q: q})
+	}
+	return q
 }
 
 func (q *request) park(i int) {
 	e := &q.entries[i]
 	q.parks++
-	e.n.parked[q.rank][e.index()].push(mark{key: q.ticket, q: q, parks: q.parks})
+	q.at = int16(i)
+	e.n.queues[q.rank].parked[e.index()].push(mark{q: q, parks: q.parks})
 }
 
 // leaveQueue takes q out of all queues; who stood behind it is looked at again.
 func (s *Scheduler) leaveQueue(q *request) {
-	q.queued = false
-	q.s.pending = nil
-	if s.waiting[q.s.tenant]--; s.waiting[q.s.tenant] == 0 {
-		delete(s.waiting, q.s.tenant)
+	if q.ages() {
+		s.ageing[q.rank].drop(q)
 	}
+	q.s.pending = nil
+	q.s.tenant.waiting--
 	for i := range q.entries {
 		q.entries[i].leave()
 		s.touch(q.entries[i].n)
@@ -127,45 +201,42 @@ func (s *Scheduler) leaveQueue(q *request) {
 // unqueue ends q without a grant.
 func (s *Scheduler) unqueue(q *request) {
 	s.leaveQueue(q)
-	s.forget(q)
+	s.discard(q)
 }
 
 func (s *Scheduler) touch(n *node) {
-	if !n.dirty {
+	if !n.dirty && n.queues != [ranks]*queue{} {
 		n.dirty = true
 		s.work = append(s.work, n)
 	}
 }
 
 // drain looks at touched nodes until nothing more can be granted.
-func (s *Scheduler) drain(now time.Time) {
-	for len(s.work) > 0 {
-		n := s.work[0]
-		s.work = s.work[1:]
+func (s *Scheduler) drain(now int64) {
+	for i := 0; i < len(s.work); i++ {
+		n := s.work[i]
 		n.dirty = false
-		if n.queues == nil {
-			continue
-		}
 		s.wakeIncremental(n, now)
 		for r := 1; r < ranks; r++ {
 			s.wake(n, r, now)
 		}
 	}
-	s.work = nil
+	clear(s.work)
+	s.work = s.work[:0]
 }
 
 // wakeIncremental tries all of rank 0 that are parked at n: what each holds
 // already differs, so one blocked says nothing about the next.
-func (s *Scheduler) wakeIncremental(n *node, now time.Time) {
+func (s *Scheduler) wakeIncremental(n *node, now int64) {
 	var again []*request
 	for {
 		q, g := n.first(0, nil)
 		if q == nil {
 			break
 		}
-		n.parked[0][g].pop()
+		n.queues[0].parked[g].pop()
 		if i := s.try(q); i < 0 {
-			s.grant(q, now)
+			s.settle(q, now)
 		} else if q.entries[i].n != n {
 			q.park(i)
 		} else {
@@ -176,14 +247,20 @@ func (s *Scheduler) wakeIncremental(n *node, now time.Time) {
 		if i := s.try(q); i >= 0 {
 			q.park(i)
 		} else {
-			s.grant(q, now)
+			s.settle(q, now)
 		}
 	}
 }
 
+// settle grants a request that waited.
+func (s *Scheduler) settle(q *request, now int64) {
+	s.grant(q, now)
+	s.discard(q)
+}
+
 // wake tries the first requests parked at n. Where the first of a mode stays
 // blocked here, all later ones of that mode are blocked here as well.
-func (s *Scheduler) wake(n *node, rank int, now time.Time) {
+func (s *Scheduler) wake(n *node, rank int, now int64) {
 	var blocked [token.Modes + 1]bool
 	for {
 		q, g := n.first(rank, &blocked)
@@ -195,9 +272,9 @@ func (s *Scheduler) wake(n *node, rank int, now time.Time) {
 			blocked[g] = true
 			continue
 		}
-		n.parked[rank][g].pop()
+		n.queues[rank].parked[g].pop()
 		if i < 0 {
-			s.grant(q, now)
+			s.settle(q, now)
 		} else {
 			q.park(i)
 		}
@@ -206,11 +283,15 @@ func (s *Scheduler) wake(n *node, rank int, now time.Time) {
 
 // first is the earliest request parked at n whose mode is not skipped.
 func (n *node) first(rank int, skip *[token.Modes + 1]bool) (best *request, g int) {
-	for i := range n.parked[rank] {
+	here := n.queues[rank]
+	if here == nil {
+		return nil, 0
+	}
+	for i := range here.parked {
 		if skip != nil && skip[i] {
 			continue
 		}
-		if q := n.parked[rank][i].top(); q != nil && (best == nil || q.ticket < best.ticket) {
+		if q := here.parked[i].top(); q != nil && (best == nil || q.before(best)) {
 			best, g = q, i
 		}
 	}

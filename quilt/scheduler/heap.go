@@ -1,19 +1,17 @@
 package scheduler
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
-// waitHeap is a min-heap of waiting requests by ticket or deadline. Marks that
-// have become stale stay until they come to the top or are half of it.
+// waitHeap is a min-heap of waiting requests by turn or by deadline. Marks that
+// have become stale stay until they come to the top or are half of it; neither
+// turn nor deadline of a request changes, so they keep their place.
 type waitHeap struct {
-	marks []mark
-	limit int // sweep when it is reached
+	marks      []mark
+	limit      int32 // sweep when it is reached
+	byDeadline bool
 }
 
 type mark struct {
-	key   uint64
 	q     *request
 	parks uint32 // 0: good while the request waits
 }
@@ -22,8 +20,15 @@ func (m mark) stale() bool {
 	return m.q.s.pending != m.q || m.parks != 0 && m.parks != m.q.parks
 }
 
+func (h *waitHeap) less(a, b mark) bool {
+	if h.byDeadline && a.q.deadline != b.q.deadline {
+		return a.q.deadline < b.q.deadline
+	}
+	return a.q.before(b.q)
+}
+
 func (h *waitHeap) push(m mark) {
-	if len(h.marks) >= max(h.limit, 64) {
+	if len(h.marks) >= int(max(h.limit, 64)) {
 		h.sweep()
 	}
 	h.marks = append(h.marks, m)
@@ -33,14 +38,19 @@ func (h *waitHeap) push(m mark) {
 // sweep drops stale marks. A sorted slice is a heap.
 func (h *waitHeap) sweep() {
 	h.marks = slices.DeleteFunc(h.marks, mark.stale)
-	slices.SortFunc(h.marks, func(a, b mark) int { return cmp.Compare(a.key, b.key) })
-	h.limit = 2 * len(h.marks)
+	slices.SortFunc(h.marks, func(a, b mark) int {
+		if h.less(a, b) {
+			return -1
+		}
+		return 1
+	})
+	h.limit = int32(2 * len(h.marks))
 }
 
 func (h *waitHeap) up(i int) {
 	for a := h.marks; i > 0; {
 		p := (i - 1) / 2
-		if a[p].key <= a[i].key {
+		if !h.less(a[i], a[p]) {
 			return
 		}
 		a[p], a[i] = a[i], a[p]
@@ -58,10 +68,10 @@ func (h *waitHeap) pop() {
 		if c >= n {
 			break
 		}
-		if c+1 < n && a[c+1].key < a[c].key {
+		if c+1 < n && h.less(a[c+1], a[c]) {
 			c++
 		}
-		if a[i].key <= a[c].key {
+		if !h.less(a[c], a[i]) {
 			break
 		}
 		a[i], a[c] = a[c], a[i]

@@ -3,8 +3,10 @@ package scheduler
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/token"
 )
@@ -15,7 +17,10 @@ import (
 type model struct {
 	pools   map[string]int64
 	held    map[string]map[string]claim // by session and key
+	tokens  map[string][]token.Token    // held, by session
 	waiting map[string]*ask             // by session
+	finish  map[string]uint64           // by tenant
+	virtual uint64
 	ticket  int
 }
 
@@ -26,14 +31,26 @@ type claim struct {
 
 type ask struct {
 	rank, ticket int
+	tag          uint64
+	aged         time.Time
+	tokens       []token.Token
 	claims       map[string]claim
 }
 
-func newModel(pools map[string]int64) *model {
-	return &model{pools: pools, held: map[string]map[string]claim{}, waiting: map[string]*ask{}}
+func newModel(cfg Config) *model {
+	pools := maps.Clone(cfg.Pools)
+	for name, t := range cfg.Tenants {
+		for pool, n := range t.Pools {
+			pools[name+"\x00"+pool] = n
+		}
+	}
+	return &model{
+		pools: pools, held: map[string]map[string]claim{}, tokens: map[string][]token.Token{},
+		waiting: map[string]*ask{}, finish: map[string]uint64{},
+	}
 }
 
-func (m *model) claims(list []token.Token) map[string]claim {
+func (m *model) claims(tenant string, list []token.Token) map[string]claim {
 	out := map[string]claim{}
 	for _, t := range list {
 		path := append([]string{t.Scheme()}, t.Segments()...)
@@ -41,11 +58,17 @@ func (m *model) claims(list []token.Token) map[string]claim {
 		for i := len(path); i > 0; i-- {
 			key := strings.Join(path[:i], "/")
 			if mode != token.None {
-				out[key] = claim{mode: token.Sup(out[key].mode, mode)}
+				at := tenant + "\x00" + key
+				if t.Scheme() == "gpu" {
+					at = "\x00" + key
+				}
+				out[at] = claim{mode: token.Sup(out[at].mode, mode)}
 				mode = mode.Above()
 			}
-			if _, ok := m.pools[key]; ok && t.Units() > 0 {
-				out["#"+key] = claim{units: out["#"+key].units + t.Units()}
+			for _, pool := range []string{key, tenant + "\x00" + key} {
+				if _, ok := m.pools[pool]; ok && t.Units() > 0 {
+					out["#"+pool] = claim{units: out["#"+pool].units + t.Units()}
+				}
 			}
 		}
 	}
@@ -53,8 +76,8 @@ func (m *model) claims(list []token.Token) map[string]claim {
 }
 
 // submit returns true if the request can never be granted.
-func (m *model) submit(session string, class Class, list []token.Token) (never bool) {
-	a := &ask{rank: 1 + int(class), claims: m.claims(list)}
+func (m *model) submit(now time.Time, session, tenant string, class Class, list []token.Token) (never bool) {
+	a := &ask{rank: 1 + int(class), claims: m.claims(tenant, list), tokens: list, aged: now}
 	if len(m.held[session]) > 0 {
 		a.rank = 0
 	}
@@ -66,7 +89,34 @@ func (m *model) submit(session string, class Class, list []token.Token) (never b
 	m.ticket++
 	a.ticket = m.ticket
 	m.waiting[session] = a
+	if a.rank > 0 {
+		a.tag = max(m.virtual, m.finish[tenant])
+		var share uint64
+		for key, c := range a.claims {
+			if c.units > 0 {
+				share = max(share, uint64(float64(c.units)/float64(m.pools[key[1:]])*shareUnit))
+			}
+		}
+		m.finish[tenant] = a.tag + share/uint64(weights[tenant])
+	}
 	return false
+}
+
+// age: whoever was long enough in its rank rises by one.
+func (m *model) age(now time.Time) {
+	for _, a := range m.waiting {
+		if a.rank > 1 && !now.Before(a.aged.Add(ageAfter)) {
+			a.rank--
+			a.aged = now
+		}
+	}
+}
+
+// exchange gives back a token for a weaker one, or for none.
+func (m *model) exchange(session, tenant string, from token.Token, to ...token.Token) {
+	i := slices.Index(m.tokens[session], from)
+	m.tokens[session] = append(slices.Delete(m.tokens[session], i, i+1), to...)
+	m.held[session] = m.claims(tenant, m.tokens[session])
 }
 
 // order: whose turn is first.
@@ -77,7 +127,7 @@ func (m *model) order() []string {
 	}
 	slices.SortFunc(out, func(a, b string) int {
 		x, y := m.waiting[a], m.waiting[b]
-		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(x.ticket, y.ticket))
+		return cmp.Or(cmp.Compare(x.rank, y.rank), cmp.Compare(x.tag, y.tag), cmp.Compare(x.ticket, y.ticket))
 	})
 	return out
 }
@@ -151,6 +201,8 @@ func (m *model) grant(s string) {
 		own := m.held[s][key]
 		m.held[s][key] = claim{mode: token.Sup(own.mode, c.mode), units: own.units + c.units}
 	}
+	m.tokens[s] = append(m.tokens[s], m.waiting[s].tokens...)
+	m.virtual = max(m.virtual, m.waiting[s].tag)
 	delete(m.waiting, s)
 }
 

@@ -1,8 +1,6 @@
 package scheduler
 
 import (
-	"time"
-
 	"github.com/ariacomputecompany/firmware/token"
 )
 
@@ -12,30 +10,31 @@ const ranks = 1 + classes
 // units is the index of a pool's queue, beside those of the lock modes.
 const units = token.Modes
 
-// node is a place in the resource tree, or a pool. It exists while somebody
-// holds it, waits for it, or is below it.
+// node is a place in a resource tree, or a pool. It exists while somebody holds
+// it, waits for it, or a kept plan names it.
 type node struct {
 	key     string
-	parent  *node
 	refs    int
-	pool    bool
 	cap     int64
 	used    int64
 	holders [token.Modes + 1]holdList
+	mark    uint64 // of the request that is taken apart
+	at      int32  // its entry for this node
+	pool    bool
 	dirty   bool
-	*queues // nil until somebody waits here
+	queues  [ranks]*queue // nil until somebody of the rank waits here
 }
 
-// queues of a node.
-type queues struct {
-	// waiting are the requests that have a claim here, by rank and mode, each
-	// in order of arrival: whether an earlier incompatible one waits is a look
-	// at the heads.
-	waiting [ranks][token.Modes + 1]entryList
-	count   [ranks]int
+// queue of one rank at a node.
+type queue struct {
+	// waiting are the requests that have a claim here, by mode, each list in the
+	// order of turns: whether an earlier incompatible one waits is a look at the
+	// heads.
+	waiting [token.Modes + 1]entryList
+	count   int
 	// parked are those of them whose first failing claim is this one: only they
 	// can become grantable by what happens here.
-	parked [ranks][token.Modes + 1]waitHeap
+	parked [token.Modes + 1]waitHeap
 }
 
 // hold is one session on one node.
@@ -43,8 +42,16 @@ type hold struct {
 	s          *session
 	n          *node
 	mode       token.Mode
-	units      int64
+	units      int64 // taken from the pool itself
+	lent       int64 // of these, in use by nested sessions
+	loans      []loan
 	prev, next *hold
+}
+
+// loan is what a nested session uses of an ancestor's units.
+type loan struct {
+	lender *hold
+	units  int64
 }
 
 func (h *hold) index() int {
@@ -96,26 +103,38 @@ func (x *session) on(n *node) *hold {
 
 // request is what one session waits for.
 type request struct {
-	ticket   uint64
-	rank     int
-	s        *session
-	tokens   []token.Token
-	entries  []entry
-	since    time.Time
-	deadline time.Time
-	parks    uint32 // how often it was parked: older marks in heaps are stale
-	queued   bool
+	ticket             uint64
+	tag                uint64 // fair order among tenants; 0 for incremental ones
+	s                  *session
+	tokens             []token.Token
+	entries            []entry
+	since              int64
+	deadline           int64 // 0: none
+	aged               int64 // when it came to its rank
+	prevAged, nextAged *request
+	parks              uint32 // how often it was parked: older marks in heaps are stale
+	at                 int16  // the entry it is parked at
+	rank               uint8
+	tx                 bool
+}
+
+// before: q's turn comes first, in the same rank.
+func (q *request) before(o *request) bool {
+	if q.tag != o.tag {
+		return q.tag < o.tag
+	}
+	return q.ticket < o.ticket
 }
 
 // entry is one claim of a request on one node.
 type entry struct {
 	q          *request
 	n          *node
+	token      *token.Token // that asks for it, or for something below
+	units      int64
+	prev, next *entry
 	mode       token.Mode // asked for
 	want       token.Mode // with what the session holds there already
-	units      int64
-	token      string // that asks for it, or for something below
-	prev, next *entry
 }
 
 func (e *entry) index() int {
@@ -127,23 +146,41 @@ func (e *entry) index() int {
 
 type entryList struct{ head, tail *entry }
 
+// enter puts e where its turn is. New requests belong at the end, aged ones
+// near the head of the next rank, so it looks from both sides.
 func (e *entry) enter() {
-	if e.n.queues == nil {
-		e.n.queues = &queues{}
+	here := e.n.queues[e.q.rank]
+	if here == nil {
+		here = &queue{}
+		e.n.queues[e.q.rank] = here
 	}
-	l := &e.n.waiting[e.q.rank][e.index()]
-	e.prev, e.next = l.tail, nil
-	if l.tail != nil {
-		l.tail.next = e
+	here.count++
+	l := &here.waiting[e.index()]
+	after, next := l.tail, l.head
+	for after != nil && e.q.before(after.q) {
+		if !next.q.before(e.q) {
+			after = next.prev
+			break
+		}
+		after, next = after.prev, next.next
+	}
+	e.prev = after
+	if after != nil {
+		e.next, after.next = after.next, e
 	} else {
-		l.head = e
+		e.next, l.head = l.head, e
 	}
-	l.tail = e
-	e.n.count[e.q.rank]++
+	if e.next != nil {
+		e.next.prev = e
+	} else {
+		l.tail = e
+	}
 }
 
 func (e *entry) leave() {
-	l := &e.n.waiting[e.q.rank][e.index()]
+	here := e.n.queues[e.q.rank]
+	here.count--
+	l := &here.waiting[e.index()]
 	if e.prev != nil {
 		e.prev.next = e.next
 	} else {
@@ -154,14 +191,17 @@ func (e *entry) leave() {
 	} else {
 		l.tail = e.prev
 	}
-	e.n.count[e.q.rank]--
+	e.prev, e.next = nil, nil
 }
 
-// position of a request that was just put at the end of its rank.
+// position of a request that was just put at the end of its rank; it can stand
+// further ahead in a pool.
 func (e *entry) position() int {
 	n := 0
-	for r := 0; r <= e.q.rank; r++ {
-		n += e.n.count[r]
+	for r := 0; r <= int(e.q.rank); r++ {
+		if here := e.n.queues[r]; here != nil {
+			n += here.count
+		}
 	}
 	return n
 }

@@ -105,8 +105,8 @@ func TestAllOrNothing(t *testing.T) {
 	want(t, show(d.Close(t0, "b")))
 	want(t, show(d.Close(t0, "b")))
 	want(t, show(d.Close(t0, "d")))
-	if len(d.nodes) != 0 || len(d.sessions) != 0 || len(d.waiting) != 0 {
-		t.Errorf("left behind: %v %v %v", d.nodes, d.sessions, d.waiting)
+	if left := d.left(); left != "" {
+		t.Errorf("left behind: %s", left)
 	}
 }
 
@@ -129,7 +129,7 @@ func TestPools(t *testing.T) {
 	d := newDesk(t, Config{Pools: map[string]int64{"slot": 3, "llm/o": 2, "llm/o/big": 1}})
 	want(t, d.ask("a", "slot:*#2", "llm:o:big"), "granted a")
 	want(t, d.ask("b", "llm:o:small", "llm:other:x#50"), "granted b")
-	want(t, d.ask("c", "llm:o:big"), "queued c for [llm:o:big] held by [b a] behind [] at 1")
+	want(t, d.ask("c", "llm:o:big"), "queued c for [llm:o:big] held by [a b] behind [] at 1")
 	want(t, d.ask("n", "slot:*#4"), "refused n: never")
 	want(t, d.ask("a", "slot:*#2"), "refused a: never") // with what it holds
 	want(t, d.ask("g", "gpu:*"), "refused g: never")    // no such pool here
@@ -164,11 +164,11 @@ func TestDeadline(t *testing.T) {
 	}
 	want(t, show(d.Tick(t0.Add(999*time.Millisecond))))
 	want(t, show(d.Tick(t0.Add(time.Second))), "refused b: timeout")
-	if _, ok := d.NextDeadline(); ok {
-		t.Error("a deadline is left")
+	if at, ok := d.NextDeadline(); !ok || !at.Equal(t0.Add(30*time.Second)) {
+		t.Errorf("next is that c ages, not %v", at)
 	}
 	w, ok := d.WaitsFor("c")
-	if !ok || cmp.Diff(w, Wait{Session: "c", Tokens: []string{"kv:x:r"}, WaitsFor: []string{"kv:x:r"}, HeldBy: []string{"a"}, Position: 1, Since: t0}) != "" {
+	if !ok || cmp.Diff(w, Wait{Session: "c", Tokens: []string{"kv:x:r"}, WaitsFor: []string{"kv:x:r"}, HeldBy: []string{"a"}, Position: 1, Since: t0, Class: "normal"}) != "" {
 		t.Errorf("wait of c: %+v", w)
 	}
 	got := d.Close(t0.Add(3*time.Second), "a")

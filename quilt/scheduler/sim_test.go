@@ -64,11 +64,6 @@ func simulate(t failer, seed uint64, list []token.Token) (c simCount) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	x := newMachine()
 	sessions := 4 + r.IntN(20)
-	apply := func(effects []Effect) {
-		c.count(effects)
-		x.follow(t, effects)
-		x.settled(t)
-	}
 	for c.steps = 0; c.steps < 200; c.steps++ {
 		id := fmt.Sprint("s", r.IntN(sessions))
 		switch p := r.IntN(100); {
@@ -81,37 +76,24 @@ func simulate(t failer, seed uint64, list []token.Token) (c simCount) {
 			if r.IntN(4) == 0 {
 				deadline = x.now.Add(time.Duration(r.IntN(2000)) * time.Millisecond)
 			}
-			before := x.s.fence
 			x.submit(t, id, Class(r.IntN(classes)), r.Int64N(10), want, deadline)
-			c.grants += int(x.s.fence - before)
 		case p < 85:
-			before := x.s.fence
 			x.close(t, id)
-			c.grants += int(x.s.fence - before)
 		case p < 90:
-			apply(x.s.Cancel(x.now, id))
+			x.follow(t, x.s.Cancel(x.now, id))
+			x.settled(t)
+		case p < 94:
+			x.give(t, id, r.IntN(5), r.IntN(2) == 0)
+		case p < 95:
+			x.tick(t, time.Duration(r.IntN(60))*time.Second)
 		default:
-			x.now = x.now.Add(time.Duration(r.IntN(500)) * time.Millisecond)
-			apply(x.s.Tick(x.now))
+			x.tick(t, time.Duration(r.IntN(500)-50)*time.Millisecond)
 		}
 		c.waits = max(c.waits, len(x.m.waiting))
 	}
-	c.victims = x.victims
+	c.victims, c.timeouts, c.grants = x.victims, x.timeouts, int(x.s.fence)
 	x.finish(t)
 	return c
-}
-
-func (c *simCount) count(effects []Effect) {
-	for _, e := range effects {
-		switch e := e.(type) {
-		case Granted:
-			c.grants++
-		case Refused:
-			if e.Reason == Timeout {
-				c.timeouts++
-			}
-		}
-	}
 }
 
 // TestSameCallsSameEffects: no map order, no address leaks into a decision.

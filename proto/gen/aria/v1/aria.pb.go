@@ -2239,6 +2239,318 @@ func (x *FirmwareUpdate) GetEndedUnixMs() int64 {
 	return 0
 }
 
+type TokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokensRequest) Reset() {
+	*x = TokensRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokensRequest) ProtoMessage() {}
+
+func (x *TokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
+func (*TokensRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
+}
+
+type TokensResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Holders       []*TokenHolder         `protobuf:"bytes,1,rep,name=holders,proto3" json:"holders,omitempty"`
+	Waiters       []*TokenWaiter         `protobuf:"bytes,2,rep,name=waiters,proto3" json:"waiters,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokensResponse) Reset() {
+	*x = TokensResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokensResponse) ProtoMessage() {}
+
+func (x *TokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokensResponse.ProtoReflect.Descriptor instead.
+func (*TokensResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *TokensResponse) GetHolders() []*TokenHolder {
+	if x != nil {
+		return x.Holders
+	}
+	return nil
+}
+
+func (x *TokensResponse) GetWaiters() []*TokenWaiter {
+	if x != nil {
+		return x.Waiters
+	}
+	return nil
+}
+
+type TokenHolder struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Execution     string                 `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
+	Unit          string                 `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
+	Tokens        []string               `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	Fence         uint64                 `protobuf:"varint,5,opt,name=fence,proto3" json:"fence,omitempty"`
+	SinceUnixMs   int64                  `protobuf:"varint,6,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	Tenant        string                 `protobuf:"bytes,7,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Class         string                 `protobuf:"bytes,8,opt,name=class,proto3" json:"class,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenHolder) Reset() {
+	*x = TokenHolder{}
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenHolder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenHolder) ProtoMessage() {}
+
+func (x *TokenHolder) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenHolder.ProtoReflect.Descriptor instead.
+func (*TokenHolder) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *TokenHolder) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *TokenHolder) GetExecution() string {
+	if x != nil {
+		return x.Execution
+	}
+	return ""
+}
+
+func (x *TokenHolder) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *TokenHolder) GetTokens() []string {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *TokenHolder) GetFence() uint64 {
+	if x != nil {
+		return x.Fence
+	}
+	return 0
+}
+
+func (x *TokenHolder) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *TokenHolder) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *TokenHolder) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+type TokenWaiter struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Execution     string                 `protobuf:"bytes,2,opt,name=execution,proto3" json:"execution,omitempty"`
+	Unit          string                 `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
+	Tokens        []string               `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`               // asked for
+	Blocked       []string               `protobuf:"bytes,5,rep,name=blocked,proto3" json:"blocked,omitempty"`             // of these, those that cannot be had now
+	HeldBy        []string               `protobuf:"bytes,6,rep,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"` // executions that hold them
+	Behind        []string               `protobuf:"bytes,7,rep,name=behind,proto3" json:"behind,omitempty"`               // executions whose turn is earlier
+	Position      int64                  `protobuf:"varint,8,opt,name=position,proto3" json:"position,omitempty"`
+	SinceUnixMs   int64                  `protobuf:"varint,9,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	Tenant        string                 `protobuf:"bytes,10,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Class         string                 `protobuf:"bytes,11,opt,name=class,proto3" json:"class,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenWaiter) Reset() {
+	*x = TokenWaiter{}
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenWaiter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenWaiter) ProtoMessage() {}
+
+func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenWaiter.ProtoReflect.Descriptor instead.
+func (*TokenWaiter) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *TokenWaiter) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *TokenWaiter) GetExecution() string {
+	if x != nil {
+		return x.Execution
+	}
+	return ""
+}
+
+func (x *TokenWaiter) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *TokenWaiter) GetTokens() []string {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *TokenWaiter) GetBlocked() []string {
+	if x != nil {
+		return x.Blocked
+	}
+	return nil
+}
+
+func (x *TokenWaiter) GetHeldBy() []string {
+	if x != nil {
+		return x.HeldBy
+	}
+	return nil
+}
+
+func (x *TokenWaiter) GetBehind() []string {
+	if x != nil {
+		return x.Behind
+	}
+	return nil
+}
+
+func (x *TokenWaiter) GetPosition() int64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+func (x *TokenWaiter) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *TokenWaiter) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *TokenWaiter) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
 var File_aria_v1_aria_proto protoreflect.FileDescriptor
 
 const file_aria_v1_aria_proto_rawDesc = "" +
@@ -2396,7 +2708,33 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x05stage\x18\x06 \x01(\tR\x05stage\x12\x18\n" +
 	"\aoutcome\x18\a \x01(\tR\aoutcome\x12\x16\n" +
 	"\x06reason\x18\b \x01(\tR\x06reason\x12\"\n" +
-	"\rended_unix_ms\x18\t \x01(\x03R\vendedUnixMs*]\n" +
+	"\rended_unix_ms\x18\t \x01(\x03R\vendedUnixMs\"\x0f\n" +
+	"\rTokensRequest\"p\n" +
+	"\x0eTokensResponse\x12.\n" +
+	"\aholders\x18\x01 \x03(\v2\x14.aria.v1.TokenHolderR\aholders\x12.\n" +
+	"\awaiters\x18\x02 \x03(\v2\x14.aria.v1.TokenWaiterR\awaiters\"\xd1\x01\n" +
+	"\vTokenHolder\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x1c\n" +
+	"\texecution\x18\x02 \x01(\tR\texecution\x12\x12\n" +
+	"\x04unit\x18\x03 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06tokens\x18\x04 \x03(\tR\x06tokens\x12\x14\n" +
+	"\x05fence\x18\x05 \x01(\x04R\x05fence\x12\"\n" +
+	"\rsince_unix_ms\x18\x06 \x01(\x03R\vsinceUnixMs\x12\x16\n" +
+	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x14\n" +
+	"\x05class\x18\b \x01(\tR\x05class\"\xa2\x02\n" +
+	"\vTokenWaiter\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x1c\n" +
+	"\texecution\x18\x02 \x01(\tR\texecution\x12\x12\n" +
+	"\x04unit\x18\x03 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06tokens\x18\x04 \x03(\tR\x06tokens\x12\x18\n" +
+	"\ablocked\x18\x05 \x03(\tR\ablocked\x12\x17\n" +
+	"\aheld_by\x18\x06 \x03(\tR\x06heldBy\x12\x16\n" +
+	"\x06behind\x18\a \x03(\tR\x06behind\x12\x1a\n" +
+	"\bposition\x18\b \x01(\x03R\bposition\x12\"\n" +
+	"\rsince_unix_ms\x18\t \x01(\x03R\vsinceUnixMs\x12\x16\n" +
+	"\x06tenant\x18\n" +
+	" \x01(\tR\x06tenant\x12\x14\n" +
+	"\x05class\x18\v \x01(\tR\x05class*]\n" +
 	"\n" +
 	"IntakeMode\x12\x1b\n" +
 	"\x17INTAKE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -2414,9 +2752,10 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x05Watch\x12\x15.aria.v1.WatchRequest\x1a\x16.aria.v1.WatchResponse0\x01\x126\n" +
 	"\x03Get\x12\x16.aria.v1.GetRunRequest\x1a\x17.aria.v1.GetRunResponse\x12;\n" +
 	"\x04List\x12\x18.aria.v1.ListRunsRequest\x1a\x19.aria.v1.ListRunsResponse\x129\n" +
-	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse2D\n" +
+	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse2\x7f\n" +
 	"\rSystemService\x123\n" +
-	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse2\xb7\x02\n" +
+	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse\x129\n" +
+	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse2\xb7\x02\n" +
 	"\x0fFirmwareService\x12F\n" +
 	"\x05Begin\x12\x1d.aria.v1.BeginFirmwareRequest\x1a\x1e.aria.v1.BeginFirmwareResponse\x12F\n" +
 	"\x05Write\x12\x1d.aria.v1.WriteFirmwareRequest\x1a\x1e.aria.v1.WriteFirmwareResponse\x12I\n" +
@@ -2436,7 +2775,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -2475,6 +2814,10 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*FirmwareStatusRequest)(nil),  // 34: aria.v1.FirmwareStatusRequest
 	(*FirmwareStatusResponse)(nil), // 35: aria.v1.FirmwareStatusResponse
 	(*FirmwareUpdate)(nil),         // 36: aria.v1.FirmwareUpdate
+	(*TokensRequest)(nil),          // 37: aria.v1.TokensRequest
+	(*TokensResponse)(nil),         // 38: aria.v1.TokensResponse
+	(*TokenHolder)(nil),            // 39: aria.v1.TokenHolder
+	(*TokenWaiter)(nil),            // 40: aria.v1.TokenWaiter
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -2494,41 +2837,45 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	35, // 14: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
 	36, // 15: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
 	36, // 16: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
-	1,  // 17: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 18: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 19: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	9,  // 20: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	11, // 21: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	13, // 22: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	17, // 23: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	20, // 24: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	22, // 25: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	24, // 26: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	26, // 27: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	28, // 28: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	30, // 29: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	32, // 30: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	34, // 31: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 32: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 33: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 34: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	10, // 35: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	12, // 36: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	14, // 37: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	18, // 38: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	21, // 39: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	23, // 40: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	25, // 41: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	27, // 42: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	29, // 43: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	31, // 44: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	33, // 45: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	35, // 46: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	32, // [32:47] is the sub-list for method output_type
-	17, // [17:32] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	39, // 17: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
+	40, // 18: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
+	1,  // 19: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 20: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 21: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	9,  // 22: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	11, // 23: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	13, // 24: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	17, // 25: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	20, // 26: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	22, // 27: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	24, // 28: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	26, // 29: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	37, // 30: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	28, // 31: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	30, // 32: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	32, // 33: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	34, // 34: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 35: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 36: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 37: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	10, // 38: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	12, // 39: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	14, // 40: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	18, // 41: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	21, // 42: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	23, // 43: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	25, // 44: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	27, // 45: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	38, // 46: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	29, // 47: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	31, // 48: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	33, // 49: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	35, // 50: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	35, // [35:51] is the sub-list for method output_type
+	19, // [19:35] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -2542,7 +2889,7 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   36,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

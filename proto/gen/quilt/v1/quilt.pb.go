@@ -1147,6 +1147,8 @@ type Lease struct {
 	Tokens        []string               `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`
 	Fence         uint64                 `protobuf:"varint,5,opt,name=fence,proto3" json:"fence,omitempty"`
 	SinceUnixMs   int64                  `protobuf:"varint,6,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	Tenant        string                 `protobuf:"bytes,7,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Class         string                 `protobuf:"bytes,8,opt,name=class,proto3" json:"class,omitempty"` // its own, or inherited from whom it keeps waiting
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1223,13 +1225,33 @@ func (x *Lease) GetSinceUnixMs() int64 {
 	return 0
 }
 
+func (x *Lease) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *Lease) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
 type Wait struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Execution     string                 `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
 	Unit          string                 `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
 	Tokens        []string               `protobuf:"bytes,3,rep,name=tokens,proto3" json:"tokens,omitempty"`
-	WaitsFor      []string               `protobuf:"bytes,4,rep,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"` // executions
+	WaitsFor      []string               `protobuf:"bytes,4,rep,name=waits_for,json=waitsFor,proto3" json:"waits_for,omitempty"` // executions: held_by, then behind
 	SinceUnixMs   int64                  `protobuf:"varint,5,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	Tenant        string                 `protobuf:"bytes,6,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Class         string                 `protobuf:"bytes,7,opt,name=class,proto3" json:"class,omitempty"`                 // as aged
+	Blocked       []string               `protobuf:"bytes,8,rep,name=blocked,proto3" json:"blocked,omitempty"`             // the tokens that cannot be had now
+	HeldBy        []string               `protobuf:"bytes,9,rep,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"` // executions that hold them
+	Behind        []string               `protobuf:"bytes,10,rep,name=behind,proto3" json:"behind,omitempty"`              // executions whose turn is earlier
+	Position      int64                  `protobuf:"varint,11,opt,name=position,proto3" json:"position,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1299,6 +1321,216 @@ func (x *Wait) GetSinceUnixMs() int64 {
 	return 0
 }
 
+func (x *Wait) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *Wait) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *Wait) GetBlocked() []string {
+	if x != nil {
+		return x.Blocked
+	}
+	return nil
+}
+
+func (x *Wait) GetHeldBy() []string {
+	if x != nil {
+		return x.HeldBy
+	}
+	return nil
+}
+
+func (x *Wait) GetBehind() []string {
+	if x != nil {
+		return x.Behind
+	}
+	return nil
+}
+
+func (x *Wait) GetPosition() int64 {
+	if x != nil {
+		return x.Position
+	}
+	return 0
+}
+
+type WatchRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchRequest) Reset() {
+	*x = WatchRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchRequest) ProtoMessage() {}
+
+func (x *WatchRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
+func (*WatchRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *WatchRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type WatchResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"` // of a snapshot: the last event in it
+	TimeUnixMs    int64                  `protobuf:"varint,2,opt,name=time_unix_ms,json=timeUnixMs,proto3" json:"time_unix_ms,omitempty"`
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"` // snapshot | queued | granted | refused | released | raised | revoke
+	Execution     string                 `protobuf:"bytes,4,opt,name=execution,proto3" json:"execution,omitempty"`
+	Unit          string                 `protobuf:"bytes,5,opt,name=unit,proto3" json:"unit,omitempty"`
+	Tenant        string                 `protobuf:"bytes,6,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Tokens        []string               `protobuf:"bytes,7,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	HeldBy        []string               `protobuf:"bytes,8,rep,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"` // of queued
+	Fence         uint64                 `protobuf:"varint,9,opt,name=fence,proto3" json:"fence,omitempty"`                // of granted
+	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`              // of refused and raised
+	Snapshot      *LeasesResponse        `protobuf:"bytes,11,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchResponse) Reset() {
+	*x = WatchResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchResponse) ProtoMessage() {}
+
+func (x *WatchResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
+func (*WatchResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *WatchResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetTimeUnixMs() int64 {
+	if x != nil {
+		return x.TimeUnixMs
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *WatchResponse) GetExecution() string {
+	if x != nil {
+		return x.Execution
+	}
+	return ""
+}
+
+func (x *WatchResponse) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *WatchResponse) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *WatchResponse) GetTokens() []string {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetHeldBy() []string {
+	if x != nil {
+		return x.HeldBy
+	}
+	return nil
+}
+
+func (x *WatchResponse) GetFence() uint64 {
+	if x != nil {
+		return x.Fence
+	}
+	return 0
+}
+
+func (x *WatchResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *WatchResponse) GetSnapshot() *LeasesResponse {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
 type StatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1307,7 +1539,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1551,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1564,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
 }
 
 type StatusResponse struct {
@@ -1357,7 +1589,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1369,7 +1601,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1382,7 +1614,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -1565,20 +1797,45 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\rLeasesRequest\"_\n" +
 	"\x0eLeasesResponse\x12'\n" +
 	"\x06leases\x18\x01 \x03(\v2\x0f.quilt.v1.LeaseR\x06leases\x12$\n" +
-	"\x05waits\x18\x02 \x03(\v2\x0e.quilt.v1.WaitR\x05waits\"\x9b\x01\n" +
+	"\x05waits\x18\x02 \x03(\v2\x0e.quilt.v1.WaitR\x05waits\"\xc9\x01\n" +
 	"\x05Lease\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x12\n" +
 	"\x04unit\x18\x03 \x01(\tR\x04unit\x12\x16\n" +
 	"\x06tokens\x18\x04 \x03(\tR\x06tokens\x12\x14\n" +
 	"\x05fence\x18\x05 \x01(\x04R\x05fence\x12\"\n" +
-	"\rsince_unix_ms\x18\x06 \x01(\x03R\vsinceUnixMs\"\x91\x01\n" +
+	"\rsince_unix_ms\x18\x06 \x01(\x03R\vsinceUnixMs\x12\x16\n" +
+	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x14\n" +
+	"\x05class\x18\b \x01(\tR\x05class\"\xa6\x02\n" +
 	"\x04Wait\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x16\n" +
 	"\x06tokens\x18\x03 \x03(\tR\x06tokens\x12\x1b\n" +
 	"\twaits_for\x18\x04 \x03(\tR\bwaitsFor\x12\"\n" +
-	"\rsince_unix_ms\x18\x05 \x01(\x03R\vsinceUnixMs\"\x0f\n" +
+	"\rsince_unix_ms\x18\x05 \x01(\x03R\vsinceUnixMs\x12\x16\n" +
+	"\x06tenant\x18\x06 \x01(\tR\x06tenant\x12\x14\n" +
+	"\x05class\x18\a \x01(\tR\x05class\x12\x18\n" +
+	"\ablocked\x18\b \x03(\tR\ablocked\x12\x17\n" +
+	"\aheld_by\x18\t \x03(\tR\x06heldBy\x12\x16\n" +
+	"\x06behind\x18\n" +
+	" \x03(\tR\x06behind\x12\x1a\n" +
+	"\bposition\x18\v \x01(\x03R\bposition\"$\n" +
+	"\fWatchRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"\xb6\x02\n" +
+	"\rWatchResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12 \n" +
+	"\ftime_unix_ms\x18\x02 \x01(\x03R\n" +
+	"timeUnixMs\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x1c\n" +
+	"\texecution\x18\x04 \x01(\tR\texecution\x12\x12\n" +
+	"\x04unit\x18\x05 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06tenant\x18\x06 \x01(\tR\x06tenant\x12\x16\n" +
+	"\x06tokens\x18\a \x03(\tR\x06tokens\x12\x17\n" +
+	"\aheld_by\x18\b \x03(\tR\x06heldBy\x12\x14\n" +
+	"\x05fence\x18\t \x01(\x04R\x05fence\x12\x16\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tR\x06reason\x124\n" +
+	"\bsnapshot\x18\v \x01(\v2\x18.quilt.v1.LeasesResponseR\bsnapshot\"\x0f\n" +
 	"\rStatusRequest\"\xc1\x03\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
@@ -1600,11 +1857,12 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"open_files\x18\v \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\f \x01(\x03R\rresidentBytes\x12.\n" +
 	"\x13launcher_open_files\x18\r \x01(\x03R\x11launcherOpenFiles\x126\n" +
-	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes2\x81\x02\n" +
+	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes2\xbd\x02\n" +
 	"\fQuiltService\x12@\n" +
 	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse0\x01\x125\n" +
 	"\x04Kill\x12\x15.quilt.v1.KillRequest\x1a\x16.quilt.v1.KillResponse\x12;\n" +
-	"\x06Leases\x12\x17.quilt.v1.LeasesRequest\x1a\x18.quilt.v1.LeasesResponse\x12;\n" +
+	"\x06Leases\x12\x17.quilt.v1.LeasesRequest\x1a\x18.quilt.v1.LeasesResponse\x12:\n" +
+	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12;\n" +
 	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
 
 var (
@@ -1619,7 +1877,7 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),  // 0: quilt.v1.ExecuteRequest
 	(*Code)(nil),            // 1: quilt.v1.Code
@@ -1639,8 +1897,10 @@ var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*LeasesResponse)(nil),  // 15: quilt.v1.LeasesResponse
 	(*Lease)(nil),           // 16: quilt.v1.Lease
 	(*Wait)(nil),            // 17: quilt.v1.Wait
-	(*StatusRequest)(nil),   // 18: quilt.v1.StatusRequest
-	(*StatusResponse)(nil),  // 19: quilt.v1.StatusResponse
+	(*WatchRequest)(nil),    // 18: quilt.v1.WatchRequest
+	(*WatchResponse)(nil),   // 19: quilt.v1.WatchResponse
+	(*StatusRequest)(nil),   // 20: quilt.v1.StatusRequest
+	(*StatusResponse)(nil),  // 21: quilt.v1.StatusResponse
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	1,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
@@ -1655,19 +1915,22 @@ var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	11, // 9: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
 	16, // 10: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
 	17, // 11: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
-	0,  // 12: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
-	12, // 13: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
-	14, // 14: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
-	18, // 15: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
-	4,  // 16: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	13, // 17: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	15, // 18: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	19, // 19: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	16, // [16:20] is the sub-list for method output_type
-	12, // [12:16] is the sub-list for method input_type
-	12, // [12:12] is the sub-list for extension type_name
-	12, // [12:12] is the sub-list for extension extendee
-	0,  // [0:12] is the sub-list for field type_name
+	15, // 12: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
+	0,  // 13: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
+	12, // 14: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
+	14, // 15: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
+	18, // 16: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
+	20, // 17: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
+	4,  // 18: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	13, // 19: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	15, // 20: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	19, // 21: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	21, // 22: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	18, // [18:23] is the sub-list for method output_type
+	13, // [13:18] is the sub-list for method input_type
+	13, // [13:13] is the sub-list for extension type_name
+	13, // [13:13] is the sub-list for extension extendee
+	0,  // [0:13] is the sub-list for field type_name
 }
 
 func init() { file_quilt_v1_quilt_proto_init() }
@@ -1688,7 +1951,7 @@ func file_quilt_v1_quilt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   20,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

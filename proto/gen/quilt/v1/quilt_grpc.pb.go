@@ -25,6 +25,7 @@ const (
 	QuiltService_Execute_FullMethodName = "/quilt.v1.QuiltService/Execute"
 	QuiltService_Kill_FullMethodName    = "/quilt.v1.QuiltService/Kill"
 	QuiltService_Leases_FullMethodName  = "/quilt.v1.QuiltService/Leases"
+	QuiltService_Watch_FullMethodName   = "/quilt.v1.QuiltService/Watch"
 	QuiltService_Status_FullMethodName  = "/quilt.v1.QuiltService/Status"
 )
 
@@ -40,6 +41,10 @@ type QuiltServiceClient interface {
 	Kill(ctx context.Context, in *KillRequest, opts ...grpc.CallOption) (*KillResponse, error)
 	// Leases shows who holds which tokens and who waits for whom.
 	Leases(ctx context.Context, in *LeasesRequest, opts ...grpc.CallOption) (*LeasesResponse, error)
+	// Watch streams what happens to tokens after a sequence number, in order and
+	// without gaps. Where events before it are gone, a snapshot comes first. Who
+	// reads too slowly is cut with RESOURCE_EXHAUSTED; the engine waits for nobody.
+	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
 	// Status says what this engine is, what it can isolate, and what it uses.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 }
@@ -91,6 +96,25 @@ func (c *quiltServiceClient) Leases(ctx context.Context, in *LeasesRequest, opts
 	return out, nil
 }
 
+func (c *quiltServiceClient) Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &QuiltService_ServiceDesc.Streams[1], QuiltService_Watch_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchRequest, WatchResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type QuiltService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
+
 func (c *quiltServiceClient) Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StatusResponse)
@@ -113,6 +137,10 @@ type QuiltServiceServer interface {
 	Kill(context.Context, *KillRequest) (*KillResponse, error)
 	// Leases shows who holds which tokens and who waits for whom.
 	Leases(context.Context, *LeasesRequest) (*LeasesResponse, error)
+	// Watch streams what happens to tokens after a sequence number, in order and
+	// without gaps. Where events before it are gone, a snapshot comes first. Who
+	// reads too slowly is cut with RESOURCE_EXHAUSTED; the engine waits for nobody.
+	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
 	// Status says what this engine is, what it can isolate, and what it uses.
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	mustEmbedUnimplementedQuiltServiceServer()
@@ -133,6 +161,9 @@ func (UnimplementedQuiltServiceServer) Kill(context.Context, *KillRequest) (*Kil
 }
 func (UnimplementedQuiltServiceServer) Leases(context.Context, *LeasesRequest) (*LeasesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Leases not implemented")
+}
+func (UnimplementedQuiltServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
+	return status.Error(codes.Unimplemented, "method Watch not implemented")
 }
 func (UnimplementedQuiltServiceServer) Status(context.Context, *StatusRequest) (*StatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
@@ -205,6 +236,17 @@ func _QuiltService_Leases_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _QuiltService_Watch_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(QuiltServiceServer).Watch(m, &grpc.GenericServerStream[WatchRequest, WatchResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type QuiltService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
+
 func _QuiltService_Status_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StatusRequest)
 	if err := dec(in); err != nil {
@@ -247,6 +289,11 @@ var QuiltService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "Execute",
 			Handler:       _QuiltService_Execute_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Watch",
+			Handler:       _QuiltService_Watch_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -67,6 +67,8 @@ const (
 	TaskServiceCancelProcedure = "/aria.v1.TaskService/Cancel"
 	// SystemServiceInfoProcedure is the fully-qualified name of the SystemService's Info RPC.
 	SystemServiceInfoProcedure = "/aria.v1.SystemService/Info"
+	// SystemServiceTokensProcedure is the fully-qualified name of the SystemService's Tokens RPC.
+	SystemServiceTokensProcedure = "/aria.v1.SystemService/Tokens"
 	// FirmwareServiceBeginProcedure is the fully-qualified name of the FirmwareService's Begin RPC.
 	FirmwareServiceBeginProcedure = "/aria.v1.FirmwareService/Begin"
 	// FirmwareServiceWriteProcedure is the fully-qualified name of the FirmwareService's Write RPC.
@@ -482,6 +484,8 @@ func (UnimplementedTaskServiceHandler) Cancel(context.Context, *connect.Request[
 // SystemServiceClient is a client for the aria.v1.SystemService service.
 type SystemServiceClient interface {
 	Info(context.Context, *connect.Request[v1.InfoRequest]) (*connect.Response[v1.InfoResponse], error)
+	// Tokens shows who holds which tokens now, and who waits for whom.
+	Tokens(context.Context, *connect.Request[v1.TokensRequest]) (*connect.Response[v1.TokensResponse], error)
 }
 
 // NewSystemServiceClient constructs a client for the aria.v1.SystemService service. By default, it
@@ -501,12 +505,19 @@ func NewSystemServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(systemServiceMethods.ByName("Info")),
 			connect.WithClientOptions(opts...),
 		),
+		tokens: connect.NewClient[v1.TokensRequest, v1.TokensResponse](
+			httpClient,
+			baseURL+SystemServiceTokensProcedure,
+			connect.WithSchema(systemServiceMethods.ByName("Tokens")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // systemServiceClient implements SystemServiceClient.
 type systemServiceClient struct {
-	info *connect.Client[v1.InfoRequest, v1.InfoResponse]
+	info   *connect.Client[v1.InfoRequest, v1.InfoResponse]
+	tokens *connect.Client[v1.TokensRequest, v1.TokensResponse]
 }
 
 // Info calls aria.v1.SystemService.Info.
@@ -514,9 +525,16 @@ func (c *systemServiceClient) Info(ctx context.Context, req *connect.Request[v1.
 	return c.info.CallUnary(ctx, req)
 }
 
+// Tokens calls aria.v1.SystemService.Tokens.
+func (c *systemServiceClient) Tokens(ctx context.Context, req *connect.Request[v1.TokensRequest]) (*connect.Response[v1.TokensResponse], error) {
+	return c.tokens.CallUnary(ctx, req)
+}
+
 // SystemServiceHandler is an implementation of the aria.v1.SystemService service.
 type SystemServiceHandler interface {
 	Info(context.Context, *connect.Request[v1.InfoRequest]) (*connect.Response[v1.InfoResponse], error)
+	// Tokens shows who holds which tokens now, and who waits for whom.
+	Tokens(context.Context, *connect.Request[v1.TokensRequest]) (*connect.Response[v1.TokensResponse], error)
 }
 
 // NewSystemServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -532,10 +550,18 @@ func NewSystemServiceHandler(svc SystemServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(systemServiceMethods.ByName("Info")),
 		connect.WithHandlerOptions(opts...),
 	)
+	systemServiceTokensHandler := connect.NewUnaryHandler(
+		SystemServiceTokensProcedure,
+		svc.Tokens,
+		connect.WithSchema(systemServiceMethods.ByName("Tokens")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/aria.v1.SystemService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case SystemServiceInfoProcedure:
 			systemServiceInfoHandler.ServeHTTP(w, r)
+		case SystemServiceTokensProcedure:
+			systemServiceTokensHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -547,6 +573,10 @@ type UnimplementedSystemServiceHandler struct{}
 
 func (UnimplementedSystemServiceHandler) Info(context.Context, *connect.Request[v1.InfoRequest]) (*connect.Response[v1.InfoResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SystemService.Info is not implemented"))
+}
+
+func (UnimplementedSystemServiceHandler) Tokens(context.Context, *connect.Request[v1.TokensRequest]) (*connect.Response[v1.TokensResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SystemService.Tokens is not implemented"))
 }
 
 // FirmwareServiceClient is a client for the aria.v1.FirmwareService service.

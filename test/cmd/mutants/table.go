@@ -1,0 +1,43 @@
+package main
+
+// mutant is one planted fault: old, which stands once in file, becomes new.
+type mutant struct{ name, file, old, new string }
+
+const (
+	sched  = "quilt/scheduler/"
+	broker = "quilt/broker/kv.go"
+	store  = "quilt/store/apply.go"
+)
+
+var table = []mutant{
+	{"readers beside a writer", sched + "grant.go", "if e.n.holders[g].n == 0 || token.Compatible(token.Mode(g), e.want) {", "if e.n.holders[g].n == 0 || g > 0 {"},
+	{"pool one too many", sched + "grant.go", "need <= 0 || n.used+need <= n.cap &&", "need <= 0 || n.used+need <= n.cap+1 &&"},
+	{"overtaking in a pool", sched + "grant.go", "n.used+need <= n.cap && !e.behind(units)", "n.used+need <= n.cap"},
+	{"overtaking a writer", sched + "grant.go", "if !bothWays(token.Mode(g), e.want) && e.behind(g) {", "if g < 0 {"},
+	{"lost wake-up on close", sched + "session.go", "	s.touch(h.n)\n	s.release(h.n)", "	s.release(h.n)"},
+	{"lost wake-up on cancel", sched + "grant.go", "		q.entries[i].leave()\n		s.touch(q.entries[i].n)\n	}\n}\n\n// unqueue", "		q.entries[i].leave()\n	}\n}\n\n// unqueue"},
+	{"fence does not rise", sched + "grant.go", "	s.fence++\n	if x.fence", "	s.fence |= 1\n	if x.fence"},
+	{"no deadlock detection", sched + "deadlock.go", "	ring := s.reach(x)\n", "	ring := s.reach(x)[:0]\n	ring = nil\n"},
+	{"no graph reduction", sched + "deadlock.go", "	for again := true; again; {", "	for again := x == nil; again; {"},
+	{"dearest victim", sched + "deadlock.go", "cheaper(y, v) < 0", "cheaper(y, v) > 0"},
+	{"no soft edges", sched + "deadlock.go", "return e.holders(f) || !e.covered() && e.earlier(0, f)", "return e.holders(f)"},
+	{"nobody ages", sched + "age.go", "	q.rank--\n	q.aged = now", "	q.aged = now"},
+	{"tenants share a tree", sched + "claim.go", "tree := t.name + \"\\x00\"", "tree := \"\\x00\""},
+	{"no fair tags", sched + "tenant.go", "t.finish = q.tag + share/uint64(max(t.terms.Weight, 1))", "t.finish = q.tag"},
+	{"weights ignored", sched + "tenant.go", "share/uint64(max(t.terms.Weight, 1))", "share"},
+	{"timeout too early", sched + "scheduler.go", "q.deadline <= now; q", "q.deadline <= now+1e9; q"},
+	{"siblings share a loan", sched + "grant.go", "n += h.units - h.lent", "n += h.units"},
+	{"loan not given back", sched + "session.go", "l.lender.lent -= l.units", "l.lender.lent -= 0"},
+	{"parent not in the graph", sched + "deadlock.go", "	if x.family != nil {\n		for _, c := range x.family.children {\n			if f(nil, c) {", "	if x.family != nil {\n		for _, c := range x.family.children[:0] {\n			if f(nil, c) {"},
+	{"release keeps the lock", sched + "release.go", "		h.reduce(want.entries[i].mode, want.entries[i].units)", "		h.reduce(h.mode, want.entries[i].units)"},
+	{"waits for what cannot be", sched + "claim.go", "		if units > e.n.cap {", "		if units > e.n.cap*100 {"},
+	{"hold=tx locks at once", sched + "claim.go", "return !q.tx && t.HoldsTx()", "return q.tx && t.HoldsTx()"},
+	{"burst one too many", sched + "meter.go", "over := ahead - float64(r.burst)*r.each; over > 0", "over := ahead - float64(r.burst+1)*r.each; over > 0"},
+	{"budget forgets reservations", sched + "meter.go", "estimate > b.limit-b.spent-b.reserved {", "estimate > b.limit-b.spent {"},
+	{"queue upside down", sched + "heap.go", "	return a.q.before(b.q)", "	return b.q.before(a.q)"},
+	{"stale writer let in", store, "if fence < sp.exclusive || (!w.Shared && fence < sp.shared) {", "if fence < sp.exclusive-1<<50 {"},
+	{"shared write unfenced", store, "if fence < sp.exclusive || (!w.Shared && fence < sp.shared) {", "if !w.Shared && (fence < sp.exclusive || fence < sp.shared) {"},
+	{"fence not kept", store, "	*last = fence\n", "	return nil\n"},
+	{"authority not asked", broker, "if !s.cfg.Grant.Tokens.Covers(asked) {", "if s.cfg.Grant.Tokens.Covers(asked) != true && asked.Path() == \"\" {"},
+	{"readers may write", broker, "if t.Covers(asked) && t.Verb() == token.Write {", "if t.Scheme() == asked.Scheme() && t.Path() == asked.Path() {"},
+}
