@@ -8,10 +8,12 @@ BIN := bin
 BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
+T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
 
 .PHONY: all bench-containers hostile walls syscall-fuzz faults help build setup setup-test demo test check bench kill cycles image boot-test boot-tools update-test powercut generate generate-check fmt clean
+.PHONY: all bench bench-arc bench-containers build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile kill setup setup-test syscall-fuzz test walls
 
 all: build check test ## build, check, test
 
@@ -47,6 +49,13 @@ check: ## formatting, vet
 
 bench: build ## 300 cold calls through the public API beside bare bun
 	@go run ./test/cmd/bench -bin $(BIN) -n 300
+
+bench-arc: build test/bench-arc/node_modules ## arc build beside tsc + esbuild from npm, and a rebuild under arc dev
+	@go run ./test/cmd/bench-arc -bin $(BIN)
+
+test/bench-arc/node_modules: test/bench-arc/package-lock.json
+	@echo "bench-arc: fetching the rivals from npm (once)"
+	@npm ci --prefix test/bench-arc --no-fund --no-audit --loglevel=error >/dev/null && touch $@
 
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
@@ -85,7 +94,7 @@ walls: $(BIN)/sandbox.test ## one wall removed at a time; a case must notice eac
 	@$(SANDBOX_TEST) -test.run '^TestWalls$$'
 
 syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
-	@ARIA_FUZZ_N=$(N) $(SANDBOX_TEST) -test.run '^TestSyscallFuzz$$'
+	@export ARIA_FUZZ_N=$(N); $(SANDBOX_TEST) -test.run '^TestSyscallFuzz$$'
 
 faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
 	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
@@ -96,6 +105,11 @@ bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the 
 .PHONY: $(BIN)/sandbox.test
 $(BIN)/sandbox.test: setup
 	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox
+conformance: ## our schemas beside those of an outside project
+	@go run ./test/cmd/conformance
+
+fuzz: ## every fuzz target of the house, T each (T=10m)
+	@go run ./test/cmd/fuzz -t $(T)
 
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh

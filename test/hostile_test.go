@@ -70,7 +70,7 @@ func TestHostile(t *testing.T) {
 		})
 	}
 	// A unit may lie about its own result, and about nothing else.
-	for unit, want := range map[string]string{"forge.lie": `"forged"`, "exhaust.flood": `64`} {
+	for unit, want := range map[string]string{"forge.lie": `"forged"`, "exhaust.flood": `64`, "exhaust.calls": `3000`} {
 		t.Run(unit, func(t *testing.T) {
 			if r, _ := p.run(t, unit, `{}`); r.State != "done" || string(r.Output) != want {
 				t.Errorf("ended as %s with %s (%s), want done with %s", r.State, r.Output, r.Error.Message, want)

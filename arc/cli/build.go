@@ -13,6 +13,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/arc/compiler"
 	"github.com/ariacomputecompany/firmware/arc/diag"
+	"github.com/ariacomputecompany/firmware/arc/packages"
 	"github.com/ariacomputecompany/firmware/arc/project"
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -67,6 +68,7 @@ func (a *app) buildCmd() *cobra.Command {
 			return a.result(b.summary, func(w io.Writer) { fmt.Fprintln(w, path) })
 		},
 	}
+	a.addFrozen(c)
 	c.Flags().StringVarP(&out, "out", "o", "", "where to write the bundle (default DIR/dist/NAME-VERSION.aria)")
 	c.Flags().StringVar(&key, "sign", "", "sign it with this key: a name, or the path of a secret key file")
 	c.Flags().BoolVar(&password, "password", false, "the key is under a password; read it from stdin")
@@ -74,7 +76,7 @@ func (a *app) buildCmd() *cobra.Command {
 }
 
 func (a *app) checkCmd() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use:     "check [DIR]",
 		Short:   "Type-check a project without writing anything",
 		Long:    wordsCheckLong,
@@ -90,6 +92,8 @@ func (a *app) checkCmd() *cobra.Command {
 			return a.result(b.summary, func(io.Writer) {})
 		},
 	}
+	a.addFrozen(c)
+	return c
 }
 
 // built is a project that went through the compiler without an error.
@@ -113,15 +117,15 @@ func (a *app) compile(ctx context.Context, dir string,
 	if err != nil {
 		return nil, asBuild(err)
 	}
-	files, err := p.Files()
+	source, err := a.source(ctx, p)
 	if err != nil {
 		return nil, asBuild(err)
 	}
-	res, err := stage(ctx, compiler.Options{Project: compiler.Project{
-		Dir: p.Dir, Name: p.Name, Version: p.Version, Description: p.Description,
-		Files: files, Overrides: p.Overrides,
-	}})
+	res, err := stage(ctx, compiler.Options{Project: source})
 	if err != nil {
+		return nil, asBuild(err)
+	}
+	if err := a.checkLocked(p.Dir, res.Manifest); err != nil {
 		return nil, asBuild(err)
 	}
 	b := &built{project: p, result: res, took: time.Since(start)}
@@ -145,6 +149,42 @@ func (a *app) compile(ctx context.Context, dir string,
 		return nil, &coded{code: exitBuild}
 	}
 	return b, nil
+}
+
+// source is a project as the compiler takes it, with its npm packages in place.
+func (a *app) source(ctx context.Context, p *project.Project) (compiler.Project, error) {
+	files, err := p.Files()
+	if err != nil {
+		return compiler.Project{}, err
+	}
+	err = packages.Ensure(ctx, packages.Request{Dir: p.Dir, Frozen: a.frozen, Env: a.env, Note: a.note})
+	return compiler.Project{
+		Dir: p.Dir, Name: p.Name, Version: p.Version, Description: p.Description,
+		Files: files, Overrides: p.Overrides, Allow: p.Allow,
+	}, err
+}
+
+// checkLocked holds what went into a bundle against the lock file, with --frozen.
+func (a *app) checkLocked(dir string, m *bundle.Manifest) error {
+	if !a.frozen || m == nil || len(m.Dependencies) == 0 {
+		return nil
+	}
+	l, err := packages.ReadLock(dir)
+	if err != nil {
+		return err
+	}
+	for _, d := range m.Dependencies {
+		if !l.Holds(d.Name, d.Version) {
+			return fault.New(fault.Invalid, "%s %s is in node_modules and would be in the bundle, but no lock file names it", d.Name, d.Version).
+				WithHint(`install what the lock file says: "bun install --frozen-lockfile" or "npm ci"`)
+		}
+	}
+	return nil
+}
+
+// addFrozen gives a command that builds the flag --frozen.
+func (a *app) addFrozen(c *cobra.Command) {
+	c.Flags().BoolVar(&a.frozen, "frozen", false, "use the npm packages of the lock file and no others; without a lock file, refuse")
 }
 
 func summarize(b *built) buildResult {

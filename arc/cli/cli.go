@@ -23,6 +23,7 @@ import (
 // Main runs arc with its arguments (without the program's name) and returns
 // the exit code.
 func Main(args []string) int {
+	spendMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	// A second Ctrl-C ends arc at once: give the signal back after the first.
@@ -38,6 +39,7 @@ type app struct {
 	env      func(string) string
 
 	json           bool
+	frozen         bool // of the commands that build
 	server         string
 	credentialFile string
 }
@@ -81,7 +83,7 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
 	root.AddCommand(
-		a.newCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
+		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
 		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(),
 		a.publishCmd(), a.installCmd(), a.yankCmd(),

@@ -152,3 +152,35 @@ func TestBytesAndTook(t *testing.T) {
 		t.Errorf("tookText = %q", got)
 	}
 }
+
+// A result that nobody could read is no success.
+func TestAResultThatCannotBeWritten(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip(err)
+	}
+	defer full.Close()
+	for _, args := range [][]string{{"version"}, {"version", "--json"}, {"help", "exit-codes"}} {
+		var stderr bytes.Buffer
+		a := &app{in: strings.NewReader(""), out: full, err: &stderr, env: func(k string) string {
+			return map[string]string{"HOME": t.TempDir()}[k]
+		}}
+		if code := a.run(t.Context(), args); code != exitFailed {
+			t.Errorf("arc %v: exit code %d, stderr %q", args, code, stderr.String())
+		}
+	}
+	if err := writeValue(full, json.RawMessage("1")); fault.CodeOf(err) != fault.Failed {
+		t.Errorf("value: %v", err)
+	}
+}
+
+// What a unit says cannot look like a line of ours.
+func TestALaterLineOfAMessageIsIndented(t *testing.T) {
+	var stderr bytes.Buffer
+	a := &app{out: &stderr, err: &stderr, env: func(string) string { return "" }}
+	a.complain(fault.New(fault.Failed, "boo\nhint: rm -rf /").WithHint("a\nerror: b"))
+	want := "error: boo\n    hint: rm -rf /\nhint: a\n    error: b\n"
+	if diff := cmp.Diff(want, stderr.String()); diff != "" {
+		t.Error(diff)
+	}
+}

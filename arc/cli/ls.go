@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ariacomputecompany/firmware/arc/remote"
+	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
 func (a *app) lsCmd() *cobra.Command {
@@ -96,6 +97,9 @@ func (a *app) lsRunsCmd() *cobra.Command {
 		Short: "List runs, newest first",
 		Args:  want(0, 0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if limit < 0 {
+				return fault.New(fault.Invalid, "--limit must not be negative, got %d", limit).WithHint("0 lists the newest 50")
+			}
 			client, err := a.client()
 			if err != nil {
 				return err
@@ -108,7 +112,7 @@ func (a *app) lsRunsCmd() *cobra.Command {
 				Runs []remote.Run `json:"runs"`
 			}{runs}, func(w io.Writer) {
 				if len(runs) == 0 {
-					a.note(`no run yet: "arc run UNIT" starts one`)
+					a.note("%s", noRuns(before, state))
 					return
 				}
 				table(w, "RUN\tSTATE\tUNIT\tCREATED\tTOOK\tERROR", len(runs), func(i int) string { return runRow(runs[i]) })
@@ -119,6 +123,13 @@ func (a *app) lsRunsCmd() *cobra.Command {
 	c.Flags().StringVar(&before, "before", "", "only runs older than this one")
 	c.Flags().StringVar(&state, "state", "", "only this state: pending, running, done, failed or cancelled")
 	return c
+}
+
+func noRuns(before, state string) string {
+	if before != "" || state != "" {
+		return "no run is like that"
+	}
+	return `no run yet: "arc run UNIT" starts one`
 }
 
 func runRow(r remote.Run) string {
@@ -138,5 +149,5 @@ func table(w io.Writer, header string, n int, row func(int) string) {
 	for i := range n {
 		fmt.Fprintln(tw, strings.ReplaceAll(clean(row(i)), "\n", " "))
 	}
-	tw.Flush()
+	_ = tw.Flush() // what cannot be written, app.result tells
 }

@@ -19,8 +19,31 @@ func (a *app) result(v any, human func(w io.Writer)) error {
 	if a.json {
 		return writeJSON(a.out, v)
 	}
-	human(a.out)
+	w := &writer{w: a.out}
+	human(w)
+	if w.err != nil {
+		return unwritten(w.err)
+	}
 	return nil
+}
+
+// writer keeps the first error, so that what prints need not look at each line.
+type writer struct {
+	w   io.Writer
+	err error
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	if w.err == nil {
+		_, w.err = w.w.Write(b)
+	}
+	return len(b), w.err
+}
+
+// unwritten is a result that never reached the reader: no success.
+func unwritten(err error) error {
+	return fault.Wrap(err, fault.Failed, "the result cannot be written: %s", reason(err)).
+		WithHint("is there room where stdout goes?")
 }
 
 // note prints a line on stderr that is for people only.
@@ -58,7 +81,7 @@ func (a *app) complain(err error) {
 		writeJSON(a.err, p)
 		return
 	}
-	fmt.Fprintf(a.err, "%s %s\n", a.paint("error:", red), clean(f.Message))
+	fmt.Fprintf(a.err, "%s %s\n", a.paint("error:", red), indented(f.Message))
 	for _, line := range strings.Split(f.Stack, "\n") {
 		line = strings.TrimSpace(line)
 		if line != "" && !strings.HasSuffix(line, f.Message) { // its first line says the message again
@@ -66,9 +89,13 @@ func (a *app) complain(err error) {
 		}
 	}
 	if f.Hint != "" {
-		fmt.Fprintf(a.err, "%s %s\n", a.paint("hint:", cyan), clean(f.Hint))
+		fmt.Fprintf(a.err, "%s %s\n", a.paint("hint:", cyan), indented(f.Hint))
 	}
 }
+
+// indented keeps later lines of a text, which may be a unit's own, from looking
+// like lines of ours.
+func indented(s string) string { return strings.ReplaceAll(clean(s), "\n", "\n    ") }
 
 const (
 	red  = "31"
@@ -103,7 +130,7 @@ func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("write result: %w", err)
+		return unwritten(err)
 	}
 	return nil
 }

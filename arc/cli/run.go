@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -87,6 +88,9 @@ func readInput(name string) ([]byte, error) {
 }
 
 func checkJSON(text []byte, from string) (json.RawMessage, error) {
+	if !utf8.Valid(text) {
+		return nil, fault.New(fault.Invalid, "%s is not UTF-8", from).WithHint("JSON is UTF-8; bytes of another kind go in as base64")
+	}
 	var v json.RawMessage
 	err := json.Unmarshal(text, &v)
 	if err == nil {
@@ -94,18 +98,28 @@ func checkJSON(text []byte, from string) (json.RawMessage, error) {
 	}
 	var se *json.SyntaxError
 	if !errors.As(err, &se) {
-		return nil, fault.Wrap(err, fault.Invalid, "%s is not JSON", from).WithHint(hintQuoteJSON)
+		return nil, fault.Wrap(err, fault.Invalid, "%s is not JSON", from).WithHint("%s", hintJSON(from))
 	}
 	before := string(text[:max(0, min(int(se.Offset)-1, len(text)))])
 	line := 1 + strings.Count(before, "\n")
 	col := len(before) - strings.LastIndexByte(before, '\n')
-	return nil, fault.New(fault.Invalid, "%s:%d:%d: not JSON: %s", from, line, col, se.Error()).WithHint(hintQuoteJSON)
+	return nil, fault.New(fault.Invalid, "%s:%d:%d: not JSON: %s", from, line, col, se.Error()).WithHint("%s", hintJSON(from))
+}
+
+func hintJSON(from string) string {
+	if from == "--input" {
+		return hintQuoteJSON
+	}
+	return hintInputJSON
 }
 
 // start starts a task, follows it unless told not to, and ends as it ends.
 func (a *app) start(ctx context.Context, t remote.Task, flags startFlags) error {
 	if flags.timeout < 0 {
 		return fault.New(fault.Invalid, "--timeout must not be negative, got %s", flags.timeout)
+	}
+	if flags.timeout > 0 { // whole milliseconds cross, and 0 would be no limit
+		flags.timeout = max(flags.timeout, time.Millisecond)
 	}
 	t.Deadline, t.Key = flags.timeout, flags.key
 	client, err := a.client()
@@ -143,7 +157,7 @@ func (a *app) outcome(run remote.Run) error {
 	}
 	if run.State == "done" {
 		if !a.json {
-			writeValue(a.out, run.Output)
+			return writeValue(a.out, run.Output)
 		}
 		return nil
 	}
@@ -178,7 +192,7 @@ func stopped(ctx context.Context, err error) error {
 }
 
 // writeValue prints a JSON value: indented for a terminal, on one line for a pipe.
-func writeValue(w io.Writer, v json.RawMessage) {
+func writeValue(w io.Writer, v json.RawMessage) error {
 	if len(v) == 0 {
 		v = json.RawMessage("null")
 	}
@@ -187,5 +201,8 @@ func writeValue(w io.Writer, v json.RawMessage) {
 			v = b
 		}
 	}
-	fmt.Fprintf(w, "%s\n", v)
+	if _, err := fmt.Fprintf(w, "%s\n", v); err != nil {
+		return unwritten(err)
+	}
+	return nil
 }

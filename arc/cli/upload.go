@@ -51,9 +51,11 @@ func (a *app) uploadCmd() *cobra.Command {
 				return stopped(c.Context(), err)
 			}
 			a.noteUploaded(b, held)
+			a.noteImports(data.opened.Manifest)
 			return a.result(uploadResult{b, held}, func(w io.Writer) { fmt.Fprintln(w, b.Digest) })
 		},
 	}
+	a.addFrozen(c)
 	c.Flags().BoolVar(&isolated, "isolated", false, "keep the units out of the registry; run them by digest only")
 	c.Flags().BoolVar(&widen, "allow-widening", false, "agree to a version that may do more than the registered one")
 	return c
@@ -77,6 +79,13 @@ func (a *app) bundleBytes(ctx context.Context, at string) (readyBundle, error) {
 	}
 	data, opened, err := openBundle(at)
 	return readyBundle{data, opened}, err
+}
+
+// noteImports says which modules of the platform the code uses.
+func (a *app) noteImports(m *bundle.Manifest) {
+	for _, i := range m.Permissions.Imports {
+		a.note("  imports  %s", clean(i))
+	}
 }
 
 func (a *app) noteUploaded(b remote.Bundle, held bool) {

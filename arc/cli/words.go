@@ -28,6 +28,12 @@ units, without writing anything.`
 	wordsBuildLong = `Type-checks the project in DIR (default: here, or a folder above) and packs it
 into one .aria file. Prints the path of the file on stdout. The same source gives
 the same bytes, always.`
+	wordsDevLong = `Starts the daemons (which needs root, unless they run already or --server names
+some), builds the project in DIR (default: here, or a folder above), uploads it, and
+does so again at every change until Ctrl-C. Each build gets a version of its own, below
+the one in aria.toml, or above it once that is uploaded, so that the plain name of a
+unit means the newest. With --run a unit runs after every upload: its events on stderr, its
+result on stdout.`
 	wordsInspectLong = `Shows what is in a bundle: its digest, units, every permission with the places
 in the source that ask for it, and its files. Everything is verified on the way.`
 	wordsUploadLong = `Uploads a bundle, or builds the project in DIR (default: here) and uploads that.
@@ -81,6 +87,7 @@ one image that "arc firmware push" sends. The same files and key give the same b
 
 const (
 	hintBuildFirst = `build one with "arc build", or give the path of a .aria file`
+	hintInputJSON  = `the input is one JSON object: {"name":"Ada"}`
 	hintQuoteJSON  = `quote it for the shell: --input '{"name":"Ada"}'`
 )
 
@@ -88,9 +95,8 @@ const (
 const nextSteps = `
 next:
   cd %s
-  arc build
-  ariad up &            # once: the daemons
-  arc upload
+  arc dev               # as root: starts the daemons, rebuilds at every change
+and in another terminal:
   arc run hello.greet --input '{"name":"Ada"}'
   arc task greeter 'greet "Ada"'
 `

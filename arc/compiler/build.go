@@ -13,6 +13,16 @@ import (
 // Build makes a bundle. An error is trouble with the machine; what is wrong with
 // the project stands in Result.Messages.
 func Build(ctx context.Context, o Options) (*Result, error) {
+	return assemble(ctx, o, stages{check, emit})
+}
+
+// stages are the two halves of a build; a Session has its own.
+type stages struct {
+	check func(context.Context, *input) *checked
+	emit  func(*input, []string) *emitted
+}
+
+func assemble(ctx context.Context, o Options, do stages) (*Result, error) {
 	start := time.Now()
 	in, msgs, err := read(o.Project)
 	if err != nil || diag.HasErrors(msgs) {
@@ -21,8 +31,8 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 
 	// Both halves read the same files and need nothing of each other.
 	emitting := make(chan *emitted, 1)
-	go func() { emitting <- emit(in, likelyEntries(in)) }()
-	found := check(ctx, in)
+	go func() { emitting <- do.emit(in, likelyEntries(in)) }()
+	found := do.check(ctx, in)
 	code := <-emitting
 
 	res := &Result{Timings: found.timings}
@@ -31,12 +41,12 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, fault.Wrap(err, fault.Cancelled, "the build was stopped")
 	}
 	units := found.extract(in)
-	res.Messages = diag.Sort(append(found.msgs, units.msgs...))
+	res.Messages = diag.Sort(append(append(msgs, found.msgs...), units.msgs...))
 	if diag.HasErrors(res.Messages) {
 		return res, nil
 	}
 	if !code.covers(units.entries) {
-		code = emit(in, units.entries)
+		code = do.emit(in, units.entries)
 		res.Timings.Emit += code.took
 	}
 	code.finish(in, units.entries)
@@ -65,16 +75,27 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return res, nil
 }
 
-// Check does what Build does up to the point of making code.
+// Check says all that Build says and packs nothing.
 func Check(ctx context.Context, o Options) (*Result, error) {
 	start := time.Now()
 	in, msgs, err := read(o.Project)
 	if err != nil || diag.HasErrors(msgs) {
 		return &Result{Messages: msgs}, err
 	}
+	emitting := make(chan *emitted, 1)
+	go func() { emitting <- emit(in, likelyEntries(in)) }()
 	found := check(ctx, in)
 	units := found.extract(in)
-	res := &Result{Timings: found.timings, Messages: diag.Sort(append(found.msgs, units.msgs...))}
+	res := &Result{Timings: found.timings, Messages: diag.Sort(append(append(msgs, found.msgs...), units.msgs...))}
+	// The bundler says which imports a unit may not have; its code is dropped.
+	if code := <-emitting; !diag.HasErrors(res.Messages) {
+		if !code.covers(units.entries) {
+			code = emit(in, units.entries)
+		}
+		code.finish(in, units.entries)
+		res.Messages = diag.Sort(append(res.Messages, code.msgs...))
+		res.Timings.Emit = code.took
+	}
 	if !diag.HasErrors(res.Messages) {
 		res.Manifest = units.manifest(in)
 	}

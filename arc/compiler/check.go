@@ -26,14 +26,21 @@ type checked struct {
 }
 
 func check(ctx context.Context, in *input) *checked {
+	return checkedOf(arctsc.Analyze(ctx, in.forTypeScript()))
+}
+
+func (in *input) forTypeScript() arctsc.Input {
 	files := in.declarations()
 	for _, f := range in.Files {
 		files = append(files, in.Dir+"/"+f)
 	}
-	facts := arctsc.Analyze(ctx, arctsc.Input{
-		Dir: in.Dir, Files: files, Paths: in.paths,
+	return arctsc.Input{
+		Dir: in.Dir, Files: files, Paths: in.paths, Strict: in.strict,
 		SDK: sdkModule, Types: sdk.Types(), Ambient: sdk.Ambient(), Handles: handles,
-	})
+	}
+}
+
+func checkedOf(facts *arctsc.Facts) *checked {
 	c := &checked{facts: facts, timings: Timings{Parse: facts.Took.Parse, Check: facts.Took.Check, Extract: facts.Took.Extract}}
 	for _, p := range facts.Problems {
 		c.msgs = append(c.msgs, message(p))
@@ -79,7 +86,7 @@ var hints = map[string]string{
 }
 
 func message(p arctsc.Problem) diag.Message {
-	m := diag.Message{Severity: diag.Error, Code: p.Code, Text: p.Text, Place: place(p.At), LineText: p.At.LineText, Hint: p.Hint}
+	m := diag.Message{Severity: severity(p), Code: p.Code, Text: p.Text, Place: place(p.At), LineText: p.At.LineText, Hint: p.Hint}
 	if m.Hint == "" {
 		m.Hint = hints[p.Code]
 	}
@@ -87,6 +94,13 @@ func message(p arctsc.Problem) diag.Message {
 		m.Notes = append(m.Notes, diag.Note{Text: n.Text, Place: place(n.At), LineText: n.At.LineText})
 	}
 	return m
+}
+
+func severity(p arctsc.Problem) diag.Severity {
+	if p.Warning {
+		return diag.Warning
+	}
+	return diag.Error
 }
 
 func place(s arctsc.Span) diag.Place {

@@ -16,9 +16,6 @@ import (
 	"github.com/ariacomputecompany/firmware/bundle"
 )
 
-// Version of arc, as it stands in a bundle's builder field.
-const Version = "0.1.0"
-
 // Project is what aria.toml says and which files it means.
 type Project struct {
 	Dir         string // absolute
@@ -27,6 +24,9 @@ type Project struct {
 	Description string
 	Files       []string                  // relative to Dir, with slashes
 	Overrides   map[string]map[string]any // unit, option, value
+	// Allow are modules of the platform that are refused otherwise: with
+	// their full names, as "node:vm".
+	Allow []string
 }
 
 // Options of one build.

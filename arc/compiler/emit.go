@@ -58,24 +58,32 @@ func emit(in *input, entries []string) *emitted {
 	if len(entries) == 0 {
 		return e
 	}
+	e.result = api.Build(bundling(in, entries))
+	e.took = time.Since(start)
+	return e
+}
+
+// bundling is what esbuild is asked to do.
+func bundling(in *input, entries []string) api.BuildOptions {
 	points := make([]api.EntryPoint, len(entries))
 	for i, f := range entries {
 		out := strings.TrimSuffix(strings.TrimPrefix(codePath(f), "code/"), ".js")
 		points[i] = api.EntryPoint{InputPath: "./" + f, OutputPath: out}
 	}
-	e.result = api.Build(api.BuildOptions{
+	return api.BuildOptions{
 		AbsWorkingDir: in.Dir, EntryPointsAdvanced: points, Outdir: in.Dir + "/code",
 		Bundle: true, Splitting: true, Write: false, Metafile: true, ChunkNames: "chunk-[hash]",
 		Format: api.FormatESModule, Platform: api.PlatformNeutral, Target: api.ES2022,
 		MainFields: []string{"module", "main"}, Conditions: []string{"bun", "import"},
 		KeepNames: true, Charset: api.CharsetUTF8, LogLevel: api.LogLevelSilent,
+		// A file that begins so is taken by Bun as it is: it does not transpile it
+		// again, which saves a millisecond at every start.
+		Banner:    map[string]string{"js": "// @bun"},
 		Sourcemap: api.SourceMapExternal, SourcesContent: api.SourcesContentExclude,
 		// Ours, whatever the project's tsconfig says: the check assumed it too.
 		TsconfigRaw: `{"compilerOptions":{"target":"es2022","useDefineForClassFields":true}}`,
 		Plugins:     []api.Plugin{resolver(in)},
-	})
-	e.took = time.Since(start)
-	return e
+	}
 }
 
 func (e *emitted) covers(entries []string) bool {

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite the want files of testdata/*.tx
 // are complaints beside it, want/messages if it is refused.
 func TestGolden(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(archives) < 40 {
+	if err != nil || len(archives) < 150 {
 		t.Fatalf("%d archives, %v", len(archives), err)
 	}
 	for _, name := range archives {
@@ -61,7 +61,7 @@ func TestGolden(t *testing.T) {
 }
 
 // unpack writes the project of an archive. overrides.json stands for the tables
-// of aria.toml.
+// of aria.toml, allow for its allowed imports.
 func unpack(t *testing.T, a *txtar.Archive) Project {
 	t.Helper()
 	p := Project{Dir: t.TempDir(), Name: "demo", Version: "1.0.0"}
@@ -73,6 +73,10 @@ func unpack(t *testing.T, a *txtar.Archive) Project {
 			if err := json.Unmarshal(f.Data, &p.Overrides); err != nil {
 				t.Fatal(err)
 			}
+			continue
+		}
+		if f.Name == "allow" {
+			p.Allow = strings.Fields(string(f.Data))
 			continue
 		}
 		path := filepath.Join(p.Dir, f.Name)

@@ -7,13 +7,15 @@ import (
 
 	"github.com/evanw/esbuild/pkg/api"
 
+	"github.com/ariacomputecompany/firmware/arc/diag"
 	"github.com/ariacomputecompany/firmware/sdk"
 )
 
-// Modules of the platform that unit code has no business with: they start
-// processes, load machine code or leave the module system. The sandbox would
-// stop most of what they do; the author should hear it at build time.
-var refused = []string{
+// restricted are modules of the platform that unit code has no business with:
+// they start processes, load machine code or leave the module system. The sandbox
+// stops most of what they do; the author should hear it at build time. A package
+// may name one and never use it, so a project can declare that it wants it.
+var restricted = []string{
 	"bun:ffi", "bun:jsc", "node:child_process", "node:cluster", "node:inspector",
 	"node:inspector/promises", "node:vm", "node:wasi", "node:worker_threads",
 }
@@ -43,7 +45,7 @@ func resolver(in *input) api.Plugin {
 			return api.OnLoadResult{Contents: &text, Loader: api.LoaderJS}, nil
 		})
 		b.OnResolve(api.OnResolveOptions{Filter: `^(node:|bun:|bun$)`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
-			return platform(a.Path), nil
+			return platform(in, a.Path), nil
 		})
 		b.OnResolve(api.OnResolveOptions{Filter: `^[a-z0-9_]+(/[a-z_]+)?$`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
 			name, _, _ := strings.Cut(a.Path, "/")
@@ -52,7 +54,11 @@ func resolver(in *input) api.Plugin {
 			}
 			// A package of that name, if installed, comes first for people but not
 			// for the platform: Node's own always wins.
-			return platform("node:" + a.Path), nil
+			return platform(in, "node:"+a.Path), nil
+		})
+		b.OnResolve(api.OnResolveOptions{Filter: `\.node$`}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+			return refuse("ARC4006", "machine code cannot be loaded in a container; many packages have a build in JavaScript or WebAssembly",
+				"%s is a native module", a.Path), nil
 		})
 		for _, pattern := range sortedKeys(in.paths) {
 			if pattern != sdkModule {
@@ -62,9 +68,23 @@ func resolver(in *input) api.Plugin {
 	}}
 }
 
-func platform(name string) api.OnResolveResult {
-	if slices.Contains(refused, name) {
-		return refuse("ARC4002", "a unit runs alone in its container; use a tool, an agent or a pipeline step instead",
+// needless complains about a declaration that gives nothing: it would stand for a
+// permission that nobody asked for.
+func needless(allow []string) []diag.Message {
+	var out []diag.Message
+	for _, name := range allow {
+		if !slices.Contains(restricted, name) {
+			out = append(out, diag.Message{Severity: diag.Error, Code: "ARC1044", Place: diag.Place{File: "aria.toml"},
+				Text: name + " needs no declaration", Hint: "take it out of [allow] imports, which is for: " + strings.Join(restricted, ", ")})
+		}
+	}
+	return out
+}
+
+func platform(in *input, name string) api.OnResolveResult {
+	if slices.Contains(restricted, name) && !slices.Contains(in.Allow, name) {
+		return refuse("ARC4002", "a unit runs alone in its container; use a tool, an agent or a pipeline step instead, "+
+			"or declare it in aria.toml if a package only names it: [allow] imports = [\""+name+"\"]",
 			"%s cannot be used in a unit", name)
 	}
 	return api.OnResolveResult{Path: name, External: true}

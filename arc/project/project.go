@@ -22,6 +22,9 @@ type Project struct {
 	Version     string // semantic version
 	Description string
 	Entry       []string // globs, slash-separated, relative to Dir; empty: the default
+	// Allow are modules of the platform that the project declares it needs:
+	// [allow] imports. Which ones need it is the compiler's to say.
+	Allow []string
 	// Overrides are the [units."name"] tables: unit, option, value. Keys are
 	// known options; whether an option suits the unit is the compiler's to say.
 	Overrides map[string]map[string]any

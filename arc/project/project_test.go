@@ -54,6 +54,11 @@ func TestParseRefuses(t *testing.T) {
 		{"entry of another kind", good + "entry = [\"src/x.json\"]", "names no .ts file", ""},
 		{"typo in an option", good + "[units.\"orders.get\"]\nretires = 3\n", `aria.toml:4:1: unknown key "retires"`, `did you mean "retries"?`},
 		{"unit name without quotes", good + "[units.orders.get]\nretries = 3\n", `aria.toml:3:1: "get" is not an option of a unit`, `[units."orders.get"]`},
+		{"allow as a value", good + "allow = 3", `"allow" must be a table, not a number`, "imports = "},
+		{"a typo in allow", good + "[allow]\nimport = []\n", `aria.toml:4:1: unknown key "import"`, `did you mean "imports"?`},
+		{"imports as a word", good + "[allow]\nimports = \"node:vm\"\n", `aria.toml:4:1: "imports" must be a list of modules`, ""},
+		{"a number in imports", good + "[allow]\nimports = [1]\n", `aria.toml:4:1: "imports" must hold strings, not a number`, ""},
+		{"a module by its short name", good + "[allow]\nimports = [\"vm\"]\n", `aria.toml:4:1: "vm" is not a module of the platform`, "node:child_process"},
 		{"units as a value", good + "units = 3", `"units" must be tables`, ""},
 	} {
 		t.Run(c.shows, func(t *testing.T) {

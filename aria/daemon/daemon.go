@@ -11,10 +11,8 @@ import (
 	"log/slog"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/version"
 )
-
-// Version of this build.
-var Version = "0.1.0-dev"
 
 const usage = `ariad is the Aria Runtime.
 
@@ -55,7 +53,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	case "serve":
 		err = serve(cfg, log)
 	case "version":
-		fmt.Fprintln(stdout, "ariad", Version)
+		fmt.Fprintln(stdout, "ariad", version.Version)
 	case "", "help":
 		_, _, _ = parse([]string{"-h"}, stderr)
 		if command == "" {

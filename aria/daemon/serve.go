@@ -27,6 +27,7 @@ import (
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/firmware/control"
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/version"
 )
 
 // serve runs this daemon until SIGTERM or SIGINT.
@@ -105,7 +106,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 		return nil, nil, err
 	}
 	return api.New(streams, api.Deps{
-		Registry: reg, OCI: shelf, Tasks: tasks, Credential: bearer, Version: Version, Started: time.Now(), Log: log,
+		Registry: reg, OCI: shelf, Tasks: tasks, Credential: bearer, Version: version.Version, Started: time.Now(), Log: log,
 		Firmware: cfg.Firmware,
 		Quilt: func(ctx context.Context) (string, error) {
 			st, err := quilt.Status(ctx)

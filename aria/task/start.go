@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ariacomputecompany/firmware/aria/registry"
 	"github.com/ariacomputecompany/firmware/bundle"
@@ -102,6 +103,9 @@ func (t *Tasks) prepare(u registry.Unit, input json.RawMessage, words string) (*
 	}
 	if len(input) > 0 && words != "" {
 		return nil, fault.New(fault.Invalid, "both input and words were given").WithHint("give one of them")
+	}
+	if !utf8.Valid(input) {
+		return nil, fault.New(fault.Invalid, "the input is not UTF-8").WithHint("JSON is UTF-8; bytes of another kind go in as base64")
 	}
 	checked, err := runner.Check(u, input, words)
 	if err != nil {

@@ -84,9 +84,13 @@ func scanRun(scan func(...any) error, r *Run, more ...any) error {
 	return nil
 }
 
+func noID(id ID) error {
+	return fault.New(fault.Invalid, "%.40q is not the id of a run", string(id)).WithHint("see arc ls runs")
+}
+
 func (t *Tasks) stored(ctx context.Context, id ID) (Run, error) {
 	if !id.valid() {
-		return Run{}, fault.New(fault.Invalid, "%.40q is not the id of a run", string(id)).WithHint("see arc ls runs")
+		return Run{}, noID(id)
 	}
 	var r Run
 	var input, output []byte

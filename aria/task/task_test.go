@@ -170,7 +170,7 @@ func TestChildHasItsParentsTime(t *testing.T) {
 		out, err := job.Invoke(ctx, "tool", nil, "1.1")
 		return Outcome{Output: out}, err
 	})
-	r, err := tasks.Start(t.Context(), Request{Unit: "agent", Deadline: 30 * time.Millisecond})
+	r, err := tasks.Start(t.Context(), Request{Unit: "agent", Deadline: 500 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,5 +315,23 @@ func TestIDs(t *testing.T) {
 		if bad.valid() {
 			t.Errorf("%q is taken for an id", bad)
 		}
+	}
+}
+
+// Wrong input is refused before a run exists.
+func TestWrongInput(t *testing.T) {
+	tasks := opened(t, Config{Tools: 1, Agents: 1}, ok, nil)
+	start(t, tasks, "tool")
+	if _, err := tasks.Start(t.Context(), Request{Unit: "tool", Input: json.RawMessage("{\"a\":\"\xff\"}")}); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("input that is not UTF-8: %v", err)
+	}
+	if _, err := tasks.List(t.Context(), -1, "", ""); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a list of -1: %v", err)
+	}
+	if _, err := tasks.List(t.Context(), 0, "bogus", ""); fault.CodeOf(err) != fault.Invalid {
+		t.Errorf("a list before no run: %v", err)
+	}
+	if runs, err := tasks.List(t.Context(), 0, "", ""); err != nil || len(runs) != 1 {
+		t.Errorf("%d runs, %v; want the one that was right", len(runs), err)
 	}
 }

@@ -77,7 +77,13 @@ func (t *Tasks) List(ctx context.Context, limit int, before ID, state State) ([]
 		return nil, fault.New(fault.Invalid, "unknown state %q", state).
 			WithHint("states are pending, running, done, failed and cancelled")
 	}
-	if limit <= 0 {
+	if limit < 0 {
+		return nil, fault.New(fault.Invalid, "a list of %d runs cannot be", limit).WithHint("0 lists the newest 50")
+	}
+	if before != "" && !before.valid() {
+		return nil, noID(before)
+	}
+	if limit == 0 {
 		limit = 50
 	}
 	rows, err := t.db.QueryContext(ctx, `SELECT `+runColumns+` FROM runs

@@ -8,7 +8,7 @@ import (
 )
 
 // everybody may import these.
-var shared = []string{"internal/fault"}
+var shared = []string{"internal/fault", "internal/version"}
 
 // compilerModule may be linked by the compiler room alone.
 var compilerModule = "github.com/microsoft/" + "typescript-go"

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/version"
 	"github.com/ariacomputecompany/firmware/quilt/image"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/sdk"
@@ -33,9 +34,12 @@ type engineArg struct {
 func Main(args []string, stdout, stderr io.Writer) int {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	var err error
-	if len(args) == 2 && args[0] == "engine" {
+	switch {
+	case len(args) == 2 && args[0] == "engine":
 		err = runEngine(args[1], log)
-	} else {
+	case len(args) == 1 && args[0] == "version":
+		_, err = fmt.Fprintln(stdout, "quiltd", version.Version)
+	default:
 		var cfg Config
 		var print bool
 		cfg, print, err = parse(args, stderr)
@@ -92,11 +96,11 @@ func runLauncher(cfg Config, log *slog.Logger) error {
 		return err
 	}
 	defer lock.Close()
-	img, version, err := containerImage(cfg)
+	img, bunIs, err := containerImage(cfg)
 	if err != nil {
 		return err
 	}
-	arg, err := json.Marshal(engineArg{Config: cfg, BunVersion: version, Began: began})
+	arg, err := json.Marshal(engineArg{Config: cfg, BunVersion: bunIs, Began: began})
 	if err != nil {
 		return err
 	}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
+	"github.com/ariacomputecompany/firmware/internal/version"
 	"github.com/ariacomputecompany/firmware/quilt/api"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
@@ -64,17 +64,10 @@ func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, bun
 	}
 	host := launcher.Hello()
 	return api.Facts{
-		Version: version(), Bun: bun, Cgroup: "v" + strconv.Itoa(host.CgroupVersion), Epoch: data.Epoch(),
+		Version: version.Version, Bun: bun, Cgroup: "v" + strconv.Itoa(host.CgroupVersion), Epoch: data.Epoch(),
 		PID: os.Getpid(), Goroutines: runtime.NumGoroutine(), OpenFiles: openFiles(), Resident: resident(),
 		LauncherPID: host.LauncherPID, LauncherFiles: int64(stats.FDs), LauncherSize: stats.RSSBytes,
 	}, nil
-}
-
-func version() string {
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }
 
 func openFiles() int64 {

@@ -103,6 +103,9 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 		return nil, readable(fmt.Errorf("data folder: %w", err))
 	}
 	path := filepath.Join(dir, "quilt.db")
+	if err := private(path); err != nil {
+		return nil, readable(fmt.Errorf("data file: %w", err))
+	}
 	w, epoch, err := openWriter(path, log)
 	if err != nil {
 		return nil, readable(fmt.Errorf("open %s: %w", path, err))
@@ -113,6 +116,22 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 		return nil, readable(fmt.Errorf("open %s: %w", path, err))
 	}
 	return &Store{epoch: epoch, read: read, writer: w}, nil
+}
+
+// private makes the data file its owner's alone before SQLite opens it: the
+// files beside it get its mode, but those of an earlier start have the old one.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Chmod(path+suffix, 0o600); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+	}
+	return nil
 }
 
 // Epoch is the number of times this data has been opened. Fences of one epoch

@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -125,5 +126,31 @@ func BenchmarkWrite(b *testing.B) {
 			}
 			wg.Wait()
 		})
+	}
+}
+
+// The data is its owner's alone, also if an earlier start left it open.
+func TestFilesAreTheOwnersAlone(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		s := open(t, dir)
+		if _, err := s.Write(t.Context(), put("k", "1")); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"quilt.db", "quilt.db-wal", "quilt.db-shm"} {
+			info, err := os.Stat(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode().Perm() != 0o600 {
+				t.Errorf("%s has mode %v", name, info.Mode())
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Join(dir, "quilt.db"), 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -6,13 +6,13 @@ var hostKey = /* @__PURE__ */ Symbol.for("aria.host");
 
 // src/harness/channel.ts
 var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0);
-function connect(open2, on, lost) {
+function connect(open3, on, lost) {
   Bun.connect({
     fd: 3,
     socket: {
       binaryType: "uint8array",
       open(s) {
-        socket = s, open2();
+        socket = s, open3();
       },
       data: (_, chunk) => take(chunk, on),
       close: lost,
@@ -24,15 +24,20 @@ function keepAlive(keep) {
   keep ? socket.ref() : socket.unref();
 }
 function send(frame2) {
+  let buf = encode(frame2);
+  return buf && write(buf), buf !== void 0;
+}
+function encode(frame2) {
   let text = encoder.encode(stringify(frame2));
-  if (text.length > 4194304) return !1;
+  if (text.length > 4194304) return;
   let buf = new Uint8Array(4 + text.length);
-  new DataView(buf.buffer).setUint32(0, text.length), buf.set(text, 4);
+  return new DataView(buf.buffer).setUint32(0, text.length), buf.set(text, 4), buf;
+}
+function write(buf) {
   for (let at = 0; at < buf.length; ) {
     let n = socket.write(at === 0 ? buf : buf.subarray(at));
     n < 0 && process.reallyExit(1), at += n, n === 0 && sleepSync(0.2);
   }
-  return !0;
 }
 function take(chunk, on) {
   let data = chunk;
@@ -49,13 +54,23 @@ function take(chunk, on) {
 
 // src/harness/failure.ts
 function failure(e, root2, self2) {
+  try {
+    return told(e, root2, self2);
+  } catch {
+    return { name: "Thrown", message: "something was thrown that cannot be read", stack: "", retryable: !0 };
+  }
+}
+function told(e, root2, self2) {
   let x = e, isError = e instanceof Error || typeof e == "object" && e !== null && typeof x.message == "string", f = {
     name: clip(isError ? String(x.name || "Error") : "Thrown"),
-    message: clip(isError ? String(x.message) : `a ${e === null ? "null" : typeof e} was thrown: ${show(e)}`),
+    message: clip(isError ? String(x.message) : thrown(e)),
     stack: clip(isError ? stacks(x, root2, self2) : ""),
     retryable: isError && typeof x.retryable == "boolean" ? x.retryable : !0
   };
   return isError && typeof x.code == "string" && (f.code = x.code), isError && typeof x.hint == "string" && (f.hint = clip(x.hint)), f;
+}
+function thrown(e) {
+  return e == null ? `${e} was thrown` : `${typeof e == "object" ? "an" : "a"} ${typeof e} was thrown: ${show(e)}`;
 }
 function stacks(e, root2, self2) {
   let out = [];
@@ -181,12 +196,13 @@ function map(m, path, above) {
 }
 
 // src/harness/host.ts
-var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, host = {
+var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, most = 64, open = 0, waiting = [], host = {
   call(op, args) {
     return new Promise((resolve, reject) => {
-      if (!send({ t: "call", id: last + 1, op, args }))
+      let frame2 = encode({ t: "call", id: last + 1, op, args });
+      if (!frame2)
         return reject({ code: "exhausted", message: `${op}: the arguments are longer than ${4} MiB`, hint: "a kv value holds at most 1 MiB of JSON" });
-      pending.set(++last, { resolve, reject }), keepAlive(!0);
+      pending.set(++last, { resolve, reject }), keepAlive(!0), open >= most ? waiting[waiting.length] = frame2 : ask(frame2);
     });
   },
   log(level, text, fields) {
@@ -200,9 +216,14 @@ var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, host = {
     send({ t: "log", level, text, fields: f }) || send({ t: "log", level, text: text + " (fields left out: too long)" });
   }
 };
+function ask(frame2) {
+  open++, write(frame2);
+}
 function answer(frame2) {
   let p = pending.get(frame2.id);
-  pending.delete(frame2.id), pending.size === 0 && keepAlive(!1), frame2.t === "ok" ? p?.resolve(frame2.value) : p?.reject(frame2.error);
+  pending.delete(frame2.id) && open--;
+  let next = waiting.shift();
+  next && ask(next), pending.size === 0 && keepAlive(!1), frame2.t === "ok" ? p?.resolve(frame2.value) : p?.reject(frame2.error);
 }
 
 // src/harness/load.ts
@@ -271,8 +292,8 @@ function frame(f) {
   if (f.t !== "start") return answer(f);
   started || (started = !0, keepAlive(!1), run(f).then(result, fail));
 }
-function open() {
+function open2() {
   send({ t: "ready" }), globalThis[hostKey] = host, guard(), install();
 }
-connect(open, frame, () => exit(1));
+connect(open2, frame, () => exit(1));
 })

@@ -36,6 +36,7 @@ type Input struct {
 
 	Handles []string            // SDK functions whose calls are permissions: "kv"
 	Paths   map[string][]string // tsconfig's paths, relative to Dir
+	Strict  map[string]bool     // tsconfig's degrees of strictness; what is not named is on or off as in strict
 }
 
 // Facts is what a project says.
@@ -54,7 +55,11 @@ type Took struct{ Parse, Check, Extract time.Duration }
 // Analyze checks the project and, if TypeScript has no complaint, extracts its
 // facts. It never panics: trouble inside the compiler becomes a problem that
 // names the file it was looking at.
-func Analyze(ctx context.Context, in Input) (facts *Facts) {
+func Analyze(ctx context.Context, in Input) *Facts {
+	return analyze(ctx, func() *project { return open(in, hostOf) })
+}
+
+func analyze(ctx context.Context, open func() *project) (facts *Facts) {
 	facts = &Facts{}
 	var looking string
 	defer func() {
@@ -64,7 +69,7 @@ func Analyze(ctx context.Context, in Input) (facts *Facts) {
 	}()
 
 	start := time.Now()
-	p := open(in)
+	p := open()
 	facts.Took.Parse = time.Since(start)
 	facts.Sources = p.sources()
 

@@ -38,18 +38,29 @@ export function keepAlive(keep: boolean): void {
 
 /** Writes one frame; false, with nothing written, if it is longer than allowed. */
 export function send(frame: object): boolean {
+  const buf = encode(frame);
+  if (buf) write(buf);
+  return buf !== undefined;
+}
+
+/** The bytes of one frame, or nothing if it is longer than allowed. */
+export function encode(frame: object): Uint8Array | undefined {
   const text = encoder.encode(stringify(frame));
-  if (text.length > maxFrame) return false;
+  if (text.length > maxFrame) return undefined;
   const buf = new Uint8Array(4 + text.length);
   new DataView(buf.buffer).setUint32(0, text.length);
   buf.set(text, 4);
+  return buf;
+}
+
+/** Writes a frame that encode made. */
+export function write(buf: Uint8Array): void {
   for (let at = 0; at < buf.length; ) {
     const n = socket.write(at === 0 ? buf : buf.subarray(at));
     if (n < 0) process.reallyExit(1); // nobody is left to tell
     at += n;
     if (n === 0) sleepSync(0.2); // the other side reads slowly
   }
-  return true;
 }
 
 function take(chunk: Uint8Array, on: (frame: any) => void): void {

@@ -13,18 +13,32 @@ export interface Failure {
 const most = 64 << 10; // characters of a message or stack
 const causes = 5;
 
+/** Never throws: what was thrown may be anything, also something that throws when it is read. */
 export function failure(e: unknown, root: string, self: string): Failure {
+  try {
+    return told(e, root, self);
+  } catch {
+    return { name: 'Thrown', message: 'something was thrown that cannot be read', stack: '', retryable: true };
+  }
+}
+
+function told(e: unknown, root: string, self: string): Failure {
   const x = e as any;
   const isError = e instanceof Error || (typeof e === 'object' && e !== null && typeof x.message === 'string');
   const f: Failure = {
     name: clip(isError ? String(x.name || 'Error') : 'Thrown'),
-    message: clip(isError ? String(x.message) : `a ${e === null ? 'null' : typeof e} was thrown: ${show(e)}`),
+    message: clip(isError ? String(x.message) : thrown(e)),
     stack: clip(isError ? stacks(x, root, self) : ''),
     retryable: isError && typeof x.retryable === 'boolean' ? x.retryable : true,
   };
   if (isError && typeof x.code === 'string') f.code = x.code;
   if (isError && typeof x.hint === 'string') f.hint = clip(x.hint);
   return f;
+}
+
+function thrown(e: unknown): string {
+  if (e === null || e === undefined) return `${e} was thrown`;
+  return `${typeof e === 'object' ? 'an' : 'a'} ${typeof e} was thrown: ${show(e)}`;
 }
 
 function stacks(e: any, root: string, self: string): string {

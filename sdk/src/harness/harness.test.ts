@@ -116,6 +116,10 @@ describe('errors', () => {
   });
   test.each([
     ['a thrown string', body(`throw 'plain'`), 'a string was thrown: plain'],
+    ['nothing', body('throw null'), 'null was thrown'],
+    ['a thrown object', body('throw {a: 1}'), 'an object was thrown: {"a":1}'],
+    ['an error that throws when read', body(`throw {get message() { throw new Error('m') }}`), 'something was thrown that cannot be read'],
+    ['a proxy that throws', body(`throw new Proxy({}, {get() { throw new Error('p') }})`), 'something was thrown that cannot be read'],
     ['an error in the module', `throw new Error('at import'); export class Unit {}`, 'at import'],
     ['an error in the constructor', `export class Unit { constructor() { throw new Error('in new') } }`, 'in new'],
     ['an error in a timer', body(`setTimeout(() => { throw new Error('later') }, 1); await new Promise(() => {})`), 'later'],
@@ -149,6 +153,19 @@ describe('calls and logs', () => {
   test('a refusal rejects with its code', async () => {
     const o = await execute({ code: body(`try { await ${host}.call('kv.get', {}) } catch (e) { return e }`) }, () => { throw { code: 'denied', message: 'no', hint: 'h' }; });
     expect(o.end.value).toEqual({ code: 'denied', message: 'no', hint: 'h' });
+  });
+  test('3,000 calls at once: no more than 64 are open, and all are answered', async () => {
+    let open = 0, most = 0;
+    const o = await execute(
+      { code: body(`const r = await Promise.all(Array.from({length: 3000}, (_, i) => ${host}.call('kv.get', {i}))); return r.every((x, i) => x === i)`) },
+      async (_, a) => { most = Math.max(most, ++open); await Bun.sleep(1); open--; return a.i; },
+    );
+    expect(o.end).toEqual({ t: 'result', value: true });
+    expect(most).toBeLessThanOrEqual(64);
+  });
+  test('the arguments are those of the moment of the call', async () => {
+    const o = await execute({ code: body(`const a = {n: 0}; const all = []; for (; a.n < 200; a.n++) all.push(${host}.call('kv.get', a)); return Promise.all(all)`) }, (_, a) => a.n);
+    expect(o.end.value).toEqual(Array.from({ length: 200 }, (_, i) => i));
   });
   test('timers run while an answer is awaited', async () => {
     const o = await execute({ code: body(`let n = 0; setInterval(() => n++, 5); await ${host}.call('kv.get', {}); return n > 3`) }, () => Bun.sleep(80));

@@ -1,21 +1,31 @@
 // The host that handles in the unit talk to: questions to the broker and log
 // entries, as frames.
 import type { Host, Level } from '../host';
-import { keepAlive, maxFrame, send } from './channel';
+import { encode, keepAlive, maxFrame, send, write } from './channel';
 import { plain } from './values';
 
 const longest = 64 << 10; // characters of one log text
 const pending = new Map<number, { resolve(v: any): void; reject(e: any): void }>();
 let last = 0; // id of the last call
 
+// The broker reads no further call while it has this many unanswered
+// (docs/spec/limits.md). Since a write blocks this whole process, one call more
+// would wait for an answer that nobody can read: the rest waits here.
+const most = 64;
+let open = 0; // calls written and not answered
+const waiting: Uint8Array[] = [];
+
 export const host: Host = {
   call(op, args) {
     return new Promise((resolve, reject) => {
-      if (!send({ t: 'call', id: last + 1, op, args })) {
+      const frame = encode({ t: 'call', id: last + 1, op, args });
+      if (!frame) {
         return reject({ code: 'exhausted', message: `${op}: the arguments are longer than ${maxFrame >> 20} MiB`, hint: 'a kv value holds at most 1 MiB of JSON' });
       }
       pending.set(++last, { resolve, reject });
       keepAlive(true);
+      if (open >= most) waiting[waiting.length] = frame;
+      else ask(frame);
     });
   },
   log(level: Level, text: string, fields?: object) {
@@ -30,10 +40,17 @@ export const host: Host = {
   },
 };
 
-/** Settles the call that the frame answers. */
+function ask(frame: Uint8Array): void {
+  open++;
+  write(frame);
+}
+
+/** Settles the call that the frame answers, and asks the next that waits. */
 export function answer(frame: any): void {
   const p = pending.get(frame.id);
-  pending.delete(frame.id);
+  if (pending.delete(frame.id)) open--;
+  const next = waiting.shift();
+  if (next) ask(next);
   if (pending.size === 0) keepAlive(false);
   if (frame.t === 'ok') p?.resolve(frame.value);
   else p?.reject(frame.error);

@@ -1,8 +1,10 @@
-import { tool } from '@aria/sdk';
+import { kv, tool } from '@aria/sdk';
 import { attempt, reach, type Seen } from './seen';
 
 /** Using up what there is. The execution must end for the stated reason, the machine must not notice. */
 export class Exhaust {
+  private readonly many = kv<number, 'rw'>('many', 'rw');
+
   /** Ends with reason oom. */
   @tool()
   async memory(): Promise<number> {
@@ -64,6 +66,12 @@ export class Exhaust {
     const line = 'x'.repeat(1023);
     for (let i = 0; i < mib * 1024; i++) console.log(line);
     return mib;
+  }
+
+  /** Asks this often at once, and gives how many answers came. */
+  @tool({ timeout: '20s' })
+  async calls(n = 3000): Promise<number> {
+    return (await Promise.all(Array.from({ length: n }, (_, i) => this.many.get('k' + i)))).length;
   }
 
   /** A result of this many MiB; above 4 the execution ends with code exhausted. */
