@@ -1,6 +1,7 @@
 package build
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -54,7 +55,32 @@ func makeUKI(o Options, cmdline string) error {
 		args = append(args, "--add-section", s.name+"="+s.file, "--change-section-vma", fmt.Sprintf("%s=%#x", s.name, at))
 		at += (st.Size() + 0xffff) &^ 0xffff
 	}
-	return run("objcopy", append(args, stub, filepath.Join(o.Out, "slot", "linux.efi"))...)
+	out := filepath.Join(o.Out, "slot", "linux.efi")
+	if err := run("objcopy", append(args, stub, out)...); err != nil {
+		return err
+	}
+	return clearTimes(out)
+}
+
+// clearTimes zeroes the time of day that objcopy writes into the PE header, and
+// the checksum over it, which firmware does not read (Microsoft's PE format).
+func clearTimes(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var at [4]byte
+	if _, err := f.ReadAt(at[:], 0x3c); err != nil {
+		return err
+	}
+	header := int64(binary.LittleEndian.Uint32(at[:]))
+	for _, field := range []int64{header + 8, header + 24 + 64} {
+		if _, err := f.WriteAt(make([]byte, 4), field); err != nil {
+			return err
+		}
+	}
+	return f.Close()
 }
 
 // makeDisk writes aria.img and aria.qcow2.

@@ -135,6 +135,10 @@ func stageImage(o Options, stage string) error {
 	if err != nil {
 		return fault.Wrap(err, fault.NotFound, "there is no bun in %s", o.Bin).WithHint("make setup")
 	}
+	// The machine's own loader can run it too, as quiltd does to ask its version.
+	if err := copyLibraries(bun, stage); err != nil {
+		return err
+	}
 	cache := stage + "-image"
 	defer os.RemoveAll(cache)
 	img, err := image.Build(image.Config{Bun: bun, Harness: sdk.Harness(), CacheDir: cache})
@@ -186,8 +190,13 @@ func copyProgram(path, stage string) error {
 	if err := copyFile(real, filepath.Join(stage, "sbin", filepath.Base(path)), 0o755); err != nil {
 		return err
 	}
+	return copyLibraries(real, stage)
+}
+
+// copyLibraries copies the loader and the libraries of a program.
+func copyLibraries(program, stage string) error {
 	seen := map[string]bool{}
-	for todo := []string{real}; len(todo) > 0; todo = todo[1:] {
+	for todo := []string{program}; len(todo) > 0; todo = todo[1:] {
 		f, err := elf.Open(todo[0])
 		if err != nil {
 			return err

@@ -96,11 +96,11 @@ func runLauncher(cfg Config, log *slog.Logger) error {
 		return err
 	}
 	defer lock.Close()
-	img, version, err := containerImage(cfg)
+	img, bunIs, err := containerImage(cfg)
 	if err != nil {
 		return err
 	}
-	arg, err := json.Marshal(engineArg{Config: cfg, BunVersion: version, Began: began})
+	arg, err := json.Marshal(engineArg{Config: cfg, BunVersion: bunIs, Began: began})
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 // bomb is a case with a container of its own, judged by how that ends.
@@ -97,7 +99,7 @@ func explode(t testing.TB, c *Client, b bomb) string {
 	k := begin(t, c, b.spec, b.code)
 	began := time.Now()
 	if b.kill > 0 {
-		time.Sleep(b.kill)
+		time.Sleep(testenv.Patience(b.kill)) // bombs take longer to build up on a slow processor
 		began = time.Now()
 		if err := k.Kill(); err != nil {
 			return err.Error()
