@@ -8,10 +8,12 @@ BIN := bin
 BUN := $(BIN)/bun
 ROUNDS ?= 10
 N ?= 1000
+T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
 
 .PHONY: all bench-containers hostile walls syscall-fuzz faults help build setup setup-test demo test check bench kill cycles image boot-test boot-tools update-test powercut generate generate-check fmt clean
+.PHONY: all bench bench-containers build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile kill setup setup-test syscall-fuzz test walls
 
 all: build check test ## build, check, test
 
@@ -96,6 +98,11 @@ bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the 
 .PHONY: $(BIN)/sandbox.test
 $(BIN)/sandbox.test: setup
 	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox
+conformance: ## our schemas beside those of an outside project
+	@go run ./test/cmd/conformance
+
+fuzz: ## every fuzz target of the house, T each (T=10m)
+	@go run ./test/cmd/fuzz -t $(T)
 
 generate: ## make proto/gen anew (Debian package protobuf-compiler)
 	@proto/generate.sh

@@ -6,6 +6,7 @@ import (
 
 	"github.com/microsoft/typescript-go/arctsc"
 
+	"github.com/ariacomputecompany/firmware/arc/diag"
 	"github.com/ariacomputecompany/firmware/bundle"
 )
 
@@ -88,6 +89,8 @@ func (u *units) resolve(refs []arctsc.Value, what string) []string {
 			}
 			if len(u.names[id]) == 0 {
 				u.fail(r.At, "ARC1025", "mark it with @tool(), or with @agent()", "%s is no unit, so it cannot be a %s", label, what)
+				m := &u.msgs[len(u.msgs)-1]
+				m.Notes = append(m.Notes, diag.Note{Text: "it is declared here", Place: place(r.Ref.At), LineText: r.Ref.At.LineText})
 			}
 			for _, n := range u.names[id] {
 				out = appendNew(out, n)

@@ -31,7 +31,7 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 		return nil, fault.Wrap(err, fault.Cancelled, "the build was stopped")
 	}
 	units := found.extract(in)
-	res.Messages = diag.Sort(append(found.msgs, units.msgs...))
+	res.Messages = diag.Sort(append(append(msgs, found.msgs...), units.msgs...))
 	if diag.HasErrors(res.Messages) {
 		return res, nil
 	}
@@ -65,16 +65,27 @@ func Build(ctx context.Context, o Options) (*Result, error) {
 	return res, nil
 }
 
-// Check does what Build does up to the point of making code.
+// Check says all that Build says and packs nothing.
 func Check(ctx context.Context, o Options) (*Result, error) {
 	start := time.Now()
 	in, msgs, err := read(o.Project)
 	if err != nil || diag.HasErrors(msgs) {
 		return &Result{Messages: msgs}, err
 	}
+	emitting := make(chan *emitted, 1)
+	go func() { emitting <- emit(in, likelyEntries(in)) }()
 	found := check(ctx, in)
 	units := found.extract(in)
-	res := &Result{Timings: found.timings, Messages: diag.Sort(append(found.msgs, units.msgs...))}
+	res := &Result{Timings: found.timings, Messages: diag.Sort(append(append(msgs, found.msgs...), units.msgs...))}
+	// The bundler says which imports a unit may not have; its code is dropped.
+	if code := <-emitting; !diag.HasErrors(res.Messages) {
+		if !code.covers(units.entries) {
+			code = emit(in, units.entries)
+		}
+		code.finish(in, units.entries)
+		res.Messages = diag.Sort(append(res.Messages, code.msgs...))
+		res.Timings.Emit = code.took
+	}
 	if !diag.HasErrors(res.Messages) {
 		res.Manifest = units.manifest(in)
 	}

@@ -31,7 +31,7 @@ func check(ctx context.Context, in *input) *checked {
 		files = append(files, in.Dir+"/"+f)
 	}
 	facts := arctsc.Analyze(ctx, arctsc.Input{
-		Dir: in.Dir, Files: files, Paths: in.paths,
+		Dir: in.Dir, Files: files, Paths: in.paths, Strict: in.strict,
 		SDK: sdkModule, Types: sdk.Types(), Ambient: sdk.Ambient(), Handles: handles,
 	})
 	c := &checked{facts: facts, timings: Timings{Parse: facts.Took.Parse, Check: facts.Took.Check, Extract: facts.Took.Extract}}
@@ -79,7 +79,7 @@ var hints = map[string]string{
 }
 
 func message(p arctsc.Problem) diag.Message {
-	m := diag.Message{Severity: diag.Error, Code: p.Code, Text: p.Text, Place: place(p.At), LineText: p.At.LineText, Hint: p.Hint}
+	m := diag.Message{Severity: severity(p), Code: p.Code, Text: p.Text, Place: place(p.At), LineText: p.At.LineText, Hint: p.Hint}
 	if m.Hint == "" {
 		m.Hint = hints[p.Code]
 	}
@@ -87,6 +87,13 @@ func message(p arctsc.Problem) diag.Message {
 		m.Notes = append(m.Notes, diag.Note{Text: n.Text, Place: place(n.At), LineText: n.At.LineText})
 	}
 	return m
+}
+
+func severity(p arctsc.Problem) diag.Severity {
+	if p.Warning {
+		return diag.Warning
+	}
+	return diag.Error
 }
 
 func place(s arctsc.Span) diag.Place {

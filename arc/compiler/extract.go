@@ -72,7 +72,7 @@ func (u *units) fail(at arctsc.Span, code, hint, format string, args ...any) {
 func (c *checked) unreadable() bool {
 	for _, m := range c.msgs {
 		switch {
-		case strings.HasPrefix(m.Code, "ARC2"), m.Code == "ARC1006", m.Code == "ARC1008", m.Code == "ARC1010":
+		case m.Severity == diag.Warning, strings.HasPrefix(m.Code, "ARC2"), m.Code == "ARC1006", m.Code == "ARC1008", m.Code == "ARC1010":
 		default:
 			return true
 		}

@@ -26,7 +26,7 @@ var update = flag.Bool("update", false, "rewrite the want files of testdata/*.tx
 // are complaints beside it, want/messages if it is refused.
 func TestGolden(t *testing.T) {
 	archives, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(archives) < 40 {
+	if err != nil || len(archives) < 150 {
 		t.Fatalf("%d archives, %v", len(archives), err)
 	}
 	for _, name := range archives {

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path"
 	"strings"
+
+	"github.com/ariacomputecompany/firmware/arc/compiler/jsonc"
 )
 
 // lockedHashes are the hashes that the project's lock file has, by name@version:
@@ -35,7 +37,7 @@ func lockedHashes(dir string) map[string]bomHash {
 	}
 	if raw, err := os.ReadFile(path.Join(dir, "bun.lock")); err == nil {
 		var lock struct{ Packages map[string][]json.RawMessage }
-		if json.Unmarshal(withoutComments(raw), &lock) == nil {
+		if json.Unmarshal(jsonc.Plain(raw), &lock) == nil {
 			for _, p := range lock.Packages {
 				var id, integrity string
 				if len(p) < 2 || json.Unmarshal(p[0], &id) != nil || json.Unmarshal(p[len(p)-1], &integrity) != nil {

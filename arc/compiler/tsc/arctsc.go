@@ -36,6 +36,7 @@ type Input struct {
 
 	Handles []string            // SDK functions whose calls are permissions: "kv"
 	Paths   map[string][]string // tsconfig's paths, relative to Dir
+	Strict  map[string]bool     // tsconfig's degrees of strictness; what is not named is on or off as in strict
 }
 
 // Facts is what a project says.

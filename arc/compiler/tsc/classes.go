@@ -45,6 +45,10 @@ func (x *extraction) classMember(cls *Class, m *ast.Node) {
 			x.fail(m.Name(), "ARC1009", "write the name out", "a unit cannot have a computed name")
 			return
 		}
+		if lostComment(m) {
+			x.problem = append(x.problem, Problem{Code: "ARC2014", Text: "nobody reads this method's comment, because it does not begin its line",
+				At: x.p.span(m.Name()), Hint: hintComment, Warning: true})
+		}
 		const hidden = ast.ModifierFlagsPrivate | ast.ModifierFlagsProtected
 		method := Method{
 			Name: name, At: x.p.span(m.Name()), Doc: commentOf(m).doc(), Marks: marks,

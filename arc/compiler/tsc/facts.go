@@ -20,6 +20,8 @@ type Problem struct {
 	Notes []Note
 	Hint  string
 	Trace string // only of ARC0001
+
+	Warning bool // it may be built all the same
 }
 
 // Note points at a second place.
@@ -144,6 +146,7 @@ type Ref struct {
 	ID     string // of the class or constant
 	Name   string
 	Method string
+	At     Span // of the declaration
 }
 
 // Get finds a member; a missing one is Undefined.

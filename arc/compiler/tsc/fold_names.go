@@ -160,6 +160,7 @@ func (e *folder) reference(s *ast.Symbol, d *ast.Node) Value {
 	if d.Kind == ast.KindMethodDeclaration && s.Parent != nil {
 		r = Ref{ID: e.p.id(d, className(d.Parent)), Name: className(d.Parent), Method: s.Name}
 	}
+	r.At = e.p.span(nameOr(d))
 	return Value{Kind: Reference, Ref: r}
 }
 
@@ -172,10 +173,19 @@ func (e *folder) variable(s *ast.Symbol, d, at *ast.Node) (Value, bool) {
 		return e.fail(at, "%s has no value in the source", s.Name)
 	}
 	if e.p.toolFn(e.c, init) != nil {
-		return Value{Kind: Reference, Ref: Ref{ID: e.p.id(d, s.Name), Name: s.Name}}, true
+		return Value{Kind: Reference, Ref: Ref{ID: e.p.id(d, s.Name), Name: s.Name, At: e.p.span(d.Name())}}, true
 	}
 	before := len(e.problems)
 	v, ok := e.fold(init)
+	if ok && (v.Kind == List || v.Kind == Object) {
+		if where := e.mutated(s); where != nil {
+			e.problems = append(e.problems, Problem{
+				Code: "ARC1001", Text: fmt.Sprintf("%s is changed elsewhere, so what it holds is not known at build time", s.Name), At: e.p.span(at),
+				Notes: []Note{{Text: "it is changed here", At: e.p.span(where)}}, Hint: "make a new constant: const more = [...list, item]",
+			})
+			return Value{}, false
+		}
+	}
 	if !ok && len(e.problems) > before {
 		// The reader looks at the use; the reason stands as a note.
 		why := e.problems[before]

@@ -2,6 +2,7 @@ package arctsc
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 
 	"github.com/microsoft/typescript-go/internal/ast"
@@ -34,6 +35,8 @@ func (r *reacher) visit(n *ast.Node) {
 		if r.sdkCall(n) {
 			return
 		}
+	case ast.KindElementAccessExpression:
+		r.chosen(n)
 	case ast.KindIdentifier:
 		r.name(n)
 		return
@@ -79,6 +82,52 @@ func (r *reacher) sdkCall(n *ast.Node) bool {
 		r.handles = append(r.handles, h)
 	}
 	return true
+}
+
+// chosen warns of handles[key]: the unit gets every handle in there, because
+// which one it will be is not known before it runs.
+func (r *reacher) chosen(n *ast.Node) {
+	probe := &folder{p: r.x.p, c: r.x.c}
+	if _, ok := probe.fold(n.AsElementAccessExpression().ArgumentExpression); ok {
+		return
+	}
+	s := r.x.c.GetSymbolAtLocation(n.Expression())
+	if s == nil {
+		return
+	}
+	d := r.x.c.SkipAlias(s).ValueDeclaration
+	if d == nil || d.Kind != ast.KindVariableDeclaration && d.Kind != ast.KindPropertyDeclaration || d.Initializer() == nil {
+		return
+	}
+	if count := r.handleCalls(d.Initializer()); count > 1 && !r.seen[n] {
+		r.seen[n] = true
+		p := Problem{Code: "ARC3005", At: r.x.p.span(n), Warning: true,
+			Text:  fmt.Sprintf("which of these %d handles is used is not known before the unit runs, so it asks for all of them", count),
+			Notes: []Note{{Text: "they are made here", At: r.x.p.span(d.Name())}},
+			Hint:  "name the handle, or make a unit of each"}
+		for _, q := range r.x.problem {
+			if q.At == p.At && q.Code == p.Code {
+				return
+			}
+		}
+		r.x.problem = append(r.x.problem, p)
+	}
+}
+
+func (r *reacher) handleCalls(n *ast.Node) int {
+	count := 0
+	if n.Kind == ast.KindCallExpression {
+		if s := r.x.c.GetSymbolAtLocation(n.Expression()); s != nil {
+			if s = r.x.c.SkipAlias(s); r.x.p.fromSDK(s) && slices.Contains(r.x.p.in.Handles, s.Name) {
+				count++
+			}
+		}
+	}
+	n.ForEachChild(func(c *ast.Node) bool {
+		count += r.handleCalls(c)
+		return false
+	})
+	return count
 }
 
 // stored refuses what a handle cannot keep: it stores JSON and gives JSON back,

@@ -11,6 +11,8 @@ import (
 
 const (
 	hintNamed    = "write the type out, for example an interface with the members you mean"
+	hintAny      = "name the members, or write unknown if any JSON value will do"
+	hintComment  = "write it on the line above what it describes"
 	hintData     = "give it an interface that holds only the data"
 	hintFunction = "leave the function out of the type; only data can travel between containers"
 )
@@ -21,9 +23,10 @@ func (g *schemas) body(t *checker.Type) keys {
 	f := t.Flags()
 	switch {
 	case f&checker.TypeFlagsAny != 0:
-		return g.cannot("ARC2002", hintNamed, "any says nothing about the value, so it cannot cross")
+		g.warn("ARC2002", hintAny, "any says nothing about the value, so nobody checks it")
+		return keys{}
 	case f&checker.TypeFlagsUnknown != 0:
-		return g.cannot("ARC2002", hintNamed, "unknown says nothing about the value, so it cannot cross")
+		return keys{} // any JSON value
 	case f&checker.TypeFlagsNever != 0:
 		return keys{{"not", keys{}}}
 	case f&checker.TypeFlagsUnion != 0:
@@ -34,7 +37,9 @@ func (g *schemas) body(t *checker.Type) keys {
 		return keys{{"type", "string"}, {"const", literal(t)}, {"x-aria-type", "bigint"}}
 	case f&checker.TypeFlagsString != 0:
 		return typed("string")
-	case f&(checker.TypeFlagsNumber|checker.TypeFlagsEnum) != 0:
+	case f&checker.TypeFlagsEnum != 0:
+		return g.enum(t)
+	case f&checker.TypeFlagsNumber != 0:
 		return typed("number")
 	case f&checker.TypeFlagsBoolean != 0:
 		return typed("boolean")
@@ -44,8 +49,10 @@ func (g *schemas) body(t *checker.Type) keys {
 		return typed("null")
 	case f&checker.TypeFlagsTemplateLiteral != 0:
 		return typed("string").with("pattern", "^"+templatePattern(t)+"$")
+	case f&checker.TypeFlagsStringMapping != 0:
+		return typed("string").with("pattern", "^"+partPattern(t)+"$")
 	case f&checker.TypeFlagsNonPrimitive != 0:
-		return g.cannot("ARC2002", "name its members, or write Record<string, T>", "object says nothing about the members, so it cannot cross")
+		return typed("object") // with whatever members
 	case f&checker.TypeFlagsESSymbolLike != 0:
 		return g.cannot("ARC2003", "use a string", "a symbol cannot cross")
 	case f&checker.TypeFlagsTypeParameter != 0:
@@ -66,16 +73,33 @@ func templatePattern(t *checker.Type) string {
 		if i >= len(tl.Types()) {
 			continue
 		}
-		switch f := tl.Types()[i].Flags(); {
-		case f&checker.TypeFlagsNumber != 0:
-			b.WriteString(`-?\d+(\.\d+)?([eE][+-]?\d+)?`)
-		case f&checker.TypeFlagsBigInt != 0:
-			b.WriteString(`-?\d+`)
-		default:
-			b.WriteString(`[\s\S]*`)
-		}
+		b.WriteString(partPattern(tl.Types()[i]))
 	}
 	return b.String()
+}
+
+// partPattern matches what can stand in one hole of a template.
+func partPattern(t *checker.Type) string {
+	switch f := t.Flags(); {
+	case f&checker.TypeFlagsNumber != 0:
+		return `-?\d+(\.\d+)?([eE][+-]?\d+)?`
+	case f&checker.TypeFlagsBigInt != 0:
+		return `-?\d+`
+	case f&checker.TypeFlagsTemplateLiteral != 0:
+		return templatePattern(t)
+	case f&checker.TypeFlagsStringMapping != 0:
+		if s := t.Symbol(); s != nil && t.AsStringMappingType().Target().Flags()&checker.TypeFlagsString != 0 {
+			if p := letterCase[s.Name]; p != "" {
+				return p
+			}
+		}
+	}
+	return `[\s\S]*`
+}
+
+// letterCase is what Uppercase<string> and its kin say.
+var letterCase = map[string]string{
+	"Uppercase": `[^\p{Ll}]*`, "Lowercase": `[^\p{Lu}]*`, "Capitalize": `([^\p{Ll}][\s\S]*)?`, "Uncapitalize": `([^\p{Lu}][\s\S]*)?`,
 }
 
 // builtin knows the rich types of the platform that can cross. Every other

@@ -1,6 +1,7 @@
 package arctsc
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/microsoft/typescript-go/internal/ast"
@@ -15,6 +16,9 @@ func (g *schemas) object(t *checker.Type) keys {
 		return typed("array").with("items", g.inner(g.c.GetTypeArguments(t)[0], "*"))
 	case g.c.TypeHasCallOrConstructSignatures(t):
 		return g.cannot("ARC2001", hintFunction, "a function cannot cross")
+	}
+	if s, ok := g.extendsPlatform(t); ok {
+		return s
 	}
 	props := names{}
 	var required []any
@@ -35,7 +39,44 @@ func (g *schemas) object(t *checker.Type) keys {
 	if len(required) > 0 {
 		out = out.with("required", required)
 	}
+	if len(props) == 0 && g.anything(t) {
+		return out
+	}
 	return g.indexes(t, out)
+}
+
+// extendsPlatform: a type of the author's that extends a list is that list; one
+// that extends anything else of the platform holds what is no data.
+func (g *schemas) extendsPlatform(t *checker.Type) (keys, bool) {
+	if t.ObjectFlags()&(checker.ObjectFlagsClassOrInterface|checker.ObjectFlagsReference) == 0 {
+		return nil, false
+	}
+	for _, base := range g.c.GetBaseTypes(target(t)) {
+		s := base.Symbol()
+		if s == nil || !g.p.lib(s) || s.Flags&(ast.SymbolFlagsInterface|ast.SymbolFlagsClass) == 0 || base.Alias() != nil {
+			continue
+		}
+		if s.Name == "Object" {
+			continue
+		}
+		if !g.c.IsArrayLikeType(t) || s.Name != "Array" && s.Name != "ReadonlyArray" {
+			return g.cannot("ARC2005", hintData, "%s extends %s of the platform, which cannot cross", g.c.TypeToString(t), s.Name), true
+		}
+		for _, i := range g.c.GetIndexInfosOfType(t) {
+			if i.KeyType().Flags()&checker.TypeFlagsNumber != 0 {
+				return typed("array").with("items", g.inner(i.ValueType(), "*")), true
+			}
+		}
+	}
+	return nil, false
+}
+
+// anything: a written {} asks for an object and says nothing of its members; an
+// empty interface or class says that it has none.
+func (g *schemas) anything(t *checker.Type) bool {
+	s := t.Symbol()
+	return t.Alias() == nil && len(g.c.GetIndexInfosOfType(t)) == 0 && s != nil && s.Flags&ast.SymbolFlagsTypeLiteral != 0 &&
+		len(g.c.GetPropertiesOfType(t)) == 0
 }
 
 // member is the schema of one property; ok is false if it is not data.
@@ -46,6 +87,9 @@ func (g *schemas) member(t *checker.Type, m *ast.Symbol) (s keys, optional, ok b
 	if len(m.Declarations) > 0 {
 		if d = m.Declarations[0]; g.p.own(ast.GetSourceFileOfNode(d)) {
 			g.at = d
+			if lostComment(d) {
+				g.warn("ARC2014", hintComment, "nobody reads this comment, because it does not begin its line")
+			}
 		}
 	}
 	g.path = append(g.path, m.Name)
@@ -55,10 +99,16 @@ func (g *schemas) member(t *checker.Type, m *ast.Symbol) (s keys, optional, ok b
 	if g.behaviour(t, m, g.c.GetNonNullableType(mt)) {
 		return nil, false, false
 	}
-	optional = m.Flags&ast.SymbolFlagsOptional != 0 || hasUndefined(mt)
-	mt = g.c.RemoveMissingOrUndefinedType(mt)
 	if mt.Flags()&(checker.TypeFlagsUndefined|checker.TypeFlagsVoid) != 0 {
 		return nil, false, false // never there once it has crossed
+	}
+	if doc := commentOfSymbol(m); doc.has("ignore") {
+		return nil, false, false // the author keeps it to this side
+	}
+	optional = m.Flags&ast.SymbolFlagsOptional != 0 || hasUndefined(mt)
+	mt = g.present(mt)
+	if mt.Flags()&checker.TypeFlagsNever != 0 {
+		return nil, false, false // no value fits, so it can only be absent
 	}
 	var written *ast.Node
 	if d != nil && (d.Kind == ast.KindPropertySignature || d.Kind == ast.KindPropertyDeclaration || d.Kind == ast.KindParameter) {
@@ -78,6 +128,10 @@ func (g *schemas) behaviour(t *checker.Type, m *ast.Symbol, mt *checker.Type) bo
 	case strings.HasPrefix(m.Name, internalName):
 		g.path = append(g.path[:len(g.path)-1], "[symbol]")
 		g.cannot("ARC2003", "use a member with a plain name", "a member named by a symbol cannot cross")
+	case class && !g.closed && m.Flags&(ast.SymbolFlagsMethod|ast.SymbolFlagsAccessor) != 0:
+		g.path = g.path[:len(g.path)-1]
+		g.warn("ARC2013", hintData, "only the data of "+g.c.TypeToString(t)+" crosses: "+m.Name+" stays behind")
+		g.path = append(g.path, m.Name)
 	case class && m.Flags&(ast.SymbolFlagsMethod|ast.SymbolFlagsAccessor) != 0:
 		g.cannot("ARC2004", hintData, "%s is a class with behaviour, which cannot cross", g.c.TypeToString(t))
 	case m.Flags&ast.SymbolFlagsMethod != 0 || g.c.TypeHasCallOrConstructSignatures(mt):
@@ -89,15 +143,18 @@ func (g *schemas) behaviour(t *checker.Type, m *ast.Symbol, mt *checker.Type) bo
 }
 
 func hasUndefined(t *checker.Type) bool {
-	if !t.IsUnion() {
-		return false
+	const absent = checker.TypeFlagsUndefined | checker.TypeFlagsVoid
+	return t.IsUnion() && slices.ContainsFunc(t.Types(), func(m *checker.Type) bool { return m.Flags()&absent != 0 })
+}
+
+// present is what a member is when it is there.
+func (g *schemas) present(t *checker.Type) *checker.Type {
+	t = g.c.RemoveMissingOrUndefinedType(t)
+	if !hasUndefined(t) {
+		return t
 	}
-	for _, m := range t.Types() {
-		if m.Flags()&checker.TypeFlagsUndefined != 0 {
-			return true
-		}
-	}
-	return false
+	isVoid := func(m *checker.Type) bool { return m.Flags()&checker.TypeFlagsVoid != 0 }
+	return g.c.GetUnionType(slices.DeleteFunc(slices.Clone(t.Types()), isVoid))
 }
 
 // indexes adds what Record<…> and index signatures say.
@@ -110,11 +167,11 @@ func (g *schemas) indexes(t *checker.Type, out keys) keys {
 	for _, i := range g.c.GetIndexInfosOfType(t) {
 		switch f := i.KeyType().Flags(); {
 		case f&checker.TypeFlagsString != 0:
-			rest = g.inner(i.ValueType(), "*")
+			rest = g.inner(g.present(i.ValueType()), "*")
 		case f&checker.TypeFlagsNumber != 0:
-			patterns = append(patterns, pair{`^-?\d+(\.\d+)?$`, g.inner(i.ValueType(), "*")})
+			patterns = append(patterns, pair{`^-?\d+(\.\d+)?$`, g.inner(g.present(i.ValueType()), "*")})
 		case f&checker.TypeFlagsTemplateLiteral != 0:
-			patterns = append(patterns, pair{"^" + templatePattern(i.KeyType()) + "$", g.inner(i.ValueType(), "*")})
+			patterns = append(patterns, pair{"^" + templatePattern(i.KeyType()) + "$", g.inner(g.present(i.ValueType()), "*")})
 		default:
 			g.cannot("ARC2003", "use string keys", "an index by symbol cannot cross")
 		}
@@ -175,34 +232,80 @@ func (g *schemas) written(t *checker.Type, n *ast.Node) keys {
 }
 
 func (g *schemas) node(n *ast.Node, t *checker.Type) keys {
+	if g.depth++; g.depth > 60 { // an alias that leads back to itself; schema finds its name
+		g.depth--
+		return g.schema(t)
+	}
+	defer func() { g.depth-- }()
 	switch n.Kind {
 	case ast.KindParenthesizedType:
 		return g.node(n.Type(), t)
 	case ast.KindArrayType:
 		if el := n.AsArrayTypeNode().ElementType; g.c.IsArrayType(t) {
-			g.path = append(g.path, "*")
-			defer func() { g.path = g.path[:len(g.path)-1] }()
-			return typed("array").with("items", g.node(el, g.c.GetTypeFromTypeNode(el)))
+			return typed("array").with("items", g.innerNode(el))
 		}
 	case ast.KindUnionType:
 		if s, ok := g.writtenUnion(n, t); ok {
 			return s
 		}
+	case ast.KindTypeOperator: // readonly T[]
+		if op := n.AsTypeOperatorNode(); op.Operator == ast.KindReadonlyKeyword {
+			return g.node(op.Type, t)
+		}
 	case ast.KindTypeReference:
-		s := g.c.GetSymbolAtLocation(n.AsTypeReferenceNode().TypeName)
-		if s == nil || t.Flags()&checker.TypeFlagsPrimitive == 0 || n.TypeArguments() != nil {
-			break
-		}
-		if s = g.c.SkipAlias(s); s.Flags&ast.SymbolFlagsTypeAlias == 0 || g.p.lib(s) {
-			break
-		}
-		for _, d := range s.Declarations {
-			if d.Kind == ast.KindTypeAliasDeclaration {
-				return g.apply(commentOf(d), g.node(d.Type(), t))
-			}
+		if s, ok := g.reference(n, t); ok {
+			return s
 		}
 	}
 	return g.schema(t)
+}
+
+// integerNames are aliases of number that say what they mean: type Integer = number.
+var integerNames = set("integer", "Integer", "int", "Int")
+
+// reference is a written name, if the type alone would say less: an alias that is
+// gone from the type, or a list or record whose parts are such aliases.
+func (g *schemas) reference(n *ast.Node, t *checker.Type) (keys, bool) {
+	s := g.c.GetSymbolAtLocation(n.AsTypeReferenceNode().TypeName)
+	if s == nil {
+		return nil, false
+	}
+	s = g.c.SkipAlias(s)
+	args := n.TypeArguments()
+	if g.p.lib(s) {
+		switch {
+		case (s.Name == "Array" || s.Name == "ReadonlyArray") && len(args) == 1 && g.c.IsArrayType(t):
+			return typed("array").with("items", g.innerNode(args[0])), true
+		case s.Name == "Record" && len(args) == 2 && g.c.GetTypeFromTypeNode(args[0]).Flags()&checker.TypeFlagsString != 0:
+			out := typed("object").with("additionalProperties", g.innerNode(args[1]))
+			if k := g.innerNode(args[0]); len(k) > 1 {
+				out = out.with("propertyNames", k)
+			}
+			return out, true
+		}
+		return nil, false
+	}
+	if s.Flags&ast.SymbolFlagsTypeAlias == 0 || args != nil || t.Alias() != nil && t.Alias().Symbol() == s {
+		return nil, false
+	}
+	for _, d := range s.Declarations {
+		if d.Kind == ast.KindTypeAliasDeclaration {
+			out := g.written(t, d.Type())
+			if integerNames[s.Name] && out.get("type") == "number" {
+				out = out.with("type", "integer")
+			}
+			return g.apply(commentOf(d), out), true
+		}
+	}
+	return nil, false
+}
+
+// innerNode is inner for a part that is written out.
+func (g *schemas) innerNode(n *ast.Node) keys {
+	g.path = append(g.path, "*")
+	s := g.node(n, g.c.GetTypeFromTypeNode(n))
+	g.path = g.path[:len(g.path)-1]
+	return s
 }
 
 // writtenUnion keeps the author's order and the members' own comments, for a

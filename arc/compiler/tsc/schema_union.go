@@ -24,7 +24,7 @@ func (g *schemas) union(t *checker.Type) keys {
 			bools = append(bools, literal(m))
 		case f&(checker.TypeFlagsStringLiteral|checker.TypeFlagsNumberLiteral) != 0:
 			literals = append(literals, literal(m))
-		case f&checker.TypeFlagsObject != 0 && g.plainObject(m):
+		case f&checker.TypeFlagsObject != 0 && g.plainObject(m), f&checker.TypeFlagsIntersection != 0 && g.plainParts(m):
 			objects = append(objects, m)
 		default:
 			parts = append(parts, g.schema(m))
@@ -47,10 +47,8 @@ func (g *schemas) union(t *checker.Type) keys {
 	for i, o := range objects {
 		objectParts[i] = g.schema(o)
 	}
-	if len(parts) == 0 && !null {
-		if d := g.discriminant(objects); d != "" {
-			return keys{{"oneOf", objectParts}, {"discriminator", names{{"propertyName", d}}}}
-		}
+	if d := g.discriminant(objects); d != "" {
+		objectParts = []keys{{{"oneOf", objectParts}, {"discriminator", names{{"propertyName", d}}}}}
 	}
 	parts = append(parts, objectParts...)
 	if null {
@@ -86,6 +84,38 @@ func anyOf(parts []keys) keys {
 		return rest[0]
 	}
 	return keys{{"anyOf", rest}}
+}
+
+// enum is one whose members TypeScript takes for plain numbers, because one of
+// them is computed. What can be folded all the same is listed.
+func (g *schemas) enum(t *checker.Type) keys {
+	var values []any
+	e := &folder{p: g.p, c: g.c}
+	for _, d := range t.Symbol().Declarations {
+		members := []*ast.Node{d}
+		if d.Kind == ast.KindEnumDeclaration {
+			members = d.Members()
+		}
+		for _, m := range members {
+			v, ok := Value{}, false
+			switch c := g.c.GetConstantValue(m).(type) {
+			case string:
+				v, ok = Value{Kind: String, String: c}, true
+			case jsnum.Number:
+				v, ok = number(float64(c))
+			default:
+				if m.Initializer() != nil {
+					v, ok = e.fold(m.Initializer())
+				}
+			}
+			data, plain := asJSON(v)
+			if !ok || !plain || v.Kind == List || v.Kind == Object {
+				return typed("number") // as TypeScript says
+			}
+			values = append(values, data)
+		}
+	}
+	return literalSchema(values)
 }
 
 // declarationOrder puts literals in the order of their enum or alias, where one
@@ -136,6 +166,16 @@ func literalOfNode(n *ast.Node) any {
 	return n // a value that no literal equals
 }
 
+// plainParts: an intersection of plain objects is one.
+func (g *schemas) plainParts(t *checker.Type) bool {
+	for _, m := range t.Types() {
+		if m.Flags()&checker.TypeFlagsObject == 0 || !g.plainObject(m) {
+			return false
+		}
+	}
+	return true
+}
+
 func (g *schemas) plainObject(t *checker.Type) bool {
 	if g.c.IsArrayType(t) || checker.IsTupleType(t) {
 		return false
@@ -144,7 +184,7 @@ func (g *schemas) plainObject(t *checker.Type) bool {
 	return s == nil || t.Alias() != nil || !g.p.lib(s) || s.Flags&(ast.SymbolFlagsInterface|ast.SymbolFlagsClass) == 0
 }
 
-// discriminant finds a member that has a different literal in every object.
+// discriminant finds a member whose literals are different in every object.
 func (g *schemas) discriminant(objects []*checker.Type) string {
 	if len(objects) < 2 {
 		return ""
@@ -158,18 +198,23 @@ func (g *schemas) discriminant(objects []*checker.Type) string {
 }
 
 func (g *schemas) discriminates(name string, objects []*checker.Type) bool {
-	const lit = checker.TypeFlagsStringLiteral | checker.TypeFlagsNumberLiteral | checker.TypeFlagsBooleanLiteral
 	seen := map[any]bool{}
 	for _, t := range objects {
 		m := g.c.GetPropertyOfType(t, name)
 		if m == nil || m.Flags&ast.SymbolFlagsOptional != 0 {
 			return false
 		}
-		mt := g.c.GetTypeOfSymbol(m)
-		if mt.Flags()&lit == 0 || seen[literal(mt)] {
-			return false
+		values := []*checker.Type{g.c.GetTypeOfSymbol(m)}
+		if values[0].IsUnion() { // kind: 'a' | 'b'
+			values = values[0].Types()
 		}
-		seen[literal(mt)] = true
+		for _, v := range values {
+			const lit = checker.TypeFlagsStringLiteral | checker.TypeFlagsNumberLiteral | checker.TypeFlagsBooleanLiteral
+			if v.Flags()&lit == 0 || seen[literal(v)] {
+				return false
+			}
+			seen[literal(v)] = true
+		}
 	}
 	return true
 }
@@ -187,6 +232,9 @@ func (g *schemas) intersection(t *checker.Type) keys {
 		}
 		if g.c.IsArrayType(m) || checker.IsTupleType(m) {
 			return g.schema(m)
+		}
+		if s, ok := g.builtin(m); ok { // a branded Date
+			return s
 		}
 	}
 	return g.object(t)
