@@ -161,6 +161,9 @@ func (m *machine) down(how int) {
 	if m.sup != nil {
 		m.sup.stop(m.log)
 	}
+	if m.updates != nil {
+		_ = m.updates.Close() // an open file would keep the data partition mounted
+	}
 	if m.out != nil {
 		fmt.Fprintln(m.out, "aria: down after "+strconv.Itoa(int(sinceKernel().Seconds()))+" s")
 		m.out.close()

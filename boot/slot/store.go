@@ -30,6 +30,7 @@ type device interface {
 	ReadAt(p []byte, off int64) (int, error)
 	WriteAt(p []byte, off int64) (int, error)
 	Sync() error
+	Close() error
 }
 
 // Store keeps one Record. It is not safe for concurrent use.
@@ -86,6 +87,9 @@ func load(dev device) (*Store, error) {
 
 // Record as last saved.
 func (s *Store) Record() Record { return s.rec }
+
+// Close gives the file back; nothing can be saved after it.
+func (s *Store) Close() error { return s.dev.Close() }
 
 // Save makes a record durable: when it returns nil, the next Open finds it.
 func (s *Store) Save(r Record) error {

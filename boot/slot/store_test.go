@@ -50,6 +50,8 @@ func (d *disk) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), d.step()
 }
 
+func (d *disk) Close() error { return nil }
+
 func (d *disk) Sync() error {
 	if err := d.step(); err != nil {
 		return err

@@ -101,6 +101,16 @@ func New(m Machine, log *slog.Logger) (*Updater, error) {
 	return u, nil
 }
 
+// Close ends a transfer and gives the record back, so that the data partition can
+// be unmounted; the last thing before the machine goes down.
+func (u *Updater) Close() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.restarting = true
+	u.drop("the transfer was cut: the machine went down")
+	return u.store.Close()
+}
+
 func (u *Updater) ms() int64 { return u.now().UnixMilli() }
 
 // OnTrial says whether what runs must still prove itself.

@@ -22,6 +22,9 @@ func (b *Box) Fill(ctx context.Context, leave int64) error {
 	if err != nil {
 		return err
 	}
+	if err := tool("e2fsck", "-p", fs); err != nil { // exit 1 would mean that it was not clean
+		return fmt.Errorf("the data partition was not left clean: %w", err)
+	}
 	out, err := exec.CommandContext(ctx, "dumpe2fs", "-h", fs).Output()
 	if err != nil {
 		return fmt.Errorf("dumpe2fs: %w", err)

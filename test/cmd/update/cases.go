@@ -65,7 +65,11 @@ func (p *proof) refused(ctx context.Context, image, reason string) (string, erro
 
 // badSignature changes the version in a signed header.
 func (p *proof) badSignature(ctx context.Context) (string, error) {
-	raw, err := os.ReadFile(p.images["2.0.0"])
+	image, err := p.pushed(ctx, "2.0.0")
+	if err != nil {
+		return "", err
+	}
+	raw, err := os.ReadFile(image)
 	if err != nil {
 		return "", err
 	}
@@ -122,7 +126,11 @@ func (p *proof) pushUntil(ctx context.Context, image, mark string) error {
 
 // cut ends a transfer by killing arc, then pulls the machine's plug.
 func (p *proof) cut(ctx context.Context) (string, error) {
-	if err := p.pushUntil(ctx, p.images["2.0.0"], " 30%"); err != nil {
+	image, err := p.pushed(ctx, "2.0.0")
+	if err != nil {
+		return "", err
+	}
+	if err := p.pushUntil(ctx, image, " 30%"); err != nil {
 		return "", err
 	}
 	st, err := p.status(ctx)
@@ -139,7 +147,11 @@ func (p *proof) cut(ctx context.Context) (string, error) {
 // back pushes a version that must come back by itself.
 func (p *proof) back(version, reason string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		out, err := p.push(ctx, p.images[version])
+		image, err := p.pushed(ctx, version)
+		if err != nil {
+			return "", err
+		}
+		out, err := p.push(ctx, image)
 		if err == nil || !strings.Contains(out, "went back to firmware 1.0.0") {
 			return "", fmt.Errorf("arc firmware push: %v, and said %q", err, out)
 		}
@@ -152,7 +164,10 @@ func (p *proof) back(version, reason string) func(context.Context) (string, erro
 
 // keep pushes a good version, cuts it, goes on, and finds it kept over a power cut.
 func (p *proof) keep(ctx context.Context) (string, error) {
-	image := p.images["2.0.0"]
+	image, err := p.pushed(ctx, "2.0.0")
+	if err != nil {
+		return "", err
+	}
 	if err := p.pushUntil(ctx, image, " 50%"); err != nil {
 		return "", err
 	}
@@ -176,7 +191,15 @@ func (p *proof) keep(ctx context.Context) (string, error) {
 
 // full fills the data partition from outside while the machine is off.
 func (p *proof) full(ctx context.Context) (string, error) {
-	off, cancel := context.WithTimeout(ctx, time.Minute)
+	image, err := p.pushed(ctx, "2.0.1")
+	if err != nil {
+		return "", err
+	}
+	before, err := p.status(ctx)
+	if err != nil {
+		return "", err
+	}
+	off, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	if err := p.box.M.Stop(off); err != nil {
 		return "", fmt.Errorf("power button: %w", err)
@@ -187,12 +210,12 @@ func (p *proof) full(ctx context.Context) (string, error) {
 	if err := p.start(ctx); err != nil {
 		return "", err
 	}
-	out, err := p.push(ctx, p.images["2.0.1"])
+	out, err := p.push(ctx, image)
 	if err == nil || !strings.Contains(out, "the data partition is full") {
 		return "", fmt.Errorf("arc firmware push: %v, and said %q", err, out)
 	}
 	st, err := p.status(ctx)
-	if err != nil || st.Version != "2.0.0" || st.Slot != "b" || st.Last.Outcome != "refused" {
+	if err != nil || st.Version != before.Version || st.Slot != before.Slot || st.Last.Outcome != "refused" {
 		return "", fmt.Errorf("found %+v, last %+v, %w", st, st.Last, err)
 	}
 	return "refused: " + st.Last.Reason, nil

@@ -14,34 +14,41 @@ import (
 // that never becomes healthy should not be.
 const patience = "150s"
 
-// build makes the key and one image per case.
+// build makes the keys and the image that the machine begins with.
 func (p *proof) build(ctx context.Context) error {
 	for _, name := range []string{"key", "other"} {
 		if err := p.tool(ctx, filepath.Join(p.bin, "arc"), "firmware", "key", filepath.Join(p.work, name)); err != nil {
 			return err
 		}
 	}
+	return p.image(ctx, "1.0.0", p.bin, filepath.Join(p.bin, "aria-init"), "")
+}
+
+// pushed is the signed image of a version, built when it is first asked for.
+func (p *proof) pushed(ctx context.Context, version string) (string, error) {
+	if at := p.images[version]; at != "" {
+		return at, nil
+	}
+	bin, init, words := p.bin, filepath.Join(p.bin, "aria-init"), ""
 	broken := filepath.Join(p.work, "broken")
 	if err := p.tool(ctx, "go", "build", "-ldflags=-s -w", "-o", broken, "./test/cmd/update/broken"); err != nil {
-		return err
+		return "", err
 	}
-	sick, err := p.programs("sick", map[string]string{"ariad": broken})
-	if err != nil {
-		return err
-	}
-	init := filepath.Join(p.bin, "aria-init")
-	for _, v := range []struct{ version, bin, init, words string }{
-		{"1.0.0", p.bin, init, ""},
-		{"2.0.0", p.bin, init, ""},
-		{"2.0.1", p.bin, init, "rdinit=/missing init=/missing"}, // no init: the kernel panics
-		{"2.0.2", p.bin, broken, ""},
-		{"2.0.3", sick, init, ""},
-	} {
-		if err := p.image(ctx, v.version, v.bin, v.init, v.words); err != nil {
-			return err
+	switch version {
+	case "2.0.1":
+		words = "rdinit=/missing init=/missing" // no init: the kernel panics
+	case "2.0.2":
+		init = broken
+	case "2.0.3":
+		var err error
+		if bin, err = p.programs("sick", map[string]string{"ariad": broken}); err != nil {
+			return "", err
 		}
 	}
-	return nil
+	if err := p.image(ctx, version, bin, init, words); err != nil {
+		return "", err
+	}
+	return p.images[version], nil
 }
 
 // programs is a folder like bin with some programs replaced.

@@ -21,17 +21,18 @@ type proof struct {
 	bin, work string
 	key       string // NAME of the key files
 	box       *machine.Box
-	images    map[string]string // by version
+	images    map[string]string // of cases that were built, by version
 }
 
 func main() {
 	bin := flag.String("bin", "bin", "folder of the built programs")
+	only := flag.String("only", "", "one case by its name, such as \"kernel panic\"")
 	verbose := flag.Bool("v", false, "show the serial line")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
 	begin := time.Now()
-	good, bad, err := run(ctx, *bin, *verbose)
+	good, bad, err := run(ctx, *bin, *only, *verbose)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "update:", err)
 		os.Exit(1)
@@ -39,7 +40,7 @@ func main() {
 	fmt.Printf("update: %d kept, %d broken ones refused or taken back with a reason, %.0f s\n", good, bad, time.Since(begin).Seconds())
 }
 
-func run(ctx context.Context, bin string, verbose bool) (good, bad int, err error) {
+func run(ctx context.Context, bin, only string, verbose bool) (good, bad int, err error) {
 	bin, err = filepath.Abs(bin)
 	if err != nil {
 		return 0, 0, err
@@ -77,6 +78,9 @@ func run(ctx context.Context, bin string, verbose bool) (good, bad int, err erro
 		{"good update, cut and resumed", false, p.keep},
 		{"full data partition", true, p.full},
 	} {
+		if only != "" && only != s.name {
+			continue
+		}
 		at := time.Now()
 		said, err := s.do(ctx)
 		if err != nil {
