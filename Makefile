@@ -31,9 +31,10 @@ $(BUN): tools/package-lock.json
 	@mkdir -p $(BIN) && install -m 0755 tools/node_modules/@oven/bun-linux-x64/bin/bun $(BUN)
 
 # The TypeScript compiler is part of arc. It is compiled once, then cached.
-setup-test: ## what only the tests need: Debian's minisign (apt)
-	@command -v minisign >/dev/null || { echo "setup-test: installing minisign (apt, a few seconds)"; \
-		apt-get install -y -qq minisign >/dev/null 2>&1 || { apt-get update -qq && apt-get install -y -qq minisign >/dev/null; }; }
+setup-test: ## what only the tests need: other people's tools to compare with (apt)
+	@PATH=$$PATH:/sbin:/usr/sbin; for p in minisign sfdisk cpio veritysetup; do command -v $$p >/dev/null || missing=1; done; \
+	if [ -n "$$missing" ]; then echo "setup-test: installing minisign, fdisk, cpio, cryptsetup-bin (apt, some seconds)"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends minisign fdisk cpio cryptsetup-bin >/dev/null; fi
 
 build: setup ## build arc, ariad and quiltd into bin/
 	@mkdir -p $(BIN)

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 const (
@@ -59,9 +61,7 @@ func TestRoundTripAndBackup(t *testing.T) {
 
 // Another implementation reads what we write.
 func TestAgainstSfdisk(t *testing.T) {
-	if _, err := exec.LookPath("sfdisk"); err != nil {
-		t.Skip("needs sfdisk (Debian package fdisk)")
-	}
+	testenv.Program(t, "sfdisk", "apt-get install fdisk")
 	const size = 16 << 20
 	f := disk(t, size)
 	if err := sample().Write(f, size); err != nil {

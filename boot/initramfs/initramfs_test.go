@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 // GNU cpio reads what we write, and the bytes are the same each time.
@@ -21,9 +23,7 @@ func TestWrite(t *testing.T) {
 	if !bytes.Equal(a.Bytes(), b.Bytes()) {
 		t.Error("two runs differ")
 	}
-	if _, err := exec.LookPath("cpio"); err != nil {
-		t.Skip("needs cpio")
-	}
+	testenv.Program(t, "cpio", "apt-get install cpio")
 	r, err := zstd.NewReader(&a)
 	if err != nil {
 		t.Fatal(err)

@@ -9,14 +9,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 // veritysetup, another implementation, must find the same root hash and accept
 // the tree, at sizes around each change of depth.
 func TestAgainstVeritysetup(t *testing.T) {
-	if _, err := exec.LookPath("veritysetup"); err != nil {
-		t.Skip("needs veritysetup (Debian package cryptsetup-bin)")
-	}
+	testenv.Program(t, "veritysetup", "apt-get install cryptsetup-bin")
 	for _, blocks := range []int{2, 128, 129, 128*128 + 1} {
 		data := make([]byte, blocks*Block)
 		rng := rand.New(rand.NewPCG(1, uint64(blocks)))
