@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/grpc/status"
 
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
 )
 
@@ -202,7 +203,7 @@ func waitFor(t *testing.T, cond func() bool) {
 func TestStopTellsEveryCaller(t *testing.T) {
 	data := dataDir(t)
 	config := data + "/c.toml"
-	if err := os.WriteFile(config, []byte("grace = '600ms'"), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "grace = '%s'", testenv.Patience(600*time.Millisecond)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := startPair(t, data, "-config", config)
