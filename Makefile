@@ -38,7 +38,7 @@ setup-test: ## what only the tests need: other people's tools to compare with (a
 
 build: setup ## build arc, ariad and quiltd into bin/
 	@mkdir -p $(BIN)
-	@echo "build: compiling (the first time takes about five minutes on two cores: TypeScript's compiler is in arc)"
+	@echo "build: compiling (the first time takes about three minutes on two cores: TypeScript's compiler is in arc)"
 	@go build -ldflags='-s -w' -o $(BIN)/ ./cmd/...
 
 demo: build ## build, start the pair, run examples/orders, stop everything
