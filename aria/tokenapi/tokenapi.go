@@ -85,9 +85,12 @@ func (c *Client) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err := c.ready(ctx); err != nil {
 		return Ended{}, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	// The call bears no deadline: gRPC would tell quiltd of it, and the stream
+	// could be cut a moment before ctx here says why.
+	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stream, err := c.quilt.Execute(ctx, req.wire())
+	defer context.AfterFunc(ctx, cancel)()
+	stream, err := c.quilt.Execute(call, req.wire())
 	if err != nil {
 		return Ended{}, c.lost(ctx, err, sent)
 	}
