@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"encoding/json"
 	"net"
 	"net/http/httptest"
@@ -246,4 +247,21 @@ func (h *house) events(id string, after uint64) (out []task.Event) {
 		h.t.Fatalf("events of %s: %v", id, err)
 	}
 	return out
+}
+
+// reaches waits until the run's journal has an event of that kind.
+func (h *house) reaches(run, kind string) {
+	h.t.Helper()
+	seen := errors.New("seen")
+	err := h.inner.Watch(h.t.Context(), task.ID(run), 0, func(events []task.Event) error {
+		for _, e := range events {
+			if e.Kind == kind {
+				return seen
+			}
+		}
+		return nil
+	})
+	if !errors.Is(err, seen) {
+		h.t.Fatalf("%s never had an event %q: %v", run, kind, err)
+	}
 }

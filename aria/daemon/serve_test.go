@@ -412,6 +412,7 @@ func TestFullDisk(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	h.reaches(going.Id, "started") // what it has to write is written
 	lift := fill(t, dir)
 	_, err = h.start(&ariav1.StartRequest{Unit: "shop.get", Input: []byte(`{"id":"` + strings.Repeat("x", 1<<20) + `"}`)})
 	if d := detail(t, err); d.Code != "exhausted" || !strings.Contains(d.Message, "disk is full") || d.Hint == "" {
