@@ -32,9 +32,9 @@ $(BUN): tools/package-lock.json
 
 # The TypeScript compiler is part of arc. It is compiled once, then cached.
 setup-test: ## what only the tests need: other people's tools to compare with (apt)
-	@PATH=$$PATH:/sbin:/usr/sbin; for p in minisign sfdisk cpio veritysetup; do command -v $$p >/dev/null || missing=1; done; \
-	if [ -n "$$missing" ]; then echo "setup-test: installing minisign, fdisk, cpio, cryptsetup-bin (apt, some seconds)"; \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends minisign fdisk cpio cryptsetup-bin >/dev/null; fi
+	@PATH=$$PATH:/sbin:/usr/sbin; for p in minisign sfdisk cpio veritysetup qemu-system-x86_64 qemu-io; do command -v $$p >/dev/null || missing=1; done; \
+	if [ -n "$$missing" ]; then echo "setup-test: installing minisign, fdisk, cpio, cryptsetup-bin, qemu (apt, half a minute)"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends minisign fdisk cpio cryptsetup-bin qemu-system-x86 qemu-utils >/dev/null; fi
 
 build: setup ## build arc, ariad and quiltd into bin/
 	@mkdir -p $(BIN)

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 func open(t *testing.T) (*Disk, string) {
@@ -74,9 +76,7 @@ func TestPowerCut(t *testing.T) {
 
 // QEMU's own client agrees with our server.
 func TestNBD(t *testing.T) {
-	if _, err := exec.LookPath("qemu-io"); err != nil {
-		t.Skip("no qemu-io here")
-	}
+	testenv.Program(t, "qemu-io", "apt-get install qemu-utils")
 	d, file := open(t)
 	out, err := exec.Command("qemu-io", "-f", "raw", "-c", "write -P 7 4096 8192", "-c", "read -P 7 4096 8192", "-c", "read -P 0 0 4096",
 		"-c", "write -f -P 9 0 512", "-c", "flush", d.Drive().Path).CombinedOutput()

@@ -3,11 +3,12 @@ package qemu
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 // sector is a disk whose boot sector writes text to the first serial line and halts.
@@ -34,9 +35,7 @@ func sector(t *testing.T, text string) Disk {
 }
 
 func TestMachine(t *testing.T) {
-	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		t.Skip("no qemu-system-x86_64 here")
-	}
+	testenv.Program(t, "qemu-system-x86_64", "apt-get install qemu-system-x86")
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	m, err := Start(ctx, Config{Disks: []Disk{sector(t, "one\r\ntwo: ready\r\nthree\n")}, Ports: []int{7600}, MemoryMiB: 32})
@@ -76,9 +75,7 @@ func TestMachine(t *testing.T) {
 }
 
 func TestQEMUsOwnWords(t *testing.T) {
-	if _, err := exec.LookPath("qemu-system-x86_64"); err != nil {
-		t.Skip("no qemu-system-x86_64 here")
-	}
+	testenv.Program(t, "qemu-system-x86_64", "apt-get install qemu-system-x86")
 	m, err := Start(t.Context(), Config{Kernel: "/nowhere/vmlinuz"})
 	if err != nil {
 		t.Fatal(err)
