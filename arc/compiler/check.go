@@ -15,9 +15,6 @@ import (
 // sdkModule is what a project imports the SDK as.
 const sdkModule = "@aria/sdk"
 
-// handles are the SDK functions whose calls are permissions.
-var handles = []string{"kv"}
-
 // checked is what TypeScript's compiler found.
 type checked struct {
 	facts   *arctsc.Facts

@@ -16,53 +16,33 @@ import (
 func (u *units) useTokens(hs []arctsc.Handle) []string {
 	var out []string
 	for _, h := range hs {
-		text, ok := u.tokenText(h)
-		if !ok {
-			continue
-		}
-		t, err := token.Parse(text)
-		if err != nil {
-			hint := ""
-			if f, ok := fault.As(err); ok {
-				hint = f.Hint
+		for _, text := range forms[h.Name](u, h) {
+			if t := u.useToken(h, text); t != "" {
+				out = appendNew(out, t)
 			}
-			u.failOnce(h.At, "ARC3002", hint, "this permission is not a token: %s", err)
-			continue
 		}
-		if t.IsPattern() {
-			u.failOnce(h.At, "ARC3003", "name one namespace", "a unit cannot ask for a pattern: %s", t)
-			continue
-		}
-		out = appendNew(out, t.String())
-		u.askedAt(t.String(), bundle.Place{File: h.At.File, Line: h.At.Line, Col: h.At.Col})
 	}
 	sort.Strings(out)
 	return out
 }
 
-// tokenText is what a handle's arguments say: kv('orders', 'rw') is
-// kv:orders:rw, and reading is what one gets without a mode.
-func (u *units) tokenText(h arctsc.Handle) (string, bool) {
-	parts := []string{}
-	for _, a := range h.Args {
-		if a.Kind == arctsc.Undefined {
-			break
+// useToken checks one token of a handle; "" if it is none.
+func (u *units) useToken(h arctsc.Handle, text string) string {
+	t, err := token.Parse(text)
+	if err != nil {
+		hint := ""
+		if f, ok := fault.As(err); ok {
+			hint = f.Hint
 		}
-		if a.Kind != arctsc.String {
-			u.failOnce(a.At, "ARC3001", "write a string", "the arguments of %s() must be strings", h.Name)
-			return "", false
-		}
-		parts = append(parts, a.String)
+		u.failOnce(h.At, "ARC3002", hint, "this permission is not a token: %s", err)
+		return ""
 	}
-	switch len(parts) {
-	case 1:
-		parts = append(parts, "r")
-	case 2:
-	default:
-		u.failOnce(h.At, "ARC3001", "write kv<T>('namespace', 'r')", "%s() takes a namespace and a mode", h.Name)
-		return "", false
+	if t.IsPattern() {
+		u.failOnce(h.At, "ARC3003", "name one namespace", "a unit cannot ask for a pattern: %s", t)
+		return ""
 	}
-	return h.Name + ":" + parts[0] + ":" + parts[1], true
+	u.askedAt(t.String(), bundle.Place{File: h.At.File, Line: h.At.Line, Col: h.At.Col})
+	return t.String()
 }
 
 // failOnce: two units that reach the same handle complain once.

@@ -1,6 +1,6 @@
 // Package broker serves what a container can ask: the harness protocol
-// (docs/spec/harness.md) over one connected socket, the kv operations behind
-// it, and the log. A session belongs to one execution and dies with it.
+// (docs/spec/harness.md) over one connected socket, and the log. What an
+// operation does is its service's business (quilt/kv and its neighbours). A session belongs to one execution and dies with it.
 //
 // Nothing from inside is believed: sizes are checked before memory is spent,
 // ids and names are data, and every operation is held against the tokens of
@@ -17,27 +17,11 @@ import (
 	"sync/atomic"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
-	"github.com/ariacomputecompany/firmware/quilt/store"
-	"github.com/ariacomputecompany/firmware/token"
 )
 
 // maxInFlight bounds the calls one container has open; the next is not read
 // until one is answered.
 const maxInFlight = 64
-
-// Store is what the broker needs of the data behind the tokens.
-type Store interface {
-	Get(ctx context.Context, sp store.Space, key string) (store.Item, bool, error)
-	List(ctx context.Context, sp store.Space, q store.Query) (store.Page, error)
-	Write(ctx context.Context, w store.Write) (store.Written, error)
-}
-
-// Grant is what the execution holds.
-type Grant struct {
-	Tenant string
-	Tokens token.Set
-	Fence  uint64
-}
 
 // Start is the frame that says what to run.
 type Start struct {
@@ -82,7 +66,9 @@ type Thrown struct {
 
 // Config of one session.
 type Config struct {
-	Store       Store
+	Ops         map[string]Op
+	Execution   string
+	Unit        string
 	Grant       Grant
 	Start       []byte // from Start.Frame
 	Log         *Log
@@ -196,7 +182,7 @@ func (s *session) log(f inbound) error {
 	switch f.Level {
 	case "debug", "info", "warn", "error":
 	default:
-		return protocolError("a log entry of unknown level %q", clip(f.Level, 40))
+		return protocolError("a log entry of unknown level %q", Clip(f.Level, 40))
 	}
 	if len(f.Fields) > 0 && f.Fields[0] != '{' {
 		if string(f.Fields) != "null" {

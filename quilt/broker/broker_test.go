@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ariacomputecompany/firmware/quilt/store"
 	"github.com/ariacomputecompany/firmware/token"
 )
 
@@ -24,11 +23,6 @@ func talk(t *testing.T, tokens []string, raw []byte) (out Outcome, answers []str
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer data.Close()
 	start, err := Start{Unit: "u", Args: json.RawMessage("[]")}.Frame()
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +47,7 @@ func talk(t *testing.T, tokens []string, raw []byte) (out Outcome, answers []str
 		received <- all
 	}()
 	out = Serve(t.Context(), outside, Config{
-		Store: data, Grant: Grant{Tokens: set, Fence: 1}, Start: start, ResultBytes: 100,
+		Grant: Grant{Tokens: set, Fence: 1}, Start: start, ResultBytes: 100,
 		Log:   NewLog(1000, slog.New(slog.DiscardHandler), func(e Entry) { entries = append(entries, e) }),
 		Ready: func() {}, Last: func() {},
 	})
@@ -143,43 +137,6 @@ func TestAResultBeyondTheLimitIsNotTaken(t *testing.T) {
 	}
 }
 
-// Each operation under each kind of token.
-func TestOperationsNeedTheirTokens(t *testing.T) {
-	const yes, no, bad = `"t":"ok"`, `"code":"denied"`, `"code":"invalid"`
-	for _, test := range []struct{ token, op, args, want string }{
-		{"kv:a:r", "kv.get", `{"ns":"a","key":"k"}`, yes},
-		{"kv:a:s", "kv.get", `{"ns":"a","key":"k"}`, yes},
-		{"kv:a:a", "kv.list", `{"ns":"a"}`, yes},
-		{"kv:a:rw", "kv.list", `{"ns":"a","limit":10}`, yes},
-		{"kv:a:r", "kv.put", `{"ns":"a","key":"k","value":1}`, no},
-		{"kv:a:u", "kv.put", `{"ns":"a","key":"k","value":1}`, no},
-		{"kv:a:s", "kv.delete", `{"ns":"a","key":"k"}`, no},
-		{"kv:a:a", "kv.cas", `{"ns":"a","key":"k","value":1,"version":0}`, yes},
-		{"kv:a:rw", "kv.put", `{"ns":"a","key":"k","value":1,"ttlMs":1000}`, yes},
-		{"kv:a:rw", "kv.put", `{"ns":"a/b","key":"k","value":1}`, yes},
-		{"kv:a/b:rw", "kv.put", `{"ns":"a","key":"k","value":1}`, no},
-		{"kv:a:rw", "kv.get", `{"ns":"b","key":"k"}`, no},
-		{"kv:a:rw", "kv.get", `{"ns":"*","key":"k"}`, bad},
-		{"kv:a:rw", "kv.get", `{"ns":"","key":"k"}`, bad},
-		{"kv:a:rw", "kv.get", `{"ns":"a:rw?hold=exec&x","key":"k"}`, bad},
-		{"kv:a:rw", "kv.get", `{"ns":"a","key":""}`, bad},
-		{"kv:a:rw", "kv.get", `{"ns":"a","key":"\u0000"}`, bad},
-		{"kv:a:rw", "kv.put", `{"ns":"a","key":"k"}`, bad},
-		{"kv:a:rw", "kv.put", `{"ns":"a","key":"k","value":1,"ttlMs":-1}`, bad},
-		{"kv:a:rw", "kv.put", `{"ns":"a","key":"k","value":"` + strings.Repeat("x", maxValue) + `"}`, bad},
-		{"kv:a:rw", "kv.list", `{"ns":"a","limit":100000}`, bad},
-		{"kv:a:rw", "kv.cas", `{"ns":"a","key":"k","value":1,"version":-1}`, bad},
-		{"kv:a:rw", "kv.cas", `{"ns":"a","key":"k","value":1,"version":7}`, `"code":"conflict"`},
-		{"kv:a:rw", "kv.get", `7`, bad},
-		{"kv:a:rw", "kv.drop", `{}`, `"code":"unimplemented"`},
-	} {
-		_, answers, _ := talk(t, []string{test.token}, framed(ready, `{"t":"call","id":1,"op":"`+test.op+`","args":`+test.args+`}`))
-		if len(answers) != 2 || !strings.Contains(answers[1], test.want) {
-			t.Errorf("%s %s %.80s: %.300q, want %s", test.token, test.op, test.args, answers, test.want)
-		}
-	}
-}
-
 func TestLogBudget(t *testing.T) {
 	many := []string{ready}
 	for range 50 {
@@ -223,11 +180,6 @@ func TestAContainerThatNeverReads(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer data.Close()
 	inside, outside := socketPair(t)
 	defer inside.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -247,7 +199,7 @@ func TestAContainerThatNeverReads(t *testing.T) {
 	time.AfterFunc(500*time.Millisecond, cancel)
 	began := time.Now()
 	out := Serve(ctx, outside, Config{
-		Store: data, Grant: Grant{Tokens: set, Fence: 1}, ResultBytes: 100,
+		Grant: Grant{Tokens: set, Fence: 1}, ResultBytes: 100,
 		Log:   NewLog(1000, slog.New(slog.DiscardHandler), func(Entry) {}),
 		Ready: func() {}, Last: func() {},
 	})

@@ -41,27 +41,19 @@ func (s *session) call(ctx context.Context, f inbound, lastID *int64) error {
 	s.count.Add(1)
 	s.calls.Go(func() {
 		defer func() { <-s.slots }()
-		value, err := s.operate(ctx, f.Op, f.Args)
+		value, err := s.operate(ctx, f.ID, f.Op, f.Args)
 		s.answer(f.ID, value, err)
 	})
 	return nil
 }
 
-func (s *session) operate(ctx context.Context, op string, args json.RawMessage) (any, error) {
-	switch op {
-	case "kv.get":
-		return s.kvGet(ctx, args)
-	case "kv.list":
-		return s.kvList(ctx, args)
-	case "kv.put":
-		return s.kvPut(ctx, args)
-	case "kv.cas":
-		return s.kvSwap(ctx, args)
-	case "kv.delete":
-		return s.kvDelete(ctx, args)
+func (s *session) operate(ctx context.Context, id int64, op string, args json.RawMessage) (any, error) {
+	do := s.cfg.Ops[op]
+	if do == nil {
+		return nil, fault.New(fault.Unimplemented, "the broker has no operation %q", Clip(op, 40)).
+			WithHint("use the handles of @aria/sdk; the unit may have been built for a later quiltd")
 	}
-	return nil, fault.New(fault.Unimplemented, "the broker has no operation %q", clip(op, 40)).
-		WithHint("it knows kv.get, kv.list, kv.put, kv.cas and kv.delete")
+	return do(ctx, Call{Execution: s.cfg.Execution, Unit: s.cfg.Unit, ID: id, Grant: s.cfg.Grant, Args: args})
 }
 
 // answer tells the inside; if it is gone nobody needs the answer.

@@ -72,7 +72,7 @@ func decode(body []byte) (inbound, error) {
 	case "ready", "log", "call", "result", "error":
 		return f, nil
 	}
-	return inbound{}, protocolError("a frame of unknown type %q", clip(f.T, 40))
+	return inbound{}, protocolError("a frame of unknown type %q", Clip(f.T, 40))
 }
 
 // encode makes a frame for the inside.
@@ -95,8 +95,8 @@ func encode(v any) ([]byte, error) {
 
 var errTooLarge = errors.New("more than the harness protocol can carry")
 
-// clip bounds what a container wrote before it goes into a message.
-func clip(s string, n int) string {
+// Clip bounds what a container wrote before it goes into a message.
+func Clip(s string, n int) string {
 	if len(s) <= n {
 		return s
 	}

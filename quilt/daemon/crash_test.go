@@ -26,11 +26,12 @@ func TestKilledSidesLeaveNothing(t *testing.T) {
 		if st.Epoch != uint64(round+1) {
 			t.Errorf("start %d has epoch %d", round+1, st.Epoch)
 		}
-		done := make(chan error, 5)
+		done := make(chan bool, 5)
 		for i := range 5 {
 			go func() {
-				_, err := p.run(t.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("k", i), Code: unit(`for (;;);`)})
-				done <- err
+				got, err := p.run(t.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("k", i), Code: unit(`for (;;);`)})
+				// The engine may live long enough to say that its launcher is gone.
+				done <- err == nil && got.ended.GetReason() != "internal"
 			}()
 		}
 		waitFor(t, func() bool { return len(descendants(int(st.LauncherPid))) >= 6 })
@@ -41,7 +42,7 @@ func TestKilledSidesLeaveNothing(t *testing.T) {
 		}
 		syscall.Kill(int(pid), syscall.SIGKILL)
 		for range 5 {
-			if err := <-done; err == nil {
+			if <-done {
 				t.Error("a stream of a killed quiltd ended as if all were well")
 			}
 		}

@@ -15,7 +15,9 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/api"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
+	"github.com/ariacomputecompany/firmware/quilt/kv"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/quilt/store"
 )
@@ -52,7 +54,7 @@ func runEngine(text string, log *slog.Logger) error {
 		host = pool
 	}
 	eng := engine.New(engine.Config{
-		Machine: host, Store: data, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: []broker.Service{kv.New(data)}, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {

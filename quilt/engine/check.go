@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"path"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -19,7 +20,7 @@ type checked struct {
 	start  []byte
 }
 
-func check(r Request) (checked, error) {
+func check(r Request, services []broker.Service) (checked, error) {
 	c := checked{Request: r}
 	var err error
 	if err := checkName("execution", r.Execution); err != nil {
@@ -30,7 +31,7 @@ func check(r Request) (checked, error) {
 			return c, err
 		}
 	}
-	if c.tokens, err = checkTokens(r.Tokens); err != nil {
+	if c.tokens, err = checkTokens(r.Tokens, services); err != nil {
 		return c, err
 	}
 	if c.Limits, err = r.Limits.withDefaults(); err != nil {
@@ -66,15 +67,15 @@ func checkName(what, s string) error {
 
 // checkTokens takes what this build can serve. A token that nobody stands behind
 // is refused here, not granted and then found empty.
-func checkTokens(texts []string) (token.Set, error) {
+func checkTokens(texts []string, services []broker.Service) (token.Set, error) {
 	set, err := token.ParseSet(texts)
 	if err != nil {
 		return nil, err
 	}
 	for _, t := range set {
-		if t.Scheme() != "kv" {
+		if !slices.ContainsFunc(services, func(s broker.Service) bool { return s.Scheme == t.Scheme() }) {
 			return nil, fault.New(fault.Unimplemented, "token %s: this quiltd does not serve %q tokens", t, t.Scheme()).
-				WithHint("it serves kv; remove the permission from the unit")
+				WithHint("remove the permission from the unit")
 		}
 		if t.Params().Hold == "tx" {
 			return nil, fault.New(fault.Unimplemented, "token %s: this quiltd does not serve hold=tx", t).

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -60,9 +61,9 @@ type Exit struct {
 // Config of an Engine.
 type Config struct {
 	Machine       Machine
-	Store         broker.Store
-	Epoch         uint64 // of the store; the high part of every fence
-	MaxExecutions int    // live at the same time, waiting ones included
+	Services      []broker.Service // what stands behind the tokens
+	Epoch         uint64           // of the store; the high part of every fence
+	MaxExecutions int              // live at the same time, waiting ones included
 	Startup       time.Duration
 	Audit         *Audit // nil: none is kept
 	Log           *slog.Logger
@@ -72,6 +73,7 @@ type Config struct {
 type Engine struct {
 	cfg    Config
 	log    *slog.Logger
+	ops    map[string]broker.Op
 	leases *leases
 	all    sync.WaitGroup
 
@@ -82,7 +84,11 @@ type Engine struct {
 
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
-	return &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{}}
+	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{}, ops: map[string]broker.Op{}}
+	for _, s := range cfg.Services {
+		maps.Copy(e.ops, s.Ops)
+	}
+	return e
 }
 
 // errKilled is the cause of a context that somebody ended on purpose.
@@ -98,7 +104,7 @@ var errCallerGone = errKilled{"the caller went away"}
 // every event in order, Ended last. emit may be slow; it holds up nobody. When
 // emit fails or ctx ends, the execution is killed.
 func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) error) error {
-	checked, err := check(req)
+	checked, err := check(req, e.cfg.Services)
 	if err != nil {
 		return err
 	}

@@ -122,7 +122,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	lingers := time.AfterFunc(24*time.Hour, kill)
 	defer lingers.Stop()
 	out := broker.Serve(ctx, c.Control, broker.Config{
-		Store: x.engine.cfg.Store,
+		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence},
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Ready: func() {

@@ -1,4 +1,7 @@
-package broker
+// Package kv is what stands behind kv tokens: single operations on the entries of
+// a namespace, each checked against the caller's tokens and its fence. The data
+// is quilt/store's; the wire form is docs/spec/harness.md's.
+package kv
 
 import (
 	"bytes"
@@ -10,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/store"
 	"github.com/ariacomputecompany/firmware/token"
 )
@@ -44,31 +48,50 @@ type kvPage struct {
 	Next  string   `json:"next"`
 }
 
-func (s *session) kvGet(ctx context.Context, raw json.RawMessage) (any, error) {
-	a, sp, err := s.read(raw)
+// Store is the data.
+type Store interface {
+	Get(ctx context.Context, sp store.Space, key string) (store.Item, bool, error)
+	List(ctx context.Context, sp store.Space, q store.Query) (store.Page, error)
+	Write(ctx context.Context, w store.Write) (store.Written, error)
+}
+
+// New makes the service over data.
+func New(data Store) broker.Service {
+	s := service{data}
+	return broker.Service{Scheme: "kv", Ops: map[string]broker.Op{
+		"kv.get": s.get, "kv.list": s.list, "kv.put": s.put, "kv.cas": s.swap, "kv.delete": s.remove,
+	}}
+}
+
+type service struct{ data Store }
+
+func (s service) get(ctx context.Context, c broker.Call) (any, error) {
+	a, done, err := s.read(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if err := checkKey(a.Key); err != nil {
 		return nil, err
 	}
-	it, ok, err := s.cfg.Store.Get(ctx, sp, a.Key)
+	it, ok, err := s.data.Get(ctx, space(c, a), a.Key)
 	if err != nil || !ok {
 		return nil, err
 	}
 	return kvItem{Value: it.Value, Version: it.Version}, nil
 }
 
-func (s *session) kvList(ctx context.Context, raw json.RawMessage) (any, error) {
-	a, sp, err := s.read(raw)
+func (s service) list(ctx context.Context, c broker.Call) (any, error) {
+	a, done, err := s.read(ctx, c)
 	if err != nil {
 		return nil, err
 	}
+	defer done()
 	if a.Limit < 0 || a.Limit > store.MaxPage {
 		return nil, fault.New(fault.Invalid, "kv.list: limit %d is not in 0 to %d", a.Limit, store.MaxPage).
 			WithHint("ask for pages: pass next of one page as after of the following")
 	}
-	page, err := s.cfg.Store.List(ctx, sp, store.Query{Prefix: a.Prefix, After: a.After, Limit: a.Limit})
+	page, err := s.data.List(ctx, space(c, a), store.Query{Prefix: a.Prefix, After: a.After, Limit: a.Limit})
 	if err != nil {
 		return nil, err
 	}
@@ -79,15 +102,15 @@ func (s *session) kvList(ctx context.Context, raw json.RawMessage) (any, error) 
 	return out, nil
 }
 
-func (s *session) kvPut(ctx context.Context, raw json.RawMessage) (any, error) {
-	return s.kvWrite(ctx, raw, func(a kvArgs, w *store.Write) error {
+func (s service) put(ctx context.Context, c broker.Call) (any, error) {
+	return s.write(ctx, c, func(a kvArgs, w *store.Write) error {
 		w.Kind = store.Put
 		return setValue(a, w)
 	})
 }
 
-func (s *session) kvSwap(ctx context.Context, raw json.RawMessage) (any, error) {
-	return s.kvWrite(ctx, raw, func(a kvArgs, w *store.Write) error {
+func (s service) swap(ctx context.Context, c broker.Call) (any, error) {
+	return s.write(ctx, c, func(a kvArgs, w *store.Write) error {
 		if a.Version < 0 {
 			return fault.New(fault.Invalid, "kv.cas: version %d is negative", a.Version).WithHint("0 means: the key must not exist")
 		}
@@ -101,30 +124,35 @@ func (s *session) kvSwap(ctx context.Context, raw json.RawMessage) (any, error) 
 	})
 }
 
-func (s *session) kvDelete(ctx context.Context, raw json.RawMessage) (any, error) {
-	return s.kvWrite(ctx, raw, func(_ kvArgs, w *store.Write) error {
+func (s service) remove(ctx context.Context, c broker.Call) (any, error) {
+	return s.write(ctx, c, func(_ kvArgs, w *store.Write) error {
 		w.Kind = store.Remove
 		return nil
 	})
 }
 
-func (s *session) kvWrite(ctx context.Context, raw json.RawMessage, fill func(kvArgs, *store.Write) error) (any, error) {
-	a, err := parseArgs(raw)
+func (s service) write(ctx context.Context, c broker.Call, fill func(kvArgs, *store.Write) error) (any, error) {
+	a, err := parseArgs(c.Args)
 	if err != nil {
 		return nil, err
 	}
-	shared, err := s.mayWrite(a.NS)
+	need, err := kvToken(a.NS, token.Atomic)
 	if err != nil {
 		return nil, err
 	}
+	hold, err := c.Hold(ctx, need)
+	if err != nil {
+		return nil, err
+	}
+	defer hold.Done()
 	if err := checkKey(a.Key); err != nil {
 		return nil, err
 	}
-	w := store.Write{Space: s.space(a.NS), Key: a.Key, Fence: s.cfg.Grant.Fence, Shared: shared}
+	w := store.Write{Space: space(c, a), Key: a.Key, Fence: hold.Fence, Shared: hold.Token.Verb() == token.Atomic}
 	if err := fill(a, &w); err != nil {
 		return nil, err
 	}
-	done, err := s.cfg.Store.Write(ctx, w)
+	done, err := s.data.Write(ctx, w)
 	if err != nil {
 		return nil, err
 	}
@@ -134,51 +162,25 @@ func (s *session) kvWrite(ctx context.Context, raw json.RawMessage, fill func(kv
 	return map[string]uint64{"version": done.Version}, nil
 }
 
-func (s *session) read(raw json.RawMessage) (kvArgs, store.Space, error) {
-	a, err := parseArgs(raw)
+// read claims the namespace for reading.
+func (s service) read(ctx context.Context, c broker.Call) (kvArgs, func(), error) {
+	a, err := parseArgs(c.Args)
 	if err != nil {
-		return a, store.Space{}, err
+		return a, nil, err
 	}
-	asked, err := kvToken(a.NS, token.Snapshot)
+	need, err := kvToken(a.NS, token.Snapshot)
 	if err != nil {
-		return a, store.Space{}, err
+		return a, nil, err
 	}
-	if !s.cfg.Grant.Tokens.Covers(asked) {
-		return a, store.Space{}, s.deny(asked, "r")
+	hold, err := c.Hold(ctx, need)
+	if err != nil {
+		return a, nil, err
 	}
-	return a, s.space(a.NS), nil
+	return a, hold.Done, nil
 }
 
-// mayWrite says whether the lease writes beside others (verb a) or alone. An
-// exclusive token wins when both are held; u only announces a later write.
-func (s *session) mayWrite(ns string) (shared bool, err error) {
-	asked, err := kvToken(ns, token.Atomic)
-	if err != nil {
-		return false, err
-	}
-	for _, t := range s.cfg.Grant.Tokens {
-		if t.Covers(asked) && t.Verb() == token.Write {
-			return false, nil
-		}
-		shared = shared || (t.Covers(asked) && t.Verb() == token.Atomic)
-	}
-	if !shared {
-		return false, s.deny(asked, "rw")
-	}
-	return true, nil
-}
-
-func (s *session) space(ns string) store.Space {
-	return store.Space{Tenant: s.cfg.Grant.Tenant, Name: ns}
-}
-
-func (s *session) deny(asked token.Token, verb string) error {
-	held := "no tokens"
-	if len(s.cfg.Grant.Tokens) > 0 {
-		held = strings.Join(s.cfg.Grant.Tokens.Strings(), ", ")
-	}
-	return fault.New(fault.Denied, "this unit holds no kv:%s:%s", asked.Path(), verb).
-		WithHint("declare a kv handle of %q with mode %q in the class; it holds %s", asked.Path(), verb, clip(held, 400))
+func space(c broker.Call, a kvArgs) store.Space {
+	return store.Space{Tenant: c.Grant.Tenant, Name: a.NS}
 }
 
 // kvToken is the authority an operation on ns needs. The name comes from
@@ -186,7 +188,7 @@ func (s *session) deny(asked token.Token, verb string) error {
 func kvToken(ns string, verb token.Verb) (token.Token, error) {
 	t, err := token.Parse(fmt.Sprintf("kv:%s:%s", ns, verb))
 	if err != nil || t.Path() != ns || t.Verb() != verb || t.Params() != (token.Params{}) {
-		return token.Token{}, fault.New(fault.Invalid, "%q is not the name of a kv namespace", clip(ns, 80)).
+		return token.Token{}, fault.New(fault.Invalid, "%q is not the name of a kv namespace", broker.Clip(ns, 80)).
 			WithHint("names are letters, digits, - _ . ~ in segments split by /")
 	}
 	return t, nil
