@@ -24,8 +24,11 @@ type Op func(ctx context.Context, c Call) (any, error)
 type Call struct {
 	Execution, Unit string
 	ID              int64 // rises within an execution
-	Grant           Grant
-	Args            json.RawMessage
+	// Key is the same whenever the same run asks the same again after a crash: a
+	// service that changes something does it once per key. "": no such promise.
+	Key   string
+	Grant Grant
+	Args  json.RawMessage
 }
 
 // Grant is what an execution may use.
