@@ -13,28 +13,52 @@ type form func(u *units, h arctsc.Handle) []string
 
 // forms has every SDK function whose calls are permissions.
 var forms = map[string]form{
-	"kv": namedWithMode,
+	"blob":   named("r"),
+	"fs":     named("r"),
+	"kv":     named("r"),
+	"lock":   named("rw"),
+	"queue":  named("r"),
+	"vector": named("r"),
 }
 
 // handles are the names in forms.
 var handles = slices.Sorted(maps.Keys(forms))
 
-// namedWithMode: kv('orders', 'rw') is kv:orders:rw, and reading is what one
-// gets without a mode.
-func namedWithMode(u *units, h arctsc.Handle) []string {
-	parts, ok := u.strings(h, h.Args)
+// named: kv('orders', 'rw') is kv:orders:rw, and fallback is what one gets
+// without a mode. kv('orders', 'rw', { hold: 'tx' }) is kv:orders:rw?hold=tx.
+func named(fallback string) form {
+	return func(u *units, h arctsc.Handle) []string {
+		args, params := h.Args, ""
+		if n := len(args); n > 0 && args[n-1].Kind == arctsc.Object {
+			args, params = args[:n-1], u.holdOf(h, args[n-1])
+		}
+		parts, ok := u.strings(h, args)
+		if !ok {
+			return nil
+		}
+		switch len(parts) {
+		case 1:
+			parts = append(parts, fallback)
+		case 2:
+		default:
+			u.failOnce(h.At, "ARC3001", "write "+h.Name+"<T>('name', '"+fallback+"')", "%s() takes a name and a mode", h.Name)
+			return nil
+		}
+		return []string{h.Name + ":" + parts[0] + ":" + parts[1] + params}
+	}
+}
+
+// holdOf is the part of the options that is the token's: when it is held.
+func (u *units) holdOf(h arctsc.Handle, opts arctsc.Value) string {
+	hold, ok := opts.Get("hold")
 	if !ok {
-		return nil
+		return ""
 	}
-	switch len(parts) {
-	case 1:
-		parts = append(parts, "r")
-	case 2:
-	default:
-		u.failOnce(h.At, "ARC3001", "write kv<T>('namespace', 'r')", "%s() takes a namespace and a mode", h.Name)
-		return nil
+	if hold.Kind != arctsc.String {
+		u.failOnce(hold.At, "ARC3001", "write 'exec' or 'tx'", "hold of %s() must be a string", h.Name)
+		return ""
 	}
-	return []string{h.Name + ":" + parts[0] + ":" + parts[1]}
+	return "?hold=" + hold.String
 }
 
 // strings are the leading arguments up to an undefined one.

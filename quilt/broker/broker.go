@@ -96,6 +96,7 @@ type session struct {
 	slots chan struct{}
 	calls sync.WaitGroup
 	count atomic.Int64
+	left  chan struct{} // closed when the inside has gone
 
 	writeMu sync.Mutex
 
@@ -111,8 +112,9 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	// Closing is what unblocks a read or write towards a container.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight)}
+	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), left: make(chan struct{})}
 	out := s.run(ctx)
+	close(s.left)
 	if out.Protocol != nil {
 		cancel()
 	}

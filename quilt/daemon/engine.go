@@ -18,6 +18,7 @@ import (
 	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
 	"github.com/ariacomputecompany/firmware/quilt/kv"
+	"github.com/ariacomputecompany/firmware/quilt/lock"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/quilt/store"
 )
@@ -42,6 +43,7 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	defer data.Close()
+	data.Limit(func(string) store.Usage { return store.Usage{Items: cfg.TenantItems, Bytes: cfg.TenantBytes} })
 	audit, err := engine.OpenAudit(filepath.Join(cfg.Data, "quilt"), log)
 	if err != nil {
 		return err
@@ -54,7 +56,7 @@ func runEngine(text string, log *slog.Logger) error {
 		host = pool
 	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data)}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: services(data), Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
@@ -69,6 +71,11 @@ func runEngine(text string, log *slog.Logger) error {
 	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))
 	notify("READY=1")
 	return untilStopped(cfg, eng, srv, launcher, served, log)
+}
+
+// services are what stands behind the tokens.
+func services(data *store.Store) []broker.Service {
+	return []broker.Service{kv.New(data), lock.New()}
 }
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are

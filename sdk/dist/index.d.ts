@@ -206,7 +206,36 @@ export interface KvRead<T> {
   list(opts?: KvListOpts): AsyncIterable<KvEntry<T>>;
   /** The same as an array of at most 10,000; more is an error. */
   entries(prefix?: string): Promise<KvEntry<T>[]>;
+  /**
+   * Changes of keys that begin with `prefix`, from now on, as long as the unit
+   * runs. Each event is the newest state of a key: quick changes of one key may
+   * come as one. A reader that falls some thousand changes behind gets one `gap`
+   * and should read anew what it needs.
+   *
+   * ```ts
+   * for await (const e of this.orders.watch('open/')) if (e.type === 'set') …
+   * ```
+   */
+  watch(prefix?: string, opts?: KvWatchOpts): AsyncIterable<KvEvent<T>>;
+  /** Reads of one moment, whatever is written meanwhile; for 10 seconds at most. */
+  snapshot<R>(work: (s: KvSnapshot<T>) => Promise<R> | R): Promise<R>;
 }
+
+/** What can be read inside a snapshot. */
+export type KvSnapshot<T> = Pick<KvRead<T>, 'get' | 'getEntry' | 'list' | 'entries'>;
+
+export interface KvWatchOpts {
+  /** Go on behind this place: `at` of an earlier event, also of another run. */
+  since?: string;
+  /** Begin with what is there now. */
+  initial?: boolean;
+}
+
+export type KvEvent<T> =
+  | { type: 'set'; key: string; value: T; version: number; at: string }
+  | { type: 'delete'; key: string; at: string }
+  /** Changes were missed: list again. */
+  | { type: 'gap'; at: string };
 
 /** Both halves. */
 export interface KvWrite<T> extends KvRead<T> {
@@ -224,6 +253,34 @@ export interface KvWrite<T> extends KvRead<T> {
    * (16 times at most, then {@link Conflict}). Returning undefined deletes.
    */
   update<R extends T | undefined>(key: string, change: (value: T | undefined) => R | Promise<R>): Promise<R>;
+  /** {@link kv.tx} over this handle alone. */
+  tx<R>(work: (t: KvTx<T>) => Promise<R> | R): Promise<R>;
+}
+
+/** The reading half of a namespace inside a transaction. */
+export interface KvTxRead<T> {
+  /** The value as this transaction sees it: with its own writes. */
+  get(key: string): Promise<T | undefined>;
+  /** At most 1000 entries in key order, with this transaction's own writes. */
+  list(prefix?: string): Promise<{ key: string; value: T }[]>;
+}
+
+/** A namespace inside a transaction: writes are kept back until it commits. */
+export interface KvTx<T> extends KvTxRead<T> {
+  set(key: string, value: T, opts?: { ttl?: Dur }): void;
+  delete(key: string): void;
+}
+
+/** What a handle is inside a transaction. */
+export type KvView<H> = H extends KvWrite<infer T> ? KvTx<T> : H extends KvRead<infer T> ? KvTxRead<T> : never;
+
+/** When the token of a handle is held. */
+export interface HoldOpts {
+  /**
+   * `exec`: as long as the unit runs. `tx`: only inside `tx()`, `hold()` and single
+   * operations, so that others are not kept out meanwhile.
+   */
+  hold?: 'exec' | 'tx';
 }
 
 export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<T>;
@@ -237,9 +294,57 @@ export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<
  * orders = kv<Order>('orders', 'rw');
  * ```
  */
-export function kv<T, const M extends KvMode>(ns: string, mode: M): Kv<T, M>;
-export function kv<T>(ns: string, mode?: 'r' | 's'): KvRead<T>;
-export function kv<T>(ns: string, mode: 'a' | 'w' | 'rw'): KvWrite<T>;
+export function kv<T, const M extends KvMode>(ns: string, mode: M, opts?: HoldOpts): Kv<T, M>;
+export function kv<T>(ns: string, mode?: 'r' | 's', opts?: HoldOpts): KvRead<T>;
+export function kv<T>(ns: string, mode: 'a' | 'w' | 'rw', opts?: HoldOpts): KvWrite<T>;
+export namespace kv {
+  /**
+   * One transaction over several handles: what is written goes in together or not
+   * at all, and only if nothing of what was read has changed; else `work` runs
+   * again (16 times at most, then {@link Conflict}). So `work` should do nothing
+   * but read and write through what it is given.
+   *
+   * ```ts
+   * await kv.tx([this.orders, this.stock], async (orders, stock) => {
+   *   const left = (await stock.get('tea')) ?? 0;
+   *   stock.set('tea', left - 1);
+   *   orders.set(id, { item: 'tea' });
+   * });
+   * ```
+   */
+  function tx<const H extends readonly KvRead<any>[], R>(
+    handles: H,
+    work: (...views: { [I in keyof H]: KvView<H[I]> }) => Promise<R> | R,
+  ): Promise<R>;
+  /** Reads of one moment over several handles; for 10 seconds at most. */
+  function snapshot<const H extends readonly KvRead<any>[], R>(
+    handles: H,
+    work: (...readers: { [I in keyof H]: H[I] extends KvRead<infer T> ? KvSnapshot<T> : never }) => Promise<R> | R,
+  ): Promise<R>;
+}
+
+/* ---- lock ---- */
+
+/** A name to exclude others by. */
+export interface Lock {
+  /**
+   * Runs `work` while no other execution holds the lock. With `{hold: 'tx'}` this
+   * is where it is waited for; else the unit has it from its start to its end. In
+   * one execution the lock does not keep parallel calls apart. `fence` rises with
+   * each holder, for systems outside that can refuse late ones.
+   */
+  hold<R>(work: (fence: bigint) => Promise<R> | R): Promise<R>;
+}
+
+/**
+ * A lock: permission `lock:NAME:rw`, or `lock:NAME:r` to share it with other
+ * readers.
+ *
+ * ```ts
+ * deploy = lock('deploy', 'rw', { hold: 'tx' });
+ * ```
+ */
+export function lock(name: string, mode?: 'r' | 'rw', opts?: HoldOpts): Lock;
 
 /* ---- log ---- */
 

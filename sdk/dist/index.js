@@ -116,6 +116,17 @@ function reach(cls) {
 }
 __name(reach, "reach");
 
+// src/handle.ts
+var opened = /* @__PURE__ */ new WeakMap();
+function open(handle, what) {
+  return opened.set(handle, what), handle;
+}
+__name(open, "open");
+function openedBy(handle) {
+  return opened.get(handle);
+}
+__name(openedBy, "openedBy");
+
 // src/json.ts
 function strictJSON(v, what) {
   return check(v, what, "", []), v;
@@ -153,47 +164,183 @@ function bad(what, path, why) {
 }
 __name(bad, "bad");
 
-// src/kv.ts
-var page = 200, most = 1e4, tries = 16, Client = class {
-  constructor(ns) {
+// src/kvcheck.ts
+function storable(key, value) {
+  try {
+    return strictJSON(value, `value of "${key}"`);
+  } catch (e) {
+    throw new AriaError("invalid", e.message, {
+      hint: "store plain data: date.toISOString(), [...set], Object.fromEntries(map); delete() removes a key"
+    });
+  }
+}
+__name(storable, "storable");
+function checkKey(key, what = "key") {
+  if (typeof key != "string") throw new AriaError("invalid", `a ${what} is a string, not ${key === null ? "null" : typeof key}`);
+  if (!key.isWellFormed())
+    throw new AriaError("invalid", `a ${what} is Unicode text; this one holds half of a surrogate pair`, {
+      hint: "the string was cut inside a character; encode binary keys as hex or base64url"
+    });
+}
+__name(checkKey, "checkKey");
+
+// src/time.ts
+var unit = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
+function millis(d, least = 1) {
+  let m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(d), n = m ? Math.round(Number(m[1]) * unit[m[2]]) : -1;
+  if (!(n >= least)) throw new AriaError("invalid", `"${d}" is not a span of time`, { hint: 'write it like "30s", "5m" or "7d"' });
+  return n;
+}
+__name(millis, "millis");
+var pause = /* @__PURE__ */ __name((ms) => new Promise((done) => setTimeout(done, ms)), "pause");
+
+// src/kvtx.ts
+var rounds = 16, most = 1e3, place = /* @__PURE__ */ __name((ns, key) => `${ns}
+${key}`, "place"), View = class {
+  constructor(ns, round) {
     this.ns = ns;
+    this.round = round;
   }
   ns;
+  round;
+  static {
+    __name(this, "View");
+  }
+  async get(key) {
+    checkKey(key);
+    let mine = this.going().writes.get(place(this.ns, key));
+    if (mine) return mine.delete ? void 0 : structuredClone(mine.value);
+    let e = await call("kv.get", { ns: this.ns, key, tx: this.round.id }), id = place(this.ns, key);
+    return this.round.reads.has(id) || this.round.reads.set(id, { ns: this.ns, key, version: e?.version ?? 0 }), e?.value;
+  }
+  async list(prefix = "") {
+    this.going();
+    let found = /* @__PURE__ */ new Map();
+    for (let after = ""; ; ) {
+      let q = { ns: this.ns, prefix, after, limit: 200 }, page2 = await call("kv.list", { ...q, tx: this.round.id });
+      this.round.lists.push({ ...q, sum: page2.sum });
+      for (let e of page2.items) found.set(e.key, e.value);
+      if (found.size > most) throw new AriaError("exhausted", `kv "${this.ns}" has more than ${most} entries under "${prefix}"`, { hint: "a transaction lists less than that; narrow the prefix" });
+      if (!(after = page2.next)) break;
+    }
+    for (let w of this.round.writes.values())
+      w.ns !== this.ns || !w.key.startsWith(prefix) || (w.delete ? found.delete(w.key) : found.set(w.key, structuredClone(w.value)));
+    return [...found].map(([key, value]) => ({ key, value })).sort((a, b) => byBytes(a.key, b.key));
+  }
+  set(key, value, opts = {}) {
+    checkKey(key);
+    let ttlMs = opts.ttl === void 0 ? void 0 : millis(opts.ttl);
+    this.going().writes.set(place(this.ns, key), { ns: this.ns, key, value: structuredClone(storable(key, value)), ttlMs });
+  }
+  delete(key) {
+    checkKey(key), this.going().writes.set(place(this.ns, key), { ns: this.ns, key, delete: !0 });
+  }
+  going() {
+    if (this.round.over) throw new AriaError("invalid", "this transaction is over", { hint: "use what tx() hands out only inside of its function, and await everything there" });
+    return this.round;
+  }
+};
+function known(h) {
+  let o = openedBy(h);
+  if (!o) throw new AriaError("invalid", "a transaction is over kv handles", { hint: "pass what kv() returned" });
+  return o;
+}
+__name(known, "known");
+var encoder = new TextEncoder();
+function byBytes(a, b) {
+  let [x, y] = [encoder.encode(a), encoder.encode(b)];
+  for (let i = 0; i < x.length && i < y.length; i++) if (x[i] !== y[i]) return x[i] - y[i];
+  return x.length - y.length;
+}
+__name(byBytes, "byBytes");
+async function transact(handles, work) {
+  let spaces = handles.map(known);
+  for (let n = 1; ; n++) {
+    let { id } = await call("kv.begin", {
+      ns: spaces.filter((s) => s.writes).map((s) => s.ns),
+      reads: spaces.filter((s) => !s.writes).map((s) => s.ns)
+    }), round = { id, reads: /* @__PURE__ */ new Map(), lists: [], writes: /* @__PURE__ */ new Map(), over: !1 }, { done, value } = await attempt(round, spaces, work);
+    if (done) return value;
+    if (n === rounds)
+      throw new Conflict(`${rounds} writers came between the reads and the commit of a transaction`, {
+        hint: 'ask for the mode "rw", or for {hold: "tx"}, which keep other writers out'
+      });
+    await pause(Math.random() * 2 ** Math.min(n, 7));
+  }
+}
+__name(transact, "transact");
+async function attempt(round, spaces, work) {
+  let value;
+  try {
+    value = await work(...spaces.map((s) => new View(s.ns, round)));
+  } catch (e) {
+    throw round.over = !0, await call("kv.end", { id: round.id }), e;
+  }
+  if (round.over = !0, round.writes.size === 0 && round.reads.size + round.lists.length === 0)
+    return await call("kv.end", { id: round.id }), { done: !0, value };
+  try {
+    await call("kv.commit", { id: round.id, reads: [...round.reads.values()], lists: round.lists, writes: [...round.writes.values()] });
+  } catch (e) {
+    if (e instanceof Conflict && !e.message.startsWith("stale lease")) return { done: !1 };
+    throw e;
+  }
+  return { done: !0, value };
+}
+__name(attempt, "attempt");
+async function freeze(handles, reader2, work) {
+  let spaces = handles.map(known), { id } = await call("kv.begin", { ns: spaces.map((s) => s.ns), snapshot: !0 });
+  try {
+    return await work(...spaces.map((s) => reader2(s.ns, id)));
+  } finally {
+    await call("kv.end", { id });
+  }
+}
+__name(freeze, "freeze");
+
+// src/kv.ts
+var page = 200, most2 = 1e4, tries = 16, poll = 2e4, Client = class {
+  constructor(ns, snap) {
+    this.ns = ns;
+    this.snap = snap;
+  }
+  ns;
+  snap;
   static {
     __name(this, "Client");
   }
   async get(key) {
-    return (await call("kv.get", { ns: this.ns, key }))?.value;
+    return (await this.getEntry(key))?.value;
   }
   async getEntry(key) {
-    let e = await call("kv.get", { ns: this.ns, key });
+    checkKey(key);
+    let e = await call("kv.get", { ns: this.ns, key, snap: this.snap });
     return e ? { key, value: e.value, version: e.version } : void 0;
   }
   async *list(opts = {}) {
     let left = opts.limit ?? 1 / 0, after;
-    for (; left > 0; ) {
-      let got = await call("kv.list", { ns: this.ns, prefix: opts.prefix ?? "", after, limit: Math.min(left, page) });
+    for (checkKey(opts.prefix ?? "", "prefix"); left > 0; ) {
+      let got = await call("kv.list", { ns: this.ns, prefix: opts.prefix ?? "", after, limit: Math.min(left, page), snap: this.snap });
       if (yield* got.items, left -= got.items.length, after = got.next || void 0, after === void 0) return;
     }
   }
   async entries(prefix) {
     let all = [];
-    for await (let e of this.list({ prefix, limit: most + 1 })) all.push(e);
-    if (all.length > most)
-      throw new AriaError("exhausted", `kv "${this.ns}" has more than ${most} entries under "${prefix ?? ""}"`, {
+    for await (let e of this.list({ prefix, limit: most2 + 1 })) all.push(e);
+    if (all.length > most2)
+      throw new AriaError("exhausted", `kv "${this.ns}" has more than ${most2} entries under "${prefix ?? ""}"`, {
         hint: "go through list() instead, which fetches page by page"
       });
     return all;
   }
   async set(key, value, opts = {}) {
     let ttlMs = opts.ttl === void 0 ? void 0 : millis(opts.ttl);
-    return (await call("kv.put", { ns: this.ns, key, value: storable(key, value), ttlMs })).version;
+    return checkKey(key), (await call("kv.put", { ns: this.ns, key, value: storable(key, value), ttlMs })).version;
   }
   async cas(key, version, value) {
-    return (await call("kv.cas", { ns: this.ns, key, version, value: storable(key, value) })).version;
+    return checkKey(key), (await call("kv.cas", { ns: this.ns, key, version, value: storable(key, value) })).version;
   }
   async delete(key) {
-    return (await call("kv.delete", { ns: this.ns, key })).deleted;
+    return checkKey(key), (await call("kv.delete", { ns: this.ns, key })).deleted;
   }
   async update(key, change) {
     for (let i = 0; i < tries; i++) {
@@ -203,6 +350,29 @@ var page = 200, most = 1e4, tries = 16, Client = class {
     throw new Conflict(`kv "${this.ns}": ${tries} writers came between the read and the write of "${key}"`, {
       hint: 'ask for the mode "rw", which keeps other writers out while the unit runs'
     });
+  }
+  async tx(work) {
+    return transact([this], work);
+  }
+  async snapshot(work) {
+    return freeze([this], reader, work);
+  }
+  async *watch(prefix = "", opts = {}) {
+    checkKey(prefix, "prefix");
+    let since = opts.since;
+    if (opts.initial) {
+      since = (await call("kv.watch", { ns: this.ns, prefix, waitMs: 0 })).next;
+      for await (let e of this.list({ prefix })) yield { type: "set", key: e.key, value: e.value, version: e.version, at: since };
+    }
+    for (; ; ) {
+      let news = await call("kv.watch", { ns: this.ns, prefix, since, waitMs: poll }), before = since ?? news.next;
+      since = news.next, news.gap && (yield { type: "gap", at: since });
+      for (let [i, e] of news.events.entries())
+        yield await this.event(e, i === news.events.length - 1 ? since : before);
+    }
+  }
+  async event(e, at) {
+    return e.version > 0 && e.value === void 0 && (e = { ...await call("kv.get", { ns: this.ns, key: e.key }) ?? { version: 0 }, key: e.key }), e.version === 0 ? { type: "delete", key: e.key, at } : { type: "set", key: e.key, value: e.value, version: e.version, at };
   }
   // False if somebody else wrote in between.
   async replace(key, version, value) {
@@ -222,30 +392,42 @@ var page = 200, most = 1e4, tries = 16, Client = class {
   getEntry;
   list;
   entries;
+  watch;
+  snapshot;
   constructor(c) {
-    this.get = c.get.bind(c), this.getEntry = c.getEntry.bind(c), this.list = c.list.bind(c), this.entries = c.entries.bind(c);
+    this.get = c.get.bind(c), this.getEntry = c.getEntry.bind(c), this.list = c.list.bind(c), this.entries = c.entries.bind(c), this.watch = c.watch.bind(c), this.snapshot = c.snapshot.bind(c);
   }
-}, kv = /* @__PURE__ */ __name(((ns, mode = "r") => {
-  let client = new Client(ns);
-  return mode === "r" || mode === "s" ? new Reader(client) : client;
-}), "kv");
-function storable(key, value) {
-  try {
-    return strictJSON(value, `value of "${key}"`);
-  } catch (e) {
-    throw new AriaError("invalid", e.message, {
-      hint: "store plain data: date.toISOString(), [...set], Object.fromEntries(map); delete() removes a key"
-    });
+}, make = /* @__PURE__ */ __name((ns, mode = "r") => {
+  let client = new Client(ns), writes = mode !== "r" && mode !== "s";
+  return open(client, { ns, writes }), open(writes ? client : new Reader(client), { ns, writes });
+}, "make"), reader = /* @__PURE__ */ __name((ns, snap) => {
+  let { get, getEntry, list, entries } = new Reader(new Client(ns, snap));
+  return { get, getEntry, list, entries };
+}, "reader"), kv = Object.assign(make, {
+  tx: /* @__PURE__ */ __name((handles, work) => transact(handles, work), "tx"),
+  snapshot: /* @__PURE__ */ __name((handles, work) => freeze(handles, reader, work), "snapshot")
+});
+
+// src/lock.ts
+var Client2 = class {
+  constructor(name, shared) {
+    this.name = name;
+    this.shared = shared;
   }
-}
-__name(storable, "storable");
-var unit = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-function millis(d) {
-  let m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(d), n = m ? Math.round(Number(m[1]) * unit[m[2]]) : 0;
-  if (!(n >= 1)) throw new AriaError("invalid", `"${d}" is not a span of time`, { hint: 'write it like "30s", "5m" or "7d"' });
-  return n;
-}
-__name(millis, "millis");
+  name;
+  shared;
+  static {
+    __name(this, "Client");
+  }
+  async hold(work) {
+    let { id, fence } = await call("lock.take", { name: this.name, shared: this.shared });
+    try {
+      return await work(BigInt(fence));
+    } finally {
+      await call("lock.drop", { id });
+    }
+  }
+}, lock = /* @__PURE__ */ __name((name, mode = "rw") => new Client2(name, mode === "r"), "lock");
 
 // src/log.ts
 function write(level, text, fields) {
@@ -268,6 +450,7 @@ export {
   TerminalError,
   agent,
   kv,
+  lock,
   log,
   pipeline,
   step,

@@ -2,53 +2,18 @@
 // operations as docs/spec/harness.md, and shares no code with the SDK proper so
 // that both can be loaded beside each other.
 import type { MemoryHost } from '../dist/testing';
-
-interface Cell { value: unknown; version: number; until: number }
+import type { Ops } from './memory/common';
+import { MemoryKV } from './memory/kv';
 
 export function memoryHost(): MemoryHost {
   const logs: MemoryHost['logs'] = [];
-  const spaces = new Map<string, Map<string, Cell>>();
-  const versions = new Map<string, number>(); // of every key ever written, so that none is used again
-  const space = (ns: string) => {
-    let s = spaces.get(ns);
-    if (!s) spaces.set(ns, (s = new Map()));
-    for (const [k, c] of s) if (c.until <= Date.now()) s.delete(k);
-    return s;
-  };
-  const write = (a: any) => {
-    const id = JSON.stringify([a.ns, a.key]);
-    const version = (versions.get(id) ?? 0) + 1;
-    versions.set(id, version);
-    space(a.ns).set(a.key, { value: a.value, version, until: a.ttlMs ? Date.now() + a.ttlMs : Infinity });
-    return { version };
-  };
-  const ops: Record<string, (a: any) => unknown> = {
-    'kv.get': (a) => {
-      const c = space(a.ns).get(a.key);
-      return c ? { value: c.value, version: c.version } : null;
-    },
-    'kv.list': (a) => {
-      const keys = [...space(a.ns).keys()].filter((k) => k.startsWith(a.prefix ?? '') && (!a.after || k > a.after)).sort();
-      const limit = a.limit ?? 100;
-      const items = keys.slice(0, limit).map((key) => ({ key, value: space(a.ns).get(key)!.value, version: space(a.ns).get(key)!.version }));
-      return { items, next: keys.length > limit ? items.at(-1)!.key : '' };
-    },
-    'kv.put': write,
-    'kv.cas': (a) => {
-      const has = space(a.ns).get(a.key)?.version ?? 0;
-      if (has !== a.version) throw { code: 'conflict', message: `kv "${a.ns}": "${a.key}" has version ${has}, not ${a.version}` };
-      if (!a.delete) return write(a);
-      space(a.ns).delete(a.key);
-      return { version: a.version };
-    },
-    'kv.delete': (a) => ({ deleted: space(a.ns).delete(a.key) }),
-  };
+  const kv = new MemoryKV();
+  const ops: Ops = { ...kv.ops, ...locks() };
   const host = {
     async call(op: string, args: object) {
       const f = ops[op];
       if (!f) throw { code: 'unimplemented', message: `the host in memory does not know ${op}` };
-      checkKey((args as any).key);
-      return structuredClone(f(JSON.parse(JSON.stringify(args))));
+      return structuredClone((await f(JSON.parse(JSON.stringify(args)))) ?? null);
     },
     log: (level: any, text: string, fields?: object) => void logs.push(fields ? { level, text, fields } : { level, text }),
     use: (cls: any) => new cls(),
@@ -56,15 +21,16 @@ export function memoryHost(): MemoryHost {
   (globalThis as any)[Symbol.for('aria.host')] = host;
   return {
     logs,
-    dump: (ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
-    reset: () => { logs.length = 0; spaces.clear(); },
+    dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
+    reset: () => { logs.length = 0; kv.reset(); },
   };
 }
 
-function checkKey(key: unknown): void {
-  if (key === undefined) return;
-  const n = new TextEncoder().encode(String(key)).length;
-  if (n < 1 || n > 512 || String(key).includes('\0')) {
-    throw { code: 'invalid', message: `a kv key is 1 to 512 bytes without NUL; this one has ${n}` };
-  }
+// There is one execution here, and a lock does not keep it apart from itself.
+function locks(): Ops {
+  let last = 0;
+  return {
+    'lock.take': () => ({ id: ++last, fence: String(last) }),
+    'lock.drop': () => ({ dropped: true }),
+  };
 }

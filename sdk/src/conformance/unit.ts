@@ -1,0 +1,11 @@
+// The suite as a unit: what it returns is what failed.
+import * as kv from './kv';
+import { failures } from './suite';
+
+export const suites = { kv };
+
+export class Unit {
+  async run(name: keyof typeof suites): Promise<string[]> {
+    return failures(suites[name].cases);
+  }
+}
