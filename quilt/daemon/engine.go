@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/llm/embed"
 	"github.com/ariacomputecompany/firmware/quilt/api"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
@@ -21,6 +22,7 @@ import (
 	"github.com/ariacomputecompany/firmware/quilt/lock"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/quilt/store"
+	"github.com/ariacomputecompany/firmware/quilt/vector"
 )
 
 // runEngine is the side without privilege. Descriptor 3 is the launcher.
@@ -55,8 +57,12 @@ func runEngine(text string, log *slog.Logger) error {
 		defer pool.Close()
 		host = pool
 	}
+	behind, err := services(data, filepath.Join(cfg.Data, "quilt"), log)
+	if err != nil {
+		return err
+	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: services(data), Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: behind, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
@@ -73,9 +79,13 @@ func runEngine(text string, log *slog.Logger) error {
 	return untilStopped(cfg, eng, srv, launcher, served, log)
 }
 
-// services are what stands behind the tokens.
-func services(data *store.Store) []broker.Service {
-	return []broker.Service{kv.New(data), lock.New()}
+// services are what stands behind the tokens. Folder holds files that they make.
+func services(data *store.Store, folder string, log *slog.Logger) ([]broker.Service, error) {
+	vectors, err := vector.New(data, filepath.Join(folder, "scratch"), embed.New(), log)
+	if err != nil {
+		return nil, err
+	}
+	return []broker.Service{kv.New(data), lock.New(), vectors}, nil
 }
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are

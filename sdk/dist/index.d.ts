@@ -346,6 +346,110 @@ export interface Lock {
  */
 export function lock(name: string, mode?: 'r' | 'rw', opts?: HoldOpts): Lock;
 
+/* ---- vector ---- */
+
+/** Like those of kv: `r`, `s` search, `a` write beside others, `w` and `rw` sole writer. */
+export type VectorMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+/** A document on its way in: with a text, with a vector, or with both. */
+export interface VectorDoc<M> {
+  /** 1 to 256 bytes; a document of the same id is replaced. */
+  id: string;
+  /** What it says, at most 32 KiB; its first words become the vector if none is given. */
+  text?: string;
+  vector?: ArrayLike<number>;
+  /** Fields to filter by, at most 16 KiB of JSON. */
+  meta?: M;
+}
+
+/** A document that was found; `score` is the cosine, 1 is the same direction. */
+export interface VectorHit<M> {
+  id: string;
+  score: number;
+  meta: M;
+  text?: string;
+}
+
+/** What one field is held against; a plain value means `eq`, a list means `in`. */
+export type VectorTest<V> =
+  | Extract<V, string | number | boolean | null>
+  | (V extends readonly (infer E)[] ? Extract<E, string | number | boolean | null> : never)
+  | readonly Extract<V, string | number | boolean | null>[]
+  | {
+      eq?: string | number | boolean | null;
+      ne?: string | number | boolean | null;
+      in?: readonly (string | number | boolean | null)[];
+      nin?: readonly (string | number | boolean | null)[];
+      gt?: number | string;
+      gte?: number | string;
+      lt?: number | string;
+      lte?: number | string;
+      exists?: boolean;
+    };
+
+/**
+ * A filter: every field has to pass. Of a list in the metadata one member has to.
+ * Texts are compared by their bytes, so ISO dates have an order.
+ */
+export type VectorWhere<M> = { [F in keyof M]?: VectorTest<NonNullable<M[F]> | (null extends M[F] ? null : never)> } & {
+  $and?: readonly VectorWhere<M>[];
+  $or?: readonly VectorWhere<M>[];
+  $not?: VectorWhere<M>;
+};
+
+export interface VectorQuery<M> {
+  text?: string;
+  vector?: ArrayLike<number>;
+  /** How many at most, 1 to 200; 10 if not given. */
+  k?: number;
+  where?: VectorWhere<M>;
+  /** Leave out what scores less. */
+  min?: number;
+}
+
+export interface VectorRead<M> {
+  /** The nearest documents, nearest first. A string is a text. */
+  query(q: string | VectorQuery<M>): Promise<VectorHit<M>[]>;
+  /** One document with its vector, or undefined. */
+  get(id: string): Promise<{ id: string; meta: M; text?: string; vector: Float32Array } | undefined>;
+  /** How many documents there are. */
+  count(): Promise<number>;
+}
+
+export interface VectorWrite<M> extends VectorRead<M> {
+  /** Stores documents over those of the same ids; up to 500 at once are all or nothing. */
+  upsert(docs: VectorDoc<M> | readonly VectorDoc<M>[]): Promise<void>;
+  /** How many of them were there. */
+  delete(ids: string | readonly string[]): Promise<number>;
+}
+
+export type Vector<M, Mode extends VectorMode> = Mode extends 'r' | 's' ? VectorRead<M> : VectorWrite<M>;
+
+export interface VectorOpts extends HoldOpts {
+  /** How many numbers a vector has; vectors of another size are refused. */
+  dims?: number;
+  /**
+   * Makes vectors of texts in place of the embedder that is built in (English, 512
+   * numbers), for example with a provider's API.
+   */
+  embed?: (texts: string[]) => Promise<ArrayLike<number>[]>;
+}
+
+/**
+ * Documents found by nearness: permission `vector:NAME:MODE` and its client. Texts
+ * become vectors without any key or network. All vectors of a store come from one
+ * embedder.
+ *
+ * ```ts
+ * docs = vector<{ lang: string; year: number }>('docs', 'rw');
+ * await this.docs.upsert({ id: 'a', text: 'How to brew tea', meta: { lang: 'en', year: 2024 } });
+ * await this.docs.query({ text: 'making tea', where: { year: { gte: 2020 } } });
+ * ```
+ */
+export function vector<M extends object, const Mode extends VectorMode>(name: string, mode: Mode, opts?: VectorOpts): Vector<M, Mode>;
+export function vector<M extends object = Record<string, never>>(name: string, mode?: 'r' | 's', opts?: VectorOpts): VectorRead<M>;
+export function vector<M extends object = Record<string, never>>(name: string, mode: 'a' | 'w' | 'rw', opts?: VectorOpts): VectorWrite<M>;
+
 /* ---- log ---- */
 
 /** Entries of the run's log; `fields` must be JSON. */

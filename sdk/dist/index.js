@@ -429,6 +429,86 @@ var Client2 = class {
   }
 }, lock = /* @__PURE__ */ __name((name, mode = "rw") => new Client2(name, mode === "r"), "lock");
 
+// src/bytes.ts
+var base64 = /* @__PURE__ */ __name((b) => Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString("base64"), "base64"), unbase64 = /* @__PURE__ */ __name((s) => new Uint8Array(Buffer.from(s, "base64")), "unbase64");
+
+// src/vector.ts
+var batch = 500, room = 3 << 20, Client3 = class {
+  constructor(ns, opts) {
+    this.ns = ns;
+    this.opts = opts;
+  }
+  ns;
+  opts;
+  static {
+    __name(this, "Client");
+  }
+  async upsert(docs) {
+    let part = [], size = 0, flush = /* @__PURE__ */ __name(async () => {
+      part.length > 0 && await call("vector.upsert", { ns: this.ns, dims: this.opts.dims, items: part }), part = [], size = 0;
+    }, "flush");
+    for (let d of await this.ready(Array.isArray(docs) ? docs : [docs])) {
+      let n = JSON.stringify(d).length;
+      (part.length === batch || size + n > room) && await flush(), part.push(d), size += n;
+    }
+    await flush();
+  }
+  async delete(ids) {
+    let all = typeof ids == "string" ? [ids] : [...ids], n = 0;
+    for (let at = 0; at < all.length; at += batch)
+      n += (await call("vector.delete", { ns: this.ns, ids: all.slice(at, at + batch) })).deleted;
+    return n;
+  }
+  async query(q) {
+    let { text, vector: vector2, k, where, min } = typeof q == "string" ? { text: q } : q, v = vector2 ?? (text !== void 0 && this.opts.embed ? (await this.opts.embed([text]))[0] : void 0);
+    return (await call("vector.query", { ns: this.ns, v: v && pack(v), text: v ? void 0 : text, k, where, min })).hits;
+  }
+  async get(id) {
+    let [d] = (await call("vector.get", { ns: this.ns, ids: [id] })).items;
+    if (!d) return;
+    let { v, ...rest } = d;
+    return { ...rest, vector: new Float32Array(unbase64(v).buffer) };
+  }
+  async count() {
+    return (await call("vector.info", { ns: this.ns })).count;
+  }
+  async ready(docs) {
+    let bare = this.opts.embed ? docs.filter((d) => !d.vector && d.text !== void 0) : [], made = bare.length > 0 ? await this.opts.embed(bare.map((d) => d.text)) : [];
+    return docs.map((d) => {
+      let v = d.vector ?? made[bare.indexOf(d)];
+      return { id: d.id, v: v && pack(v), text: d.text, meta: d.meta === void 0 ? void 0 : plain(d.id, d.meta) };
+    });
+  }
+};
+function pack(v) {
+  let f = Float32Array.from(v);
+  if (f.length === 0) throw new AriaError("invalid", "a vector has at least one number");
+  return base64(new Uint8Array(f.buffer));
+}
+__name(pack, "pack");
+function plain(id, meta) {
+  try {
+    return strictJSON(meta, `metadata of "${id}"`);
+  } catch (e) {
+    throw new AriaError("invalid", e.message, { hint: "metadata are plain data: text, numbers, true, false, null and lists of them" });
+  }
+}
+__name(plain, "plain");
+var Reader2 = class {
+  static {
+    __name(this, "Reader");
+  }
+  query;
+  get;
+  count;
+  constructor(c) {
+    this.query = c.query.bind(c), this.get = c.get.bind(c), this.count = c.count.bind(c);
+  }
+}, vector = /* @__PURE__ */ __name(((ns, mode = "r", opts = {}) => {
+  let c = new Client3(ns, opts);
+  return mode === "r" || mode === "s" ? new Reader2(c) : c;
+}), "vector");
+
 // src/log.ts
 function write(level, text, fields) {
   let h = host();
@@ -456,5 +536,6 @@ export {
   step,
   team,
   tool,
-  use
+  use,
+  vector
 };

@@ -49,8 +49,8 @@ var kept = 4096, MemoryKV = class {
     "kv.cas": /* @__PURE__ */ __name((a) => (this.expect(a), a.delete ? (this.remove(a), { version: 0 }) : this.write(a)), "kv.cas"),
     "kv.delete": /* @__PURE__ */ __name((a) => ({ deleted: this.remove(a) }), "kv.delete"),
     "kv.begin": /* @__PURE__ */ __name((a) => {
-      let id = ++this.last;
-      return a.snapshot && this.snaps.set(id, new Map(a.ns.map((ns) => [ns, new Map(this.space(ns))]))), { id };
+      let id2 = ++this.last;
+      return a.snapshot && this.snaps.set(id2, new Map(a.ns.map((ns) => [ns, new Map(this.space(ns))]))), { id: id2 };
     }, "kv.begin"),
     "kv.end": /* @__PURE__ */ __name((a) => {
       this.snaps.delete(a.id);
@@ -81,8 +81,8 @@ var kept = 4096, MemoryKV = class {
   }
   write(a) {
     key(a.key);
-    let id = JSON.stringify([a.ns, a.key]), version = (this.versions.get(id) ?? 0) + 1;
-    return this.versions.set(id, version), this.space(a.ns).set(a.key, { value: a.value, version, until: a.ttlMs ? Date.now() + a.ttlMs : 1 / 0 }), this.tell(a.ns, a.key), { version };
+    let id2 = JSON.stringify([a.ns, a.key]), version = (this.versions.get(id2) ?? 0) + 1;
+    return this.versions.set(id2, version), this.space(a.ns).set(a.key, { value: a.value, version, until: a.ttlMs ? Date.now() + a.ttlMs : 1 / 0 }), this.tell(a.ns, a.key), { version };
   }
   remove(a) {
     key(a.key);
@@ -118,9 +118,115 @@ function key(k) {
 }
 __name(key, "key");
 
+// src/memory/vector.ts
+var MemoryVector = class {
+  static {
+    __name(this, "MemoryVector");
+  }
+  stores = /* @__PURE__ */ new Map();
+  reset() {
+    this.stores.clear();
+  }
+  ops = {
+    "vector.upsert": /* @__PURE__ */ __name((a) => {
+      let rows = a.items.map((d) => ({ id: id(d.id), meta: d.meta ?? {}, text: d.text, v: vectorOf(d) })), store = this.stores.get(a.ns) ?? { dims: rows[0].v.length, own: !a.items[0].v, rows: /* @__PURE__ */ new Map() };
+      for (let [i, r] of rows.entries()) {
+        if (r.v.length !== store.dims || a.dims && a.dims !== store.dims) throw invalid(`a vector of ${r.v.length} numbers, where the store has ${a.dims || store.dims}`);
+        if (store.own !== !a.items[i].v) throw invalid(`this store holds ${store.own ? "texts" : "vectors that were given"}, and this is not one`);
+      }
+      this.stores.set(a.ns, store);
+      for (let r of rows) store.rows.set(r.id, r);
+      return { stored: rows.length };
+    }, "vector.upsert"),
+    "vector.delete": /* @__PURE__ */ __name((a) => ({ deleted: a.ids.filter((x) => this.stores.get(a.ns)?.rows.delete(x)).length }), "vector.delete"),
+    "vector.get": /* @__PURE__ */ __name((a) => ({
+      items: a.ids.map((x) => this.stores.get(a.ns)?.rows.get(x)).filter(Boolean).map((r) => ({ ...r, v: Buffer.from(Float32Array.from(r.v).buffer).toString("base64") }))
+    }), "vector.get"),
+    "vector.info": /* @__PURE__ */ __name((a) => ({ count: this.stores.get(a.ns)?.rows.size ?? 0 }), "vector.info"),
+    "vector.query": /* @__PURE__ */ __name((a) => {
+      let test = where(a.where ?? {}), k = a.k ?? 10;
+      if (!(k >= 1 && k <= 200)) throw invalid(`k is ${k}; it may be 1 to 200`);
+      let store = this.stores.get(a.ns);
+      if (!store) return { hits: [] };
+      let q = vectorOf(a);
+      if (q.length !== store.dims) throw invalid(`a vector of ${q.length} numbers, where the store has ${store.dims}`);
+      return { hits: [...store.rows.values()].filter((r) => test(r.meta)).map((r) => ({ id: r.id, score: r.v.reduce((s, x, i) => s + x * q[i], 0), meta: r.meta, text: r.text })).filter((h) => h.score >= (a.min ?? 0)).sort((x, y) => y.score - x.score).slice(0, k) };
+    }, "vector.query")
+  };
+};
+function id(s) {
+  if (typeof s != "string" || s.length < 1 || new TextEncoder().encode(s).length > 256) throw invalid("the id of a document is 1 to 256 bytes of Unicode text");
+  return s;
+}
+__name(id, "id");
+function vectorOf(d) {
+  let v = d.v ? [...new Float32Array(new Uint8Array(Buffer.from(d.v, "base64")).buffer)] : words(d.text ?? ""), n = Math.hypot(...v);
+  if (!(n > 0 && n < 1 / 0)) throw invalid(d.v ? "the vector is all zero, or not all of it are numbers" : "a document or question needs a vector or a text");
+  return v.map((x) => x / n);
+}
+__name(vectorOf, "vectorOf");
+function words(text2) {
+  let v = new Array(512).fill(0);
+  for (let w of text2.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []) {
+    let h = 7;
+    for (let c of w) h = (h * 31 + c.codePointAt(0)) % 65521;
+    v[h % 512]++;
+  }
+  return v;
+}
+__name(words, "words");
+function where(w) {
+  if (w === null || typeof w != "object" || Array.isArray(w)) throw invalid("where: a condition is an object");
+  let tests = Object.entries(w).map(([name, v]) => {
+    if (name === "$and") return all(v.map(where));
+    if (name === "$or") {
+      let subs = v.map(where);
+      return (m) => subs.some((t) => t(m));
+    }
+    if (name === "$not") {
+      let sub = where(v);
+      return (m) => !sub(m);
+    }
+    if (name.startsWith("$")) throw invalid(`where: unknown word "${name}"`);
+    return Array.isArray(v) ? field(name, "in", v) : v === null || typeof v != "object" ? field(name, "eq", v) : all(Object.entries(v).map(([op, x]) => field(name, op, x)));
+  });
+  return all(tests);
+}
+__name(where, "where");
+var all = /* @__PURE__ */ __name((tests) => (m) => tests.every((t) => t(m)), "all");
+function field(name, op, v) {
+  let any = /* @__PURE__ */ __name((is) => (m) => Array.isArray(m[name]) ? m[name].some(is) : is(m[name]), "any");
+  switch (op) {
+    case "eq":
+      return any((x) => x === v);
+    case "ne": {
+      let is = any((x) => x === v);
+      return (m) => !is(m);
+    }
+    case "in":
+      return any((x) => v.includes(x));
+    case "nin": {
+      let is = any((x) => v.includes(x));
+      return (m) => !is(m);
+    }
+    case "exists":
+      return (m) => m[name] !== void 0 === v;
+    case "gt":
+      return any((x) => typeof x == typeof v && x > v);
+    case "gte":
+      return any((x) => typeof x == typeof v && x >= v);
+    case "lt":
+      return any((x) => typeof x == typeof v && x < v);
+    case "lte":
+      return any((x) => typeof x == typeof v && x <= v);
+  }
+  throw invalid(`where: ${name} has the unknown word "${op}"`);
+}
+__name(field, "field");
+
 // src/testing.ts
 function memoryHost() {
-  let logs = [], kv = new MemoryKV(), ops = { ...kv.ops, ...locks() }, host = {
+  let logs = [], kv = new MemoryKV(), vectors = new MemoryVector(), ops = { ...kv.ops, ...locks(), ...vectors.ops }, host = {
     async call(op, args) {
       let f = ops[op];
       if (!f) throw { code: "unimplemented", message: `the host in memory does not know ${op}` };
@@ -135,7 +241,7 @@ function memoryHost() {
     logs,
     dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
     reset: /* @__PURE__ */ __name(() => {
-      logs.length = 0, kv.reset();
+      logs.length = 0, kv.reset(), vectors.reset();
     }, "reset")
   };
 }
