@@ -20,6 +20,7 @@ import (
 	"github.com/ariacomputecompany/firmware/quilt/engine"
 	"github.com/ariacomputecompany/firmware/quilt/kv"
 	"github.com/ariacomputecompany/firmware/quilt/lock"
+	"github.com/ariacomputecompany/firmware/quilt/queue"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/quilt/store"
 	"github.com/ariacomputecompany/firmware/quilt/vector"
@@ -85,7 +86,11 @@ func services(data *store.Store, folder string, log *slog.Logger) ([]broker.Serv
 	if err != nil {
 		return nil, err
 	}
-	return []broker.Service{kv.New(data), lock.New(), vectors}, nil
+	queues, err := queue.New(data, log)
+	if err != nil {
+		return nil, err
+	}
+	return []broker.Service{kv.New(data), lock.New(), vectors, queues}, nil
 }
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are

@@ -450,6 +450,101 @@ export function vector<M extends object, const Mode extends VectorMode>(name: st
 export function vector<M extends object = Record<string, never>>(name: string, mode?: 'r' | 's', opts?: VectorOpts): VectorRead<M>;
 export function vector<M extends object = Record<string, never>>(name: string, mode: 'a' | 'w' | 'rw', opts?: VectorOpts): VectorWrite<M>;
 
+/* ---- queue ---- */
+
+/** `r`, `s` look, `a` push and claim beside others, `w` and `rw` alone. */
+export type QueueMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+export interface QueuePushOpts {
+  /** Not before so long. */
+  delay?: Dur;
+  /** A second push with the same text within a day is none. */
+  once?: string;
+  /** Deliveries before the item is put aside as dead; 5 if not given. */
+  attempts?: number;
+}
+
+/** An item in this unit's hands, until it is answered for or its time is over. */
+export interface QueueItem<T> {
+  readonly id: number;
+  readonly body: T;
+  /** 1 at the first delivery. */
+  readonly attempt: number;
+  /** It is done. Throws {@link Conflict} if the claim ran out and another has it. */
+  ack(): Promise<void>;
+  /** It goes back, after `delay` or after 1 s, 2 s, 4 s …; true if it is dead now. */
+  nack(opts?: { delay?: Dur; error?: string }): Promise<boolean>;
+  /** More time, counted from now. */
+  extend(visibility: Dur): Promise<void>;
+}
+
+export interface QueueClaimOpts {
+  /** How long nobody else gets it; 30 s if not given, 12 h at most. */
+  visibility?: Dur;
+  /** How long to wait for one; not at all if not given. */
+  wait?: Dur;
+}
+
+export interface QueueStats {
+  waiting: number;
+  delayed: number;
+  claimed: number;
+  dead: number;
+  /** Age of the oldest that waits, in milliseconds. */
+  oldestMs: number;
+}
+
+/** An item that was delivered too often. */
+export interface QueueDead<T> {
+  id: number;
+  body: T;
+  attempts: number;
+  error: string;
+  pushedAt: Date;
+}
+
+export interface QueueRead<T> {
+  stats(): Promise<QueueStats>;
+  dead(): AsyncIterable<QueueDead<T>>;
+}
+
+/** Delivery is at least once: an item whose unit ended without an answer comes back. */
+export interface QueueWrite<T> extends QueueRead<T> {
+  /** The item's id; with a known `once`, that of the item that was pushed first. */
+  push(body: T, opts?: QueuePushOpts): Promise<number>;
+  /** Up to 500 at once are all or nothing. */
+  pushAll(bodies: readonly T[], opts?: Omit<QueuePushOpts, 'once'>): Promise<number[]>;
+  /** The next item, or undefined. */
+  claim(opts?: QueueClaimOpts): Promise<QueueItem<T> | undefined>;
+  /** Up to `max` (100 at most) of those that are ready. */
+  claimMany(max: number, opts?: QueueClaimOpts): Promise<QueueItem<T>[]>;
+  /**
+   * Claims one item after the other until none comes within `wait`: acknowledges
+   * those for which `handle` returns, gives back those for which it throws, and
+   * extends the claim while it runs. Gives the number of those that went well.
+   */
+  work(handle: (body: T, item: QueueItem<T>) => Promise<void> | void, opts?: QueueClaimOpts): Promise<number>;
+  /** Lets dead items wait again; all, or those named. How many there were. */
+  redrive(ids?: readonly number[]): Promise<number>;
+  /** Deletes dead items; all, or those named. */
+  discard(ids?: readonly number[]): Promise<number>;
+}
+
+export type Queue<T, Mode extends QueueMode> = Mode extends 'r' | 's' ? QueueRead<T> : QueueWrite<T>;
+
+/**
+ * A queue: permission `queue:NAME:MODE` and its client. Bodies are JSON, at most
+ * 256 KiB. Mode `a` is what producers and consumers beside each other need.
+ *
+ * ```ts
+ * jobs = queue<{ order: string }, 'a'>('jobs', 'a');
+ * await this.jobs.work(async (job) => this.ship(job.order));
+ * ```
+ */
+export function queue<T, const Mode extends QueueMode>(name: string, mode: Mode, opts?: HoldOpts): Queue<T, Mode>;
+export function queue<T>(name: string, mode?: 'r' | 's', opts?: HoldOpts): QueueRead<T>;
+export function queue<T>(name: string, mode: 'a' | 'w' | 'rw', opts?: HoldOpts): QueueWrite<T>;
+
 /* ---- log ---- */
 
 /** Entries of the run's log; `fields` must be JSON. */

@@ -429,11 +429,127 @@ var Client2 = class {
   }
 }, lock = /* @__PURE__ */ __name((name, mode = "rw") => new Client2(name, mode === "r"), "lock");
 
+// src/queue.ts
+var poll2 = 2e4, visible = 3e4, Item = class {
+  constructor(ns, from) {
+    this.ns = ns;
+    this.id = from.id, this.body = from.body, this.attempt = from.claim;
+  }
+  ns;
+  static {
+    __name(this, "Item");
+  }
+  id;
+  body;
+  attempt;
+  async ack() {
+    await this.ask("queue.ack");
+  }
+  async nack(opts = {}) {
+    return (await this.ask("queue.nack", { delayMs: opts.delay && millis(opts.delay, 0), error: opts.error })).dead;
+  }
+  async extend(visibility) {
+    await this.more(millis(visibility));
+  }
+  async more(visibilityMs) {
+    await this.ask("queue.extend", { visibilityMs });
+  }
+  ask(op, more = {}) {
+    return call(op, { ns: this.ns, id: this.id, claim: this.attempt, ...more });
+  }
+}, Client3 = class {
+  constructor(ns) {
+    this.ns = ns;
+  }
+  ns;
+  static {
+    __name(this, "Client");
+  }
+  async push(body, opts = {}) {
+    return (await this.send([body], opts))[0];
+  }
+  async pushAll(bodies, opts = {}) {
+    return bodies.length === 0 ? [] : this.send(bodies, opts);
+  }
+  async claim(opts) {
+    return (await this.take(1, opts))[0];
+  }
+  async claimMany(max, opts) {
+    return this.take(max, opts);
+  }
+  async work(handle, opts = {}) {
+    let visibilityMs = opts.visibility ? millis(opts.visibility) : visible, done = 0;
+    for (; ; ) {
+      let [item] = await this.take(1, opts);
+      if (!item) return done;
+      let beat = setInterval(() => {
+        item.more(visibilityMs).catch(() => {
+        });
+      }, visibilityMs / 3);
+      try {
+        await handle(item.body, item);
+      } catch (e) {
+        clearInterval(beat), await item.nack({ error: e instanceof Error ? `${e.name}: ${e.message}` : String(e) });
+        continue;
+      } finally {
+        clearInterval(beat);
+      }
+      await item.ack(), done++;
+    }
+  }
+  async stats() {
+    return call("queue.stats", { ns: this.ns });
+  }
+  async *dead() {
+    for (let after = 0; ; ) {
+      let { items } = await call("queue.dead", { ns: this.ns, after, limit: 100 });
+      if (items.length === 0) return;
+      for (let { pushedMs, ...d } of items) yield { ...d, pushedAt: new Date(pushedMs) };
+      after = items.at(-1).id;
+    }
+  }
+  async redrive(ids) {
+    return (await call("queue.redrive", { ns: this.ns, ids })).moved;
+  }
+  async discard(ids) {
+    return (await call("queue.discard", { ns: this.ns, ids })).removed;
+  }
+  async send(bodies, opts) {
+    let items = bodies.map((body) => ({
+      body: storable("item", body),
+      delayMs: opts.delay && millis(opts.delay, 0),
+      once: opts.once,
+      attempts: opts.attempts
+    }));
+    return (await call("queue.push", { ns: this.ns, items })).items.map((p) => p.id);
+  }
+  async take(max, opts = {}) {
+    if (!(Number.isInteger(max) && max > 0)) throw new AriaError("invalid", `${max} is not a number of items`);
+    let visibilityMs = opts.visibility && millis(opts.visibility);
+    for (let left = opts.wait ? millis(opts.wait, 0) : 0; ; left -= poll2) {
+      let got = await call("queue.claim", { ns: this.ns, max, visibilityMs, waitMs: Math.min(left, poll2) });
+      if (got.items.length > 0 || left <= poll2) return got.items.map((i) => new Item(this.ns, i));
+    }
+  }
+}, Reader2 = class {
+  static {
+    __name(this, "Reader");
+  }
+  stats;
+  dead;
+  constructor(c) {
+    this.stats = c.stats.bind(c), this.dead = c.dead.bind(c);
+  }
+}, queue = /* @__PURE__ */ __name(((ns, mode = "r") => {
+  let c = new Client3(ns);
+  return mode === "r" || mode === "s" ? new Reader2(c) : c;
+}), "queue");
+
 // src/bytes.ts
 var base64 = /* @__PURE__ */ __name((b) => Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString("base64"), "base64"), unbase64 = /* @__PURE__ */ __name((s) => new Uint8Array(Buffer.from(s, "base64")), "unbase64");
 
 // src/vector.ts
-var batch = 500, room = 3 << 20, Client3 = class {
+var batch = 500, room = 3 << 20, Client4 = class {
   constructor(ns, opts) {
     this.ns = ns;
     this.opts = opts;
@@ -494,7 +610,7 @@ function plain(id, meta) {
   }
 }
 __name(plain, "plain");
-var Reader2 = class {
+var Reader3 = class {
   static {
     __name(this, "Reader");
   }
@@ -505,8 +621,8 @@ var Reader2 = class {
     this.query = c.query.bind(c), this.get = c.get.bind(c), this.count = c.count.bind(c);
   }
 }, vector = /* @__PURE__ */ __name(((ns, mode = "r", opts = {}) => {
-  let c = new Client3(ns, opts);
-  return mode === "r" || mode === "s" ? new Reader2(c) : c;
+  let c = new Client4(ns, opts);
+  return mode === "r" || mode === "s" ? new Reader3(c) : c;
 }), "vector");
 
 // src/log.ts
@@ -533,6 +649,7 @@ export {
   lock,
   log,
   pipeline,
+  queue,
   step,
   team,
   tool,

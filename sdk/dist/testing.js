@@ -118,6 +118,96 @@ function key(k) {
 }
 __name(key, "key");
 
+// src/memory/queue.ts
+var MemoryQueue = class {
+  static {
+    __name(this, "MemoryQueue");
+  }
+  queues = /* @__PURE__ */ new Map();
+  once = /* @__PURE__ */ new Map();
+  last = 0;
+  reset() {
+    this.queues.clear(), this.once.clear();
+  }
+  ops = {
+    "queue.push": /* @__PURE__ */ __name((a) => {
+      if (!(a.items.length >= 1 && a.items.length <= 500)) throw invalid(`${a.items.length} items in one push; 1 to 500 are allowed`);
+      for (let i of a.items) {
+        if (JSON.stringify(i.body).length > 262144) throw invalid("an item is too large");
+        if (i.attempts !== void 0 && !(i.attempts >= 0 && i.attempts <= 1e3)) throw invalid(`attempts ${i.attempts} is not 1 to 1000`);
+      }
+      return { items: a.items.map((i) => this.push(a.ns, i)) };
+    }, "queue.push"),
+    "queue.claim": /* @__PURE__ */ __name(async (a) => {
+      for (let until = Date.now() + (a.waitMs ?? 0); ; ) {
+        let items = this.take(a);
+        if (items.length > 0 || Date.now() >= until) return { items };
+        await new Promise((go) => setTimeout(go, 5));
+      }
+    }, "queue.claim"),
+    "queue.ack": /* @__PURE__ */ __name((a) => (this.mine(a), this.of(a.ns).delete(a.id), { done: !0 }), "queue.ack"),
+    "queue.nack": /* @__PURE__ */ __name((a) => {
+      let i = this.mine(a);
+      return i.state = i.claims >= i.most ? 2 : 0, i.ready = Date.now() + (a.delayMs ?? Math.min(1e3 * 2 ** Math.min(i.claims - 1, 12), 36e5)), i.error = a.error ?? "", { dead: i.state === 2 };
+    }, "queue.nack"),
+    "queue.extend": /* @__PURE__ */ __name((a) => {
+      let i = this.mine(a);
+      return i.ready = Date.now() + (a.visibilityMs ?? 3e4), { extended: !0 };
+    }, "queue.extend"),
+    "queue.stats": /* @__PURE__ */ __name((a) => {
+      let all2 = [...this.of(a.ns).values()], now = Date.now(), waiting = all2.filter((i) => i.state < 2 && i.ready <= now);
+      return {
+        waiting: waiting.length,
+        delayed: all2.filter((i) => i.state === 0 && i.ready > now).length,
+        claimed: all2.filter((i) => i.state === 1 && i.ready > now).length,
+        dead: all2.filter((i) => i.state === 2).length,
+        oldestMs: waiting.length ? now - Math.min(...waiting.map((i) => i.pushed)) : 0
+      };
+    }, "queue.stats"),
+    "queue.dead": /* @__PURE__ */ __name((a) => ({
+      items: this.dead(a).filter((i) => i.id > (a.after ?? 0)).slice(0, a.limit ?? 100).map((i) => ({ id: i.id, body: i.body, attempts: i.claims, error: i.error, pushedMs: i.pushed }))
+    }), "queue.dead"),
+    "queue.redrive": /* @__PURE__ */ __name((a) => {
+      let all2 = this.dead(a);
+      for (let i of all2) Object.assign(i, { state: 0, claims: 0, error: "", ready: Date.now() });
+      return { moved: all2.length };
+    }, "queue.redrive"),
+    "queue.discard": /* @__PURE__ */ __name((a) => ({ removed: this.dead(a).filter((i) => this.of(a.ns).delete(i.id)).length }), "queue.discard")
+  };
+  of(ns) {
+    let q = this.queues.get(ns);
+    return q || this.queues.set(ns, q = /* @__PURE__ */ new Map()), q;
+  }
+  dead(a) {
+    return [...this.of(a.ns).values()].filter((i) => i.state === 2 && (!a.ids || a.ids.includes(i.id)));
+  }
+  push(ns, i) {
+    let key2 = JSON.stringify([ns, i.once]), known = i.once === void 0 ? void 0 : this.once.get(key2);
+    if (known !== void 0) return { id: known, duplicate: !0 };
+    let id2 = ++this.last;
+    i.once !== void 0 && this.once.set(key2, id2);
+    let now = Date.now();
+    return this.of(ns).set(id2, { id: id2, body: i.body, ready: now + (i.delayMs ?? 0), claims: 0, most: i.attempts || 5, pushed: now, state: 0, error: "" }), { id: id2 };
+  }
+  take(a) {
+    let now = Date.now(), out = [];
+    for (let i of [...this.of(a.ns).values()].filter((i2) => i2.state < 2 && i2.ready <= now).sort((x, y) => x.ready - y.ready || x.id - y.id)) {
+      if (out.length === (a.max || 1)) break;
+      if (i.claims >= i.most) {
+        i.state = 2, i.error ||= "it was claimed and not answered for";
+        continue;
+      }
+      i.claims++, i.state = 1, i.ready = now + (a.visibilityMs ?? 3e4), out.push({ id: i.id, claim: i.claims, most: i.most, body: i.body });
+    }
+    return out;
+  }
+  mine(a) {
+    let i = this.of(a.ns).get(a.id);
+    if (!i || i.state === 2 || i.claims !== a.claim) throw conflict(`item ${a.id} is not this unit's any more`);
+    return i;
+  }
+};
+
 // src/memory/vector.ts
 var MemoryVector = class {
   static {
@@ -226,7 +316,7 @@ __name(field, "field");
 
 // src/testing.ts
 function memoryHost() {
-  let logs = [], kv = new MemoryKV(), vectors = new MemoryVector(), ops = { ...kv.ops, ...locks(), ...vectors.ops }, host = {
+  let logs = [], kv = new MemoryKV(), queues = new MemoryQueue(), vectors = new MemoryVector(), ops = { ...kv.ops, ...locks(), ...vectors.ops, ...queues.ops }, host = {
     async call(op, args) {
       let f = ops[op];
       if (!f) throw { code: "unimplemented", message: `the host in memory does not know ${op}` };
@@ -241,7 +331,7 @@ function memoryHost() {
     logs,
     dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
     reset: /* @__PURE__ */ __name(() => {
-      logs.length = 0, kv.reset(), vectors.reset();
+      logs.length = 0, kv.reset(), vectors.reset(), queues.reset();
     }, "reset")
   };
 }

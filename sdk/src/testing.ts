@@ -4,13 +4,15 @@
 import type { MemoryHost } from '../dist/testing';
 import type { Ops } from './memory/common';
 import { MemoryKV } from './memory/kv';
+import { MemoryQueue } from './memory/queue';
 import { MemoryVector } from './memory/vector';
 
 export function memoryHost(): MemoryHost {
   const logs: MemoryHost['logs'] = [];
   const kv = new MemoryKV();
+  const queues = new MemoryQueue();
   const vectors = new MemoryVector();
-  const ops: Ops = { ...kv.ops, ...locks(), ...vectors.ops };
+  const ops: Ops = { ...kv.ops, ...locks(), ...vectors.ops, ...queues.ops };
   const host = {
     async call(op: string, args: object) {
       const f = ops[op];
@@ -24,7 +26,7 @@ export function memoryHost(): MemoryHost {
   return {
     logs,
     dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
-    reset: () => { logs.length = 0; kv.reset(); vectors.reset(); },
+    reset: () => { logs.length = 0; kv.reset(); vectors.reset(); queues.reset(); },
   };
 }
 

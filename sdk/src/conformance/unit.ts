@@ -1,9 +1,10 @@
 // The suite as a unit: what it returns is what failed.
 import * as kv from './kv';
+import * as queue from './queue';
 import { failures } from './suite';
 import * as vector from './vector';
 
-export const suites = { kv, vector };
+export const suites = { kv, queue, vector };
 
 export class Unit {
   async run(name: keyof typeof suites): Promise<string[]> {
