@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -49,7 +50,7 @@ func runEngine(text string, log *slog.Logger) error {
 	defer audit.Close()
 	var host engine.Machine = machine{launcher}
 	if cfg.Parked > 0 {
-		pool := engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
+		pool := engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Busy: 2 * runtime.NumCPU(), Room: roomParked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
 		defer pool.Close()
 		host = pool
 	}

@@ -223,8 +223,6 @@ type Exit struct {
 	// 33 MiB of program lie on the image that all containers share, and count
 	// for none of them.
 	PeakMemory int64 `json:"peakMemory"`
-	// Leftover says what could not be removed; empty in all but a broken kernel.
-	Leftover string `json:"leftover,omitempty"`
 }
 
 // Kill ends every process of the container. It does not wait; Wait does.
@@ -240,8 +238,22 @@ func (k *Container) Kill() error {
 	return nil
 }
 
-// Wait returns when no process, cgroup, mount or namespace of the container is
-// left. An ended ctx leaves the container running.
+// End ends a container that has nothing left to say: as Kill, without first
+// stopping it from forking.
+func (k *Container) End() error {
+	select {
+	case <-k.gone:
+		return nil
+	default:
+	}
+	if err := k.client.link.send(message{Op: "end", N: k.n}); err != nil {
+		return errGone
+	}
+	return nil
+}
+
+// Wait returns when no process of the container is left; the launcher then
+// removes its groups. An ended ctx leaves the container running.
 func (k *Container) Wait(ctx context.Context) (Exit, error) {
 	select {
 	case <-k.gone:

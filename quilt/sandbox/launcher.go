@@ -53,11 +53,12 @@ type launcher struct {
 	null     int
 	lastCap  int
 
-	mu      sync.Mutex // guards the rest
-	closed  bool
-	started uint64
-	live    map[uint64]*running
-	idle    sync.WaitGroup // one per container that is not wholly removed
+	mu        sync.Mutex // guards the rest
+	closed    bool
+	started   uint64
+	live      map[uint64]*running
+	leftovers int
+	idle      sync.WaitGroup // one per container that is not wholly removed
 }
 
 // running is one container on the launcher's side.
@@ -237,32 +238,43 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec}, nil
 }
 
-// finish waits for r's end, takes away everything it had, and says how it was.
-func (l *launcher) finish(n uint64, r *running) Exit {
+// ended waits for r's end and says how it was. The first process of a pid
+// namespace is the last to go, so nothing of r runs after this.
+func (l *launcher) ended(r *running) Exit {
 	status := waitFor(r.pidfd)
-	r.slot.group.release()
 	exit := r.slot.group.usage()
 	exit.Code, exit.Signal = status.code, status.signal
+	return exit
+}
+
+// discard takes away everything that r had.
+func (l *launcher) discard(n uint64, r *running) {
 	r.pidfd.Close()
-	if err := l.slots.discard(r.slot); err != nil {
-		exit.Leftover = err.Error()
+	err := l.slots.discard(r.slot)
+	if err != nil {
 		l.log.Error("container left something behind", "execution", r.id, "err", err)
 	}
 	l.mu.Lock()
 	delete(l.live, n)
+	if err != nil {
+		l.leftovers++
+	}
 	l.mu.Unlock()
 	l.idle.Done()
-	return exit
 }
 
 // kill freezes the group, so that nothing can fork while it dies, and kills
 // the first process: the kernel takes the rest of a pid namespace with it.
 func (l *launcher) kill(r *running) {
 	r.slot.group.freeze()
-	if raw, err := r.pidfd.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) })
-	}
+	r.signal(unix.SIGKILL)
 	r.slot.group.release()
+}
+
+func (r *running) signal(sig unix.Signal) {
+	if raw, err := r.pidfd.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
+	}
 }
 
 func (l *launcher) find(n uint64) *running {

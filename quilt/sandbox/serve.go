@@ -167,6 +167,10 @@ func (l *launcher) serve(conn *link) error {
 			if r := l.find(m.N); r != nil {
 				go l.kill(r)
 			}
+		case m.Op == "end":
+			if r := l.find(m.N); r != nil {
+				r.signal(unix.SIGKILL)
+			}
 		case m.Op == "stats":
 			s := l.stats()
 			err = conn.send(message{Op: "stats", N: m.N, Stats: &s})
@@ -195,14 +199,15 @@ func (l *launcher) serveStart(conn *link, m message, fds []int) {
 	if err != nil {
 		l.kill(r)
 	}
-	exit := l.finish(m.N, r)
+	exit := l.ended(r)
 	_ = conn.send(message{Op: "exit", N: m.N, Exit: &exit})
+	l.discard(m.N, r)
 }
 
 func (l *launcher) stats() Stats {
 	s := Stats{Ready: len(l.slots.ready), Slots: l.slots.count()}
 	l.mu.Lock()
-	s.Live, s.Started = len(l.live), l.started
+	s.Live, s.Started, s.Leftover = len(l.live), l.started, l.leftovers
 	l.mu.Unlock()
 	if e, err := os.ReadDir("/proc/self/fd"); err == nil {
 		s.FDs = len(e) - 1 // the listing's own

@@ -223,8 +223,8 @@ func end(t testing.TB, k *Container) outcome {
 		t.Fatalf("wait: %v; stderr: %s", err, errs.String())
 	}
 	wg.Wait()
-	if e.Leftover != "" {
-		t.Errorf("left behind: %s", e.Leftover)
+	if n := shared.launcher.stats().Leftover; n > 0 {
+		t.Errorf("left behind: %d groups", n)
 	}
 	return outcome{e, out.String(), errs.String()}
 }
