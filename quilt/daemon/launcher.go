@@ -35,7 +35,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	var err error
 	switch {
-	case len(args) == 2 && args[0] == "engine":
+	case len(args) >= 2 && args[0] == "engine":
 		err = runEngine(args[1], log)
 	case len(args) == 1 && args[0] == "version":
 		_, err = fmt.Fprintln(stdout, "quiltd", version.Version)
@@ -105,8 +105,12 @@ func runLauncher(cfg Config, log *slog.Logger) error {
 		return err
 	}
 	debug.FreeOSMemory() // the image was hashed; from here on this process is idle
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("own path: %w", err)
+	}
 	return sandbox.RunLauncher(sandbox.LauncherConfig{
-		EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
+		EnginePath: self, EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
 		ImageDir: img.Dir, ImageDigest: img.Digest, ImageInPlace: cfg.Image != "", Log: log,
 	})
 }

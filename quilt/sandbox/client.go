@@ -16,9 +16,15 @@ import (
 // Client is the engine's side of the launcher. All methods may be called from
 // any goroutine.
 type Client struct {
-	link *link
-	host Host
-	done chan struct{}
+	link  *link
+	host  Host
+	done  chan struct{}
+	yield chan struct{}
+	taken chan struct{}
+
+	later bool         // another engine serves until it yields
+	kept  []*Container // what it left, set before taken is closed
+	files []*os.File
 
 	mu      sync.Mutex // guards the rest
 	last    uint64
@@ -52,8 +58,8 @@ func Dial(f *os.File) (*Client, error) {
 		return nil, fault.Wrap(err, fault.Unavailable, "the container launcher does not answer").
 			WithHint("start quiltd as a whole; its engine cannot run alone")
 	}
-	c := &Client{link: l, host: *m.Host, done: make(chan struct{}),
-		replies: map[uint64]chan reply{}, live: map[uint64]*Container{}}
+	c := &Client{link: l, host: *m.Host, done: make(chan struct{}), yield: make(chan struct{}), taken: make(chan struct{}),
+		later: m.Later, last: m.Base, replies: map[uint64]chan reply{}, live: map[uint64]*Container{}}
 	go c.read()
 	return c, nil
 }
@@ -173,6 +179,10 @@ func (c *Client) read() {
 		if err != nil {
 			c.link.close()
 			return
+		}
+		if m.Op == "yield" || m.Op == "take" || m.Op == "taken" {
+			c.moved(m, fds)
+			continue
 		}
 		c.mu.Lock()
 		answer, k := c.replies[m.N], c.live[m.N]

@@ -16,6 +16,7 @@ import (
 // LauncherConfig is what the root side needs.
 type LauncherConfig struct {
 	EngineArgv  []string // arguments of the engine: this same binary, re-executed; EngineArgv[0] is its name
+	EnginePath  string   // where the binary for a restarted engine lies; empty: this same one
 	EngineEnv   []string // nil: the launcher's own
 	EngineUID   int      // the engine's user; never 0
 	EngineGID   int
@@ -54,6 +55,11 @@ type launcher struct {
 	lastCap  int
 
 	mu        sync.Mutex // guards the rest
+	engine    *worker    // who hears of exits
+	moving    bool       // from one engine to the next: exits are kept in backlog
+	backlog   []message
+	era       uint64 // rises when containers lose their engine
+	last      uint64 // highest number seen
 	closed    bool
 	started   uint64
 	live      map[uint64]*running
@@ -165,7 +171,8 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	if len(fds) != 3 {
 		return nil, fault.New(fault.Invalid, "container %s: %d descriptors instead of 3", spec.ID, len(fds))
 	}
-	if err := l.enlist(n); err != nil {
+	era, err := l.enlist(n)
+	if err != nil {
 		return nil, err
 	}
 	sl := <-l.slots.ready
@@ -182,7 +189,7 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || era != l.era {
 		// The engine left while this one was being made; nobody will ask for it.
 		go l.kill(r)
 	}
@@ -205,17 +212,18 @@ func shortage(err error) bool {
 }
 
 // enlist refuses new containers once the launcher is closing.
-func (l *launcher) enlist(n uint64) error {
+func (l *launcher) enlist(n uint64) (era uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return errGone
+		return 0, errGone
 	}
 	if _, taken := l.live[n]; taken {
-		return fault.New(fault.Invalid, "container number %d is taken", n)
+		return 0, fault.New(fault.Invalid, "container number %d is taken", n)
 	}
+	l.last = max(l.last, n)
 	l.idle.Add(1)
-	return nil
+	return l.era, nil
 }
 
 func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
@@ -272,9 +280,16 @@ func (l *launcher) kill(r *running) {
 }
 
 func (r *running) signal(sig unix.Signal) {
-	if raw, err := r.pidfd.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), sig, nil, 0) })
+	_ = r.with(func(pidfd int) { _ = unix.PidfdSendSignal(pidfd, sig, nil, 0) })
+}
+
+// with lends f the pidfd; an error says that it is closed.
+func (r *running) with(f func(pidfd int)) error {
+	raw, err := r.pidfd.SyscallConn()
+	if err != nil {
+		return err
 	}
+	return raw.Control(func(fd uintptr) { f(int(fd)) })
 }
 
 func (l *launcher) find(n uint64) *running {
@@ -287,14 +302,8 @@ func (l *launcher) find(n uint64) *running {
 func (l *launcher) close() {
 	l.mu.Lock()
 	l.closed = true
-	var all []*running
-	for _, r := range l.live {
-		all = append(all, r)
-	}
 	l.mu.Unlock()
-	for _, r := range all {
-		go l.kill(r)
-	}
+	l.orphan()
 	done := make(chan struct{})
 	go func() { l.idle.Wait(); close(done) }()
 	select {
