@@ -15,10 +15,11 @@ import (
 
 // LauncherConfig is what the root side needs.
 type LauncherConfig struct {
-	EngineArgv  []string // arguments of the engine: this same binary, re-executed; EngineArgv[0] is its name
-	EnginePath  string   // where the binary for a restarted engine lies; empty: this same one
-	EngineEnv   []string // nil: the launcher's own
-	EngineUID   int      // the engine's user; never 0
+	EngineArgv  []string   // arguments of the engine: this same binary, re-executed; EngineArgv[0] is its name
+	EnginePath  string     // where the binary for a restarted engine lies; empty: this same one
+	EngineEnv   []string   // nil: the launcher's own
+	EngineFiles []*os.File // for every engine, from descriptor 4 on
+	EngineUID   int        // the engine's user; never 0
 	EngineGID   int
 	ImageDir    string // verified image, made by package image
 	ImageDigest string
@@ -125,18 +126,28 @@ func (l *launcher) openTree(cfg LauncherConfig) error {
 	if l.tree, err = findHierarchy(string(mounts), string(self), cfg.CgroupName); err != nil {
 		return err
 	}
-	swept, err := l.tree.sweep(cfg.CgroupName)
+	dead, err := l.tree.strike(cfg.CgroupName)
 	if err != nil {
 		return err
 	}
-	if swept > 0 {
-		l.log.Warn("removed groups of a dead launcher", "count", swept)
+	if len(dead) > 0 {
+		go l.sweep(dead)
 	}
 	if err := l.tree.open(cfg.CgroupName); err != nil {
 		_ = l.tree.close()
 		return err
 	}
 	return nil
+}
+
+// sweep removes what a dead launcher left, beside the work: groups go when their
+// last process has, and nobody has to wait for that.
+func (l *launcher) sweep(dead []string) {
+	if err := l.tree.clear(dead); err != nil {
+		l.log.Error("groups of a dead launcher not removed; quiltd gc tries again", "err", err)
+		return
+	}
+	l.log.Warn("removed groups of a dead launcher", "count", len(dead))
 }
 
 // checkImage gives the two common mistakes their own sentence.

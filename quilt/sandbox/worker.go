@@ -140,7 +140,7 @@ func engineCommand(cfg LauncherConfig, socket *os.File, later bool) *exec.Cmd {
 		Env:        cfg.EngineEnv,
 		Stdout:     os.Stdout,
 		Stderr:     os.Stderr,
-		ExtraFiles: []*os.File{socket}, // descriptor 3
+		ExtraFiles: append([]*os.File{socket}, cfg.EngineFiles...), // from descriptor 3
 		SysProcAttr: &syscall.SysProcAttr{
 			Credential: &syscall.Credential{Uid: uint32(cfg.EngineUID), Gid: uint32(cfg.EngineGID)},
 			Pdeathsig:  syscall.SIGKILL,
