@@ -3,6 +3,7 @@ package compiler
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/microsoft/typescript-go/arctsc"
 )
@@ -18,19 +19,20 @@ var forms = map[string]form{
 	"kv":     named("r"),
 	"lock":   named("rw"),
 	"queue":  named("r"),
-	"vector": named("r"),
+	"vector": named("r", "dims", "embed"),
 }
 
 // handles are the names in forms.
 var handles = slices.Sorted(maps.Keys(forms))
 
-// named: kv('orders', 'rw') is kv:orders:rw, and fallback is what one gets
-// without a mode. kv('orders', 'rw', { hold: 'tx' }) is kv:orders:rw?hold=tx.
-func named(fallback string) form {
+// named: kv('orders', 'rw') is kv:orders:rw, and fallback is what one gets without
+// a mode; kv('orders', 'rw', { hold: 'tx' }) is kv:orders:rw?hold=tx. Settings that
+// are the client's own are no part of the token.
+func named(fallback string, own ...string) form {
 	return func(u *units, h arctsc.Handle) []string {
-		args, params := h.Args, ""
-		if n := len(args); n > 0 && args[n-1].Kind == arctsc.Object {
-			args, params = args[:n-1], u.holdOf(h, args[n-1])
+		args, query, ok := u.settings(h, own)
+		if !ok {
+			return nil
 		}
 		parts, ok := u.strings(h, args)
 		if !ok {
@@ -41,24 +43,39 @@ func named(fallback string) form {
 			parts = append(parts, fallback)
 		case 2:
 		default:
-			u.failOnce(h.At, "ARC3001", "write "+h.Name+"<T>('name', '"+fallback+"')", "%s() takes a name and a mode", h.Name)
+			u.failOnce(h.At, "ARC3001", "write "+h.Name+"('name', '"+fallback+"')", "%s() takes a name and a mode", h.Name)
 			return nil
 		}
-		return []string{h.Name + ":" + parts[0] + ":" + parts[1] + params}
+		return []string{h.Name + ":" + parts[0] + ":" + parts[1] + query}
 	}
 }
 
-// holdOf is the part of the options that is the token's: when it is held.
-func (u *units) holdOf(h arctsc.Handle, opts arctsc.Value) string {
-	hold, ok := opts.Get("hold")
-	if !ok {
-		return ""
+// settings reads the object that may stand last, as the query of a token, and
+// gives the arguments before it. Which settings there are is the grammar's.
+func (u *units) settings(h arctsc.Handle, own []string) (before []arctsc.Value, query string, ok bool) {
+	last := len(h.Args) - 1
+	if last < 0 || h.Args[last].Kind != arctsc.Object {
+		return h.Args, "", true
 	}
-	if hold.Kind != arctsc.String {
-		u.failOnce(hold.At, "ARC3001", "write 'exec' or 'tx'", "hold of %s() must be a string", h.Name)
-		return ""
+	sep := "?"
+	for _, f := range h.Args[last].Fields {
+		if slices.Contains(own, f.Name) {
+			continue
+		}
+		switch f.Value.Kind {
+		case arctsc.Undefined:
+			continue
+		case arctsc.String:
+			query += sep + f.Name + "=" + f.Value.String
+		case arctsc.Number:
+			query += sep + f.Name + "=" + strconv.FormatFloat(f.Value.Number, 'f', -1, 64)
+		default:
+			u.failOnce(f.Value.At, "ARC3001", "write a string", "%s of %s() must be a string", f.Name, h.Name)
+			return nil, "", false
+		}
+		sep = "&"
 	}
-	return "?hold=" + hold.String
+	return h.Args[:last], query, true
 }
 
 // strings are the leading arguments up to an undefined one.

@@ -274,16 +274,20 @@ export interface KvTx<T> extends KvTxRead<T> {
 /** What a handle is inside a transaction. */
 export type KvView<H> = H extends KvWrite<infer T> ? KvTx<T> : H extends KvRead<infer T> ? KvTxRead<T> : never;
 
-/** When the token of a handle is held. */
-export interface HoldOpts {
+export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<T>;
+
+/** How a token is held. */
+export interface HandleOpts {
   /**
-   * `exec`: as long as the unit runs. `tx`: only inside `tx()`, `hold()` and single
-   * operations, so that others are not kept out meanwhile.
+   * `'exec'` (the default): from before the unit starts until it ends. `'tx'`: the
+   * unit may lock it and nobody is kept out until it does, inside a transaction
+   * or for one operation; two units that lock in different orders can then be in
+   * each other's way, and one of them gets the error `deadlock`.
    */
   hold?: 'exec' | 'tx';
+  /** How long to wait for it, `'30s'`; without, as long as it takes. */
+  wait?: string;
 }
-
-export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<T>;
 
 /**
  * A key-value namespace: permission `kv:NS:MODE` and its client in one. Name and
@@ -294,9 +298,9 @@ export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<
  * orders = kv<Order>('orders', 'rw');
  * ```
  */
-export function kv<T, const M extends KvMode>(ns: string, mode: M, opts?: HoldOpts): Kv<T, M>;
-export function kv<T>(ns: string, mode?: 'r' | 's', opts?: HoldOpts): KvRead<T>;
-export function kv<T>(ns: string, mode: 'a' | 'w' | 'rw', opts?: HoldOpts): KvWrite<T>;
+export function kv<T, const M extends KvMode>(ns: string, mode: M, opts?: HandleOpts): Kv<T, M>;
+export function kv<T>(ns: string, mode?: 'r' | 's', opts?: HandleOpts): KvRead<T>;
+export function kv<T>(ns: string, mode: 'a' | 'w' | 'rw', opts?: HandleOpts): KvWrite<T>;
 export namespace kv {
   /**
    * One transaction over several handles: what is written goes in together or not
@@ -344,7 +348,7 @@ export interface Lock {
  * deploy = lock('deploy', 'rw', { hold: 'tx' });
  * ```
  */
-export function lock(name: string, mode?: 'r' | 'rw', opts?: HoldOpts): Lock;
+export function lock(name: string, mode?: 'r' | 'rw', opts?: HandleOpts): Lock;
 
 /* ---- vector ---- */
 
@@ -425,7 +429,7 @@ export interface VectorWrite<M> extends VectorRead<M> {
 
 export type Vector<M, Mode extends VectorMode> = Mode extends 'r' | 's' ? VectorRead<M> : VectorWrite<M>;
 
-export interface VectorOpts extends HoldOpts {
+export interface VectorOpts extends HandleOpts {
   /** How many numbers a vector has; vectors of another size are refused. */
   dims?: number;
   /**
@@ -541,9 +545,9 @@ export type Queue<T, Mode extends QueueMode> = Mode extends 'r' | 's' ? QueueRea
  * await this.jobs.work(async (job) => this.ship(job.order));
  * ```
  */
-export function queue<T, const Mode extends QueueMode>(name: string, mode: Mode, opts?: HoldOpts): Queue<T, Mode>;
-export function queue<T>(name: string, mode?: 'r' | 's', opts?: HoldOpts): QueueRead<T>;
-export function queue<T>(name: string, mode: 'a' | 'w' | 'rw', opts?: HoldOpts): QueueWrite<T>;
+export function queue<T, const Mode extends QueueMode>(name: string, mode: Mode, opts?: HandleOpts): Queue<T, Mode>;
+export function queue<T>(name: string, mode?: 'r' | 's', opts?: HandleOpts): QueueRead<T>;
+export function queue<T>(name: string, mode: 'a' | 'w' | 'rw', opts?: HandleOpts): QueueWrite<T>;
 
 /* ---- log ---- */
 

@@ -1,0 +1,27 @@
+package daemon
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"github.com/ariacomputecompany/firmware/llm/embed"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
+	"github.com/ariacomputecompany/firmware/quilt/kv"
+	"github.com/ariacomputecompany/firmware/quilt/lock"
+	"github.com/ariacomputecompany/firmware/quilt/queue"
+	"github.com/ariacomputecompany/firmware/quilt/store"
+	"github.com/ariacomputecompany/firmware/quilt/vector"
+)
+
+// services are what stands behind the tokens. Folder holds files that they make.
+func services(data *store.Store, folder string, log *slog.Logger) ([]broker.Service, error) {
+	vectors, err := vector.New(data, filepath.Join(folder, "scratch"), embed.New(), log)
+	if err != nil {
+		return nil, err
+	}
+	queues, err := queue.New(data, log)
+	if err != nil {
+		return nil, err
+	}
+	return []broker.Service{kv.New(data), lock.New(), vectors, queues}, nil
+}
