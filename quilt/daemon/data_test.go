@@ -18,14 +18,20 @@ func TestConformance(t *testing.T) {
 	p := startPair(t, dataDir(t))
 	code := bundleSuite(t)
 	for _, suite := range suites(t) {
-		t.Run(suite.name, func(t *testing.T) {
-			got := p.must(t, &quiltv1.ExecuteRequest{
-				Execution: "conform-" + suite.name, Code: code, Tokens: suite.tokens, Input: fmt.Appendf(nil, "[%q]", suite.name),
+		for _, tenant := range []string{"exec", "tx"} { // each begins with empty stores
+			t.Run(suite.name+"/"+tenant, func(t *testing.T) {
+				var tokens []string
+				for _, tok := range suite.tokens {
+					tokens = append(tokens, tok+"?hold="+tenant)
+				}
+				got := p.must(t, &quiltv1.ExecuteRequest{
+					Execution: "conform-" + suite.name, Tenant: tenant, Code: code, Tokens: tokens, Input: fmt.Appendf(nil, "[%q]", suite.name),
+				})
+				if got.result != "[]" {
+					t.Errorf("failed: %s\nended %v", strings.ReplaceAll(got.result, `","`, "\n"), got.ended)
+				}
 			})
-			if got.result != "[]" {
-				t.Errorf("failed: %s\nended %v", strings.ReplaceAll(got.result, `","`, "\n"), got.ended)
-			}
-		})
+		}
 	}
 }
 

@@ -49,9 +49,8 @@ func (s *service) commit(ctx context.Context, c broker.Call) (any, error) {
 	}
 	sp := s.forget(c.Execution, a.ID)
 	if sp == nil || sp.snapshot != nil {
-		sp = &span{holds: map[string]broker.Hold{}}
+		sp = &span{}
 		if err := sp.take(ctx, c, a.needs()); err != nil {
-			sp.close()
 			return nil, err
 		}
 	}

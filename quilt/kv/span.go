@@ -2,6 +2,7 @@ package kv
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"sync"
 
@@ -47,8 +48,7 @@ type beginArgs struct {
 	Snapshot bool     `json:"snapshot"`
 }
 
-// begin holds the namespaces, in one order for all, until commit, end, or the
-// end of the execution. Where a token is held only inside transactions, this is
+// begin holds the namespaces until commit, end, or the end of the execution. Where a token is held only inside transactions, this is
 // where its lock is waited for.
 func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
 	var a beginArgs
@@ -58,19 +58,8 @@ func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
 	if n := len(a.NS) + len(a.Reads); n < 1 || n > maxSpaces {
 		return nil, fault.New(fault.Invalid, "a transaction is over 1 to %d namespaces, not %d", maxSpaces, n).WithHint("name them in kv.tx")
 	}
-	need := map[string]token.Verb{}
-	for _, ns := range a.Reads {
-		need[ns] = token.Snapshot
-	}
-	for _, ns := range a.NS {
-		need[ns] = token.Atomic
-		if a.Snapshot {
-			need[ns] = token.Snapshot
-		}
-	}
-	sp := &span{execution: c.Execution, holds: map[string]broker.Hold{}}
-	if err := sp.take(ctx, c, need); err != nil {
-		sp.close()
+	sp := &span{execution: c.Execution}
+	if err := sp.take(ctx, c, a.verbs(c)); err != nil {
 		return nil, err
 	}
 	if a.Snapshot {
@@ -88,18 +77,49 @@ func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
 	return map[string]int64{"id": id}, nil
 }
 
-func (sp *span) take(ctx context.Context, c broker.Call, need map[string]token.Verb) error {
-	names := make([]string, 0, len(need))
-	for ns := range need {
-		names = append(names, ns)
+// verbs is what a span needs of each namespace: a transaction what its tokens
+// allow at most, since that is what keeps others out where it is locked on use.
+func (a beginArgs) verbs(c broker.Call) map[string]token.Verb {
+	need := map[string]token.Verb{}
+	for _, ns := range a.Reads {
+		need[ns] = strongest(c, ns, token.Read, token.Snapshot)
 	}
-	slices.Sort(names)
-	for _, ns := range names {
-		h, err := claim(ctx, c, ns, need[ns])
+	for _, ns := range a.NS {
+		need[ns] = strongest(c, ns, token.Write, token.Atomic)
+	}
+	for ns := range need {
+		if a.Snapshot {
+			need[ns] = token.Snapshot
+		}
+	}
+	return need
+}
+
+func strongest(c broker.Call, ns string, verb, otherwise token.Verb) token.Verb {
+	if need, err := broker.Need("kv", ns, verb); err == nil && c.Grant.Tokens.Covers(need) {
+		return verb
+	}
+	return otherwise
+}
+
+// take claims all namespaces at once, or none.
+func (sp *span) take(ctx context.Context, c broker.Call, verbs map[string]token.Verb) error {
+	names := slices.Sorted(maps.Keys(verbs))
+	needs := make(token.Set, len(names))
+	for i, ns := range names {
+		need, err := broker.Need("kv", ns, verbs[ns])
 		if err != nil {
 			return err
 		}
-		sp.holds[ns] = h
+		needs[i] = need
+	}
+	holds, err := c.HoldAll(ctx, needs)
+	if err != nil {
+		return err
+	}
+	sp.holds = map[string]broker.Hold{}
+	for i, ns := range names {
+		sp.holds[ns] = holds[i]
 	}
 	return nil
 }
