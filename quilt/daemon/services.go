@@ -5,7 +5,9 @@ import (
 	"path/filepath"
 
 	"github.com/ariacomputecompany/firmware/llm/embed"
+	"github.com/ariacomputecompany/firmware/quilt/blob"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
+	"github.com/ariacomputecompany/firmware/quilt/fs"
 	"github.com/ariacomputecompany/firmware/quilt/kv"
 	"github.com/ariacomputecompany/firmware/quilt/lock"
 	"github.com/ariacomputecompany/firmware/quilt/queue"
@@ -23,5 +25,13 @@ func services(data *store.Store, folder string, log *slog.Logger) ([]broker.Serv
 	if err != nil {
 		return nil, err
 	}
-	return []broker.Service{kv.New(data), lock.New(), vectors, queues}, nil
+	blobs, err := blob.New(data, filepath.Join(folder, "blobs"), log)
+	if err != nil {
+		return nil, err
+	}
+	volumes, err := fs.New(data)
+	if err != nil {
+		return nil, err
+	}
+	return []broker.Service{kv.New(data), lock.New(), vectors, queues, blobs, volumes}, nil
 }

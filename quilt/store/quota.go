@@ -35,6 +35,34 @@ func (s *Store) Usage(ctx context.Context, tenant string) (Usage, error) {
 	return u, err
 }
 
+// Room refuses, as Charge would, so many bytes more. It is for what is written
+// beside the file before it is charged.
+func (s *Store) Room(ctx context.Context, tenant string, bytes int64) error {
+	if s.writer.usage.quota == nil {
+		return nil
+	}
+	have, err := s.Usage(ctx, tenant)
+	if err != nil {
+		return err
+	}
+	return s.writer.usage.quota(tenant).holds(Usage{have.Items, have.Bytes + bytes})
+}
+
+// holds: a quota of 0 bounds nothing.
+func (most Usage) holds(u Usage) error {
+	switch {
+	case most.Items > 0 && u.Items > most.Items:
+		return fault.New(fault.Exhausted, "this tenant may keep %d items, and this would be number %d", most.Items, u.Items).
+			WithHint("delete some, or raise tenant_items of quiltd")
+	case most.Bytes > 0 && u.Bytes > most.Bytes:
+		return fault.New(fault.Exhausted, "this tenant may keep %.1f MiB, and this would make it %.1f MiB", mib(most.Bytes), mib(u.Bytes)).
+			WithHint("delete something, or raise tenant_bytes of quiltd")
+	}
+	return nil
+}
+
+func mib(n int64) float64 { return float64(n) / (1 << 20) }
+
 func (u *usage) of(tx *sql.Tx, tenant string) (Usage, error) {
 	if have, ok := u.known[tenant]; ok {
 		return have, nil
@@ -55,21 +83,12 @@ func (u *usage) allows(tx *sql.Tx, tenant string, add Usage, grows bool) error {
 	if u.quota == nil || !grows {
 		return nil
 	}
-	most := u.quota(tenant)
 	have, err := u.of(tx, tenant)
 	if err != nil {
 		return err
 	}
-	items, bytes := have.Items+u.batch[tenant].Items+add.Items, have.Bytes+u.batch[tenant].Bytes+add.Bytes
-	switch {
-	case most.Items > 0 && items > most.Items:
-		return fault.New(fault.Exhausted, "this tenant may keep %d items, and this would be number %d", most.Items, items).
-			WithHint("delete some, or raise tenant_items of quiltd")
-	case most.Bytes > 0 && bytes > most.Bytes:
-		return fault.New(fault.Exhausted, "this tenant may keep %d MiB, and this would make it %.1f MiB", most.Bytes>>20, float64(bytes)/(1<<20)).
-			WithHint("delete something, or raise tenant_bytes of quiltd")
-	}
-	return nil
+	b := u.batch[tenant]
+	return u.quota(tenant).holds(Usage{have.Items + b.Items + add.Items, have.Bytes + b.Bytes + add.Bytes})
 }
 
 // add takes over what one change charged.

@@ -187,6 +187,13 @@ func (s *Store) Ensure(ctx context.Context, tables string) error {
 	return err
 }
 
+// EachSweep has c made once a minute, for what a room has that expires.
+func (s *Store) EachSweep(c Change) {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	s.writer.sweeps = append(s.writer.sweeps, c)
+}
+
 func openDB(path string, conns int, more string) (*sql.DB, error) {
 	// Small caches: the kernel's page cache already has the file.
 	dsn := "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,7 @@ type writer struct {
 
 	mu     sync.RWMutex // held for reading while sending on queue
 	closed bool
+	sweeps []Change
 }
 
 // pending is one change on its way. Its state decides the race between a caller
@@ -132,6 +134,21 @@ func (w *writer) run() {
 			if err := w.sweep(time.Now()); err != nil {
 				w.log.Warn("what has expired stays for now", "err", err)
 			}
+			w.sweepRooms()
+		}
+	}
+}
+
+// sweepRooms makes the changes of EachSweep, each by itself.
+func (w *writer) sweepRooms() {
+	w.mu.RLock()
+	sweeps := slices.Clone(w.sweeps)
+	w.mu.RUnlock()
+	for _, c := range sweeps {
+		p := &pending{change: c, answer: make(chan answer, 1)}
+		w.commit([]*pending{p})
+		if a := <-p.answer; a.err != nil {
+			w.log.Warn("what has expired stays for now", "err", a.err)
 		}
 	}
 }

@@ -549,6 +549,107 @@ export function queue<T, const Mode extends QueueMode>(name: string, mode: Mode,
 export function queue<T>(name: string, mode?: 'r' | 's', opts?: HandleOpts): QueueRead<T>;
 export function queue<T>(name: string, mode: 'a' | 'w' | 'rw', opts?: HandleOpts): QueueWrite<T>;
 
+/* ---- blob ---- */
+
+/** `r`, `s` read, `a` write beside others, `w` and `rw` sole writer. */
+export type BlobMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+/** What can be stored: all at once, or piece by piece as it comes. */
+export type Bytes = string | Uint8Array | ArrayBuffer | Blob | AsyncIterable<Uint8Array | string>;
+
+export interface BlobStat {
+  name: string;
+  size: number;
+  /** Of the content, in hex. */
+  sha256: string;
+  type?: string;
+  writtenAt: Date;
+}
+
+export interface BlobRead {
+  /** All of it, or undefined. */
+  get(name: string): Promise<Uint8Array | undefined>;
+  /** All of it as UTF-8 text, or undefined. */
+  text(name: string): Promise<string | undefined>;
+  /** Piece by piece, from `at` on; throws if it is not there, or is written anew meanwhile. */
+  stream(name: string, opts?: { at?: number }): AsyncIterable<Uint8Array>;
+  stat(name: string): Promise<BlobStat | undefined>;
+  /** In the order of names. */
+  list(prefix?: string): AsyncIterable<BlobStat>;
+}
+
+export interface BlobWrite extends BlobRead {
+  /** Stores content of any size under a name, all or nothing. Readers see the old until it is there. */
+  put(name: string, content: Bytes, opts?: { type?: string; ttl?: Dur }): Promise<BlobStat>;
+  /** True if it was there. */
+  delete(name: string): Promise<boolean>;
+}
+
+export type BlobStore<Mode extends BlobMode> = Mode extends 'r' | 's' ? BlobRead : BlobWrite;
+
+/**
+ * Bytes of any length, up to 4 GiB, under names: permission `blob:NAME:MODE` and
+ * its client. The same content under several names is kept once.
+ *
+ * ```ts
+ * reports = blob('reports', 'rw');
+ * await this.reports.put('2026/november.pdf', bytes, { type: 'application/pdf' });
+ * ```
+ */
+export function blob<const Mode extends BlobMode = 'r'>(name: string, mode?: Mode, opts?: HandleOpts): BlobStore<Mode>;
+
+/* ---- fs ---- */
+
+/** `r`, `s` read, `a` write beside others, `w` and `rw` sole writer. */
+export type FsMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+export interface FsStat {
+  name: string;
+  /** A folder is there as long as a file is in it. */
+  dir: boolean;
+  size: number;
+  modifiedAt: Date;
+}
+
+/** Paths are relative to the volume: `a/b.txt`. */
+export interface FsRead {
+  /** All of the file, or undefined. */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** All of the file as UTF-8 text, or undefined. */
+  readText(path: string): Promise<string | undefined>;
+  /** At most 3 MiB of it. */
+  readAt(path: string, at: number, length: number): Promise<Uint8Array | undefined>;
+  stat(path: string): Promise<FsStat | undefined>;
+  /** What lies right in a folder; without one, in the volume. */
+  list(dir?: string): Promise<FsStat[]>;
+}
+
+export interface FsWrite extends FsRead {
+  /** Writes all of a file, all or nothing. */
+  write(path: string, content: Bytes): Promise<void>;
+  append(path: string, content: string | Uint8Array): Promise<void>;
+  /** At most 3 MiB at a place of a file; what lies before it and was never written is zero. */
+  writeAt(path: string, at: number, content: Uint8Array): Promise<void>;
+  /** Removes a file, or with `all` a folder and what is in it; how many files. */
+  remove(path: string, opts?: { all?: boolean }): Promise<number>;
+  /** Moves a file over another, or a folder to where nothing is, at once. */
+  rename(from: string, to: string): Promise<void>;
+}
+
+export type Fs<Mode extends FsMode> = Mode extends 'r' | 's' ? FsRead : FsWrite;
+
+/**
+ * A volume of files: permission `fs:/PATH:MODE` and its client. It is no mount:
+ * every read and write is a question to the host, which holds it against the
+ * tenant's quota. Files have at most 1 GiB.
+ *
+ * ```ts
+ * work = fs('/data/reports', 'rw');
+ * await this.work.write('2026/november.csv', 'a,b\n');
+ * ```
+ */
+export function fs<const Mode extends FsMode = 'r'>(path: `/${string}`, mode?: Mode, opts?: HandleOpts): Fs<Mode>;
+
 /* ---- log ---- */
 
 /** Entries of the run's log; `fields` must be JSON. */

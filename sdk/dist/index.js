@@ -546,10 +546,213 @@ var poll2 = 2e4, visible = 3e4, Item = class {
 }), "queue");
 
 // src/bytes.ts
-var base64 = /* @__PURE__ */ __name((b) => Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString("base64"), "base64"), unbase64 = /* @__PURE__ */ __name((s) => new Uint8Array(Buffer.from(s, "base64")), "unbase64");
+var piece = 2 << 20, base64 = /* @__PURE__ */ __name((b) => Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString("base64"), "base64"), unbase64 = /* @__PURE__ */ __name((s) => new Uint8Array(Buffer.from(s, "base64")), "unbase64"), encoder2 = new TextEncoder();
+async function whole(content) {
+  if (typeof content == "string") return encoder2.encode(content);
+  if (content instanceof Uint8Array) return content;
+  if (content instanceof ArrayBuffer) return new Uint8Array(content);
+  if (content instanceof Blob) return content.size <= piece ? new Uint8Array(await content.arrayBuffer()) : void 0;
+  if (typeof content?.[Symbol.asyncIterator] != "function")
+    throw new AriaError("invalid", "the content is neither text nor bytes", { hint: "pass a string, a Uint8Array, a Blob or a stream" });
+}
+__name(whole, "whole");
+async function* pieces(content) {
+  let all = await whole(content);
+  if (all) {
+    for (let at = 0; at < all.length; at += piece) yield all.subarray(at, at + piece);
+    return;
+  }
+  let held = [], size = 0;
+  for await (let part of content instanceof Blob ? content.stream() : content) {
+    let bytes = typeof part == "string" ? encoder2.encode(part) : part;
+    for (let at = 0; at < bytes.length; ) {
+      let some = bytes.subarray(at, at + piece - size);
+      held.push(some), at += some.length, (size += some.length) === piece && (yield join(held), [held, size] = [[], 0]);
+    }
+  }
+  size > 0 && (yield join(held));
+}
+__name(pieces, "pieces");
+function join(parts) {
+  let out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0)), at = 0;
+  for (let p of parts)
+    out.set(p, at), at += p.length;
+  return out;
+}
+__name(join, "join");
+
+// src/blob.ts
+var Client4 = class {
+  constructor(ns) {
+    this.ns = ns;
+  }
+  ns;
+  static {
+    __name(this, "Client");
+  }
+  async put(name, content, opts = {}) {
+    let about = { ns: this.ns, name, type: opts.type ?? (content instanceof Blob ? content.type : void 0), ttlMs: opts.ttl && millis(opts.ttl) }, all = await whole(content);
+    if (all && all.length <= piece) return stat(await call("blob.put", { ...about, data: base64(all) }));
+    let { id } = await call("blob.begin", { ns: this.ns });
+    try {
+      let at = 0;
+      for await (let p of pieces(content)) at = (await call("blob.chunk", { id, at, data: base64(p) })).size;
+      return stat(await call("blob.commit", { ...about, id }));
+    } catch (e) {
+      throw await call("blob.end", { id }), e;
+    }
+  }
+  async get(name) {
+    let parts = [];
+    for await (let p of this.read(name, 0)) parts.push(p);
+    return parts.length === 0 ? void 0 : join(parts);
+  }
+  async text(name) {
+    let all = await this.get(name);
+    return all && new TextDecoder().decode(all);
+  }
+  async *stream(name, opts = {}) {
+    let there = !1;
+    for await (let p of this.read(name, opts.at ?? 0))
+      there = !0, p.length > 0 && (yield p);
+    if (!there) throw new AriaError("not_found", `blob "${this.ns}" has no "${name}"`, { hint: "list() shows what there is" });
+  }
+  async stat(name) {
+    let s = await call("blob.stat", { ns: this.ns, name });
+    return s ? stat(s) : void 0;
+  }
+  async *list(prefix = "") {
+    for (let after = ""; ; ) {
+      let page2 = await call("blob.list", { ns: this.ns, name: "any", prefix, after, limit: 200 });
+      for (let s of page2.items) yield stat(s);
+      if (!(after = page2.next)) return;
+    }
+  }
+  async delete(name) {
+    return (await call("blob.delete", { ns: this.ns, name })).deleted;
+  }
+  // At least one piece, which may be empty, unless there is no such blob.
+  async *read(name, at) {
+    let sha256;
+    for (; ; ) {
+      let got = await call("blob.read", { ns: this.ns, name, at, length: piece, sha256 });
+      if (!got) return;
+      let data = unbase64(got.data ?? "");
+      if (yield data, sha256 = got.sha256, at += data.length, at >= got.size) return;
+    }
+  }
+};
+function stat({ atMs, ...s }) {
+  return { ...s, writtenAt: new Date(atMs) };
+}
+__name(stat, "stat");
+var Reader3 = class {
+  static {
+    __name(this, "Reader");
+  }
+  get;
+  text;
+  stream;
+  stat;
+  list;
+  constructor(c) {
+    this.get = c.get.bind(c), this.text = c.text.bind(c), this.stream = c.stream.bind(c), this.stat = c.stat.bind(c), this.list = c.list.bind(c);
+  }
+}, blob = /* @__PURE__ */ __name(((ns, mode = "r") => {
+  let c = new Client4(ns);
+  return mode === "r" || mode === "s" ? new Reader3(c) : c;
+}), "blob");
+
+// src/fs.ts
+var last = 0, Client5 = class {
+  constructor(ns) {
+    this.ns = ns;
+  }
+  ns;
+  static {
+    __name(this, "Client");
+  }
+  async read(path) {
+    let parts = [];
+    for (let at = 0; ; ) {
+      let got = await call("fs.read", { ns: this.ns, path, at, length: piece });
+      if (!got) return;
+      let data = unbase64(got.data ?? "");
+      if (parts.push(data), (at += data.length) >= got.size || data.length === 0) return join(parts);
+    }
+  }
+  async readText(path) {
+    let all = await this.read(path);
+    return all && new TextDecoder().decode(all);
+  }
+  async readAt(path, at, length) {
+    let got = await call("fs.read", { ns: this.ns, path, at, length });
+    return got ? unbase64(got.data ?? "") : void 0;
+  }
+  async stat(path) {
+    let s = await call("fs.stat", { ns: this.ns, path });
+    return s ? stat2(s) : void 0;
+  }
+  async list(dir = "") {
+    let all = [];
+    for (let after = ""; ; ) {
+      let page2 = await call("fs.list", { ns: this.ns, path: dir, after });
+      if (all.push(...page2.items.map(stat2)), !(after = page2.next)) return all;
+    }
+  }
+  async write(path, content) {
+    let all = await whole(content);
+    if (all && all.length <= piece) return this.piece(path, 0, all, !0);
+    let aside = `${path}.${Date.now().toString(36)}${++last}.part`;
+    try {
+      let at = 0;
+      for await (let p of pieces(content))
+        await this.piece(aside, at, p, at === 0), at += p.length;
+      if (at === 0) return this.piece(path, 0, new Uint8Array(0), !0);
+      await this.rename(aside, path);
+    } catch (e) {
+      throw await this.remove(aside), e;
+    }
+  }
+  async append(path, content) {
+    for await (let p of pieces(content)) await this.piece(path, -1, p, !1);
+  }
+  async writeAt(path, at, content) {
+    await this.piece(path, at, content, !1);
+  }
+  async remove(path, opts = {}) {
+    return (await call("fs.remove", { ns: this.ns, path, all: opts.all ?? !1 })).removed;
+  }
+  async rename(from, to) {
+    await call("fs.rename", { ns: this.ns, path: from, to });
+  }
+  async piece(path, at, bytes, truncate) {
+    await call("fs.write", { ns: this.ns, path, at, data: base64(bytes), truncate });
+  }
+};
+function stat2({ modifiedMs, dir, ...s }) {
+  return { ...s, dir: dir ?? !1, modifiedAt: new Date(modifiedMs) };
+}
+__name(stat2, "stat");
+var Reader4 = class {
+  static {
+    __name(this, "Reader");
+  }
+  read;
+  readText;
+  readAt;
+  stat;
+  list;
+  constructor(c) {
+    this.read = c.read.bind(c), this.readText = c.readText.bind(c), this.readAt = c.readAt.bind(c), this.stat = c.stat.bind(c), this.list = c.list.bind(c);
+  }
+}, fs = /* @__PURE__ */ __name(((ns, mode = "r") => {
+  let c = new Client5(ns);
+  return mode === "r" || mode === "s" ? new Reader4(c) : c;
+}), "fs");
 
 // src/vector.ts
-var batch = 500, room = 3 << 20, Client4 = class {
+var batch = 500, room = 3 << 20, Client6 = class {
   constructor(ns, opts) {
     this.ns = ns;
     this.opts = opts;
@@ -610,7 +813,7 @@ function plain(id, meta) {
   }
 }
 __name(plain, "plain");
-var Reader3 = class {
+var Reader5 = class {
   static {
     __name(this, "Reader");
   }
@@ -621,8 +824,8 @@ var Reader3 = class {
     this.query = c.query.bind(c), this.get = c.get.bind(c), this.count = c.count.bind(c);
   }
 }, vector = /* @__PURE__ */ __name(((ns, mode = "r", opts = {}) => {
-  let c = new Client4(ns, opts);
-  return mode === "r" || mode === "s" ? new Reader3(c) : c;
+  let c = new Client6(ns, opts);
+  return mode === "r" || mode === "s" ? new Reader5(c) : c;
 }), "vector");
 
 // src/log.ts
@@ -645,6 +848,8 @@ export {
   Team,
   TerminalError,
   agent,
+  blob,
+  fs,
   kv,
   lock,
   log,

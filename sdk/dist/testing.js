@@ -15,6 +15,147 @@ function byBytes(a, b) {
 }
 __name(byBytes, "byBytes");
 
+// src/memory/blob.ts
+var MemoryBlob = class {
+  static {
+    __name(this, "MemoryBlob");
+  }
+  stores = /* @__PURE__ */ new Map();
+  uploads = /* @__PURE__ */ new Map();
+  last = 0;
+  reset() {
+    this.stores.clear(), this.uploads.clear();
+  }
+  ops = {
+    "blob.put": /* @__PURE__ */ __name((a) => this.put(a, Buffer.from(a.data, "base64")), "blob.put"),
+    "blob.begin": /* @__PURE__ */ __name(() => (this.uploads.set(++this.last, []), { id: this.last }), "blob.begin"),
+    "blob.chunk": /* @__PURE__ */ __name((a) => {
+      let parts = this.upload(a.id), size = parts.reduce((n, p) => n + p.length, 0);
+      if (a.at !== size) throw conflict(`a piece for byte ${a.at}, where ${size} is next`);
+      let data = Buffer.from(a.data, "base64");
+      return parts.push(data), { size: size + data.length };
+    }, "blob.chunk"),
+    "blob.commit": /* @__PURE__ */ __name((a) => {
+      let parts = this.upload(a.id);
+      return this.uploads.delete(a.id), this.put(a, Buffer.concat(parts));
+    }, "blob.commit"),
+    "blob.end": /* @__PURE__ */ __name((a) => {
+      this.uploads.delete(a.id);
+    }, "blob.end"),
+    "blob.read": /* @__PURE__ */ __name((a) => {
+      let b = this.of(a).get(name(a));
+      if (!b) return null;
+      if (a.sha256 && a.sha256 !== b.sha256) throw conflict(`"${a.name}" was written anew while it was read`);
+      return { ...this.stat(a.name, b), data: b.data.subarray(a.at, a.at + a.length).toString("base64") };
+    }, "blob.read"),
+    "blob.stat": /* @__PURE__ */ __name((a) => {
+      let b = this.of(a).get(name(a));
+      return b ? this.stat(a.name, b) : null;
+    }, "blob.stat"),
+    "blob.list": /* @__PURE__ */ __name((a) => {
+      let all2 = [...this.of(a)].filter(([n]) => n.startsWith(a.prefix ?? "") && (!a.after || byBytes(n, a.after) > 0)).sort(([x], [y]) => byBytes(x, y)), limit = a.limit || 100;
+      return { items: all2.slice(0, limit).map(([n, b]) => this.stat(n, b)), next: all2.length > limit ? all2[limit - 1][0] : "" };
+    }, "blob.list"),
+    "blob.delete": /* @__PURE__ */ __name((a) => ({ deleted: this.of(a).delete(name(a)) }), "blob.delete")
+  };
+  upload(id2) {
+    let u = this.uploads.get(id2);
+    if (!u) throw conflict("the blob is not under way any more");
+    return u;
+  }
+  of(a) {
+    let s = this.stores.get(a.ns);
+    s || this.stores.set(a.ns, s = /* @__PURE__ */ new Map());
+    for (let [n, b] of s) b.until <= Date.now() && s.delete(n);
+    return s;
+  }
+  put(a, data) {
+    let sha256 = new globalThis.Bun.CryptoHasher("sha256").update(data).digest("hex"), b = { data, sha256, type: a.type, at: Date.now(), until: a.ttlMs ? Date.now() + a.ttlMs : 1 / 0 };
+    return this.of(a).set(name(a), b), this.stat(a.name, b);
+  }
+  stat(n, b) {
+    return { name: n, size: b.data.length, sha256: b.sha256, type: b.type || void 0, atMs: b.at };
+  }
+};
+function name(a) {
+  let n = new TextEncoder().encode(a.name ?? "").length;
+  if (n < 1 || n > 512 || /[\0\ufffd]/.test(a.name) || !a.name.isWellFormed()) throw invalid(`the name of a blob is 1 to 512 bytes of Unicode text; this one has ${n} bytes`);
+  return a.name;
+}
+__name(name, "name");
+
+// src/memory/fs.ts
+var MemoryFs = class {
+  static {
+    __name(this, "MemoryFs");
+  }
+  volumes = /* @__PURE__ */ new Map();
+  reset() {
+    this.volumes.clear();
+  }
+  ops = {
+    "fs.read": /* @__PURE__ */ __name((a) => {
+      let f = this.of(a).get(check(a.path));
+      return f ? { data: f.data.subarray(a.at, a.at + a.length).toString("base64"), size: f.data.length, modifiedMs: f.at } : null;
+    }, "fs.read"),
+    "fs.write": /* @__PURE__ */ __name((a) => {
+      let v = this.of(a), old = v.get(check(a.path));
+      old || free(v, a.path);
+      let had = a.truncate || !old ? Buffer.alloc(0) : old.data, add = Buffer.from(a.data, "base64"), at = a.at < 0 ? had.length : a.at, data = Buffer.alloc(Math.max(had.length, at + add.length));
+      return had.copy(data), add.copy(data, at), v.set(a.path, { data, at: Date.now() }), { size: data.length };
+    }, "fs.write"),
+    "fs.stat": /* @__PURE__ */ __name((a) => {
+      let v = this.of(a), f = v.get(check(a.path));
+      if (f) return { name: a.path, size: f.data.length, modifiedMs: f.at };
+      let inside = [...v].find(([p]) => p.startsWith(a.path + "/"));
+      return inside ? { name: a.path, dir: !0, size: 0, modifiedMs: inside[1].at } : null;
+    }, "fs.stat"),
+    "fs.list": /* @__PURE__ */ __name((a) => {
+      let prefix = a.path ? check(a.path) + "/" : "", items = /* @__PURE__ */ new Map();
+      for (let [p, f] of [...this.of(a)].sort(([x], [y]) => byBytes(x, y))) {
+        if (!p.startsWith(prefix)) continue;
+        let [name2, ...deeper] = p.slice(prefix.length).split("/");
+        items.has(name2) || items.set(name2, deeper.length ? { name: name2, dir: !0, size: 0, modifiedMs: f.at } : { name: name2, size: f.data.length, modifiedMs: f.at });
+      }
+      return { items: [...items.values()], next: "" };
+    }, "fs.list"),
+    "fs.remove": /* @__PURE__ */ __name((a) => ({ removed: under(this.of(a), check(a.path), a.all).filter((p) => this.of(a).delete(p)).length }), "fs.remove"),
+    "fs.rename": /* @__PURE__ */ __name((a) => {
+      let v = this.of(a), from = under(v, check(a.path), !0);
+      if (check(a.to), from.length === 0) throw missing(`there is no "${a.path}"`);
+      if (a.to === a.path) return { moved: from.length };
+      if (a.to.startsWith(a.path + "/")) throw invalid(`"${a.path}" cannot move into itself`);
+      if (v.has(a.to) && !v.has(a.path)) throw conflict(`"${a.to}" is there already`);
+      free(v, a.to);
+      for (let p of from)
+        v.set(a.to + p.slice(a.path.length), v.get(p)), v.delete(p);
+      return { moved: from.length };
+    }, "fs.rename")
+  };
+  of(a) {
+    let v = this.volumes.get(a.ns);
+    return v || this.volumes.set(a.ns, v = /* @__PURE__ */ new Map()), v;
+  }
+};
+function under(v, p, all2) {
+  return [...v.keys()].filter((x) => x === p || all2 && x.startsWith(p + "/"));
+}
+__name(under, "under");
+function free(v, p) {
+  let parts = p.split("/");
+  for (let n = 1; n < parts.length; n++) {
+    let above = parts.slice(0, n).join("/");
+    if (v.has(above)) throw conflict(`"${above}" is a file, so there is nothing in it`);
+  }
+  if ([...v.keys()].some((x) => x.startsWith(p + "/"))) throw conflict(`"${p}" is a folder with files in it`);
+}
+__name(free, "free");
+function check(p) {
+  if (p.split("/").some((s) => s === "" || s === "." || s === "..") || new TextEncoder().encode(p).length > 512 || /[\0\ufffd]/.test(p) || !p.isWellFormed()) throw invalid(`"${p}" is not a path in a volume`);
+  return p;
+}
+__name(check, "check");
+
 // src/memory/kv.ts
 var kept = 4096, MemoryKV = class {
   static {
@@ -267,25 +408,25 @@ function words(text2) {
 __name(words, "words");
 function where(w) {
   if (w === null || typeof w != "object" || Array.isArray(w)) throw invalid("where: a condition is an object");
-  let tests = Object.entries(w).map(([name, v]) => {
-    if (name === "$and") return all(v.map(where));
-    if (name === "$or") {
+  let tests = Object.entries(w).map(([name2, v]) => {
+    if (name2 === "$and") return all(v.map(where));
+    if (name2 === "$or") {
       let subs = v.map(where);
       return (m) => subs.some((t) => t(m));
     }
-    if (name === "$not") {
+    if (name2 === "$not") {
       let sub = where(v);
       return (m) => !sub(m);
     }
-    if (name.startsWith("$")) throw invalid(`where: unknown word "${name}"`);
-    return Array.isArray(v) ? field(name, "in", v) : v === null || typeof v != "object" ? field(name, "eq", v) : all(Object.entries(v).map(([op, x]) => field(name, op, x)));
+    if (name2.startsWith("$")) throw invalid(`where: unknown word "${name2}"`);
+    return Array.isArray(v) ? field(name2, "in", v) : v === null || typeof v != "object" ? field(name2, "eq", v) : all(Object.entries(v).map(([op, x]) => field(name2, op, x)));
   });
   return all(tests);
 }
 __name(where, "where");
 var all = /* @__PURE__ */ __name((tests) => (m) => tests.every((t) => t(m)), "all");
-function field(name, op, v) {
-  let any = /* @__PURE__ */ __name((is) => (m) => Array.isArray(m[name]) ? m[name].some(is) : is(m[name]), "any");
+function field(name2, op, v) {
+  let any = /* @__PURE__ */ __name((is) => (m) => Array.isArray(m[name2]) ? m[name2].some(is) : is(m[name2]), "any");
   switch (op) {
     case "eq":
       return any((x) => x === v);
@@ -300,7 +441,7 @@ function field(name, op, v) {
       return (m) => !is(m);
     }
     case "exists":
-      return (m) => m[name] !== void 0 === v;
+      return (m) => m[name2] !== void 0 === v;
     case "gt":
       return any((x) => typeof x == typeof v && x > v);
     case "gte":
@@ -310,13 +451,13 @@ function field(name, op, v) {
     case "lte":
       return any((x) => typeof x == typeof v && x <= v);
   }
-  throw invalid(`where: ${name} has the unknown word "${op}"`);
+  throw invalid(`where: ${name2} has the unknown word "${op}"`);
 }
 __name(field, "field");
 
 // src/testing.ts
 function memoryHost() {
-  let logs = [], kv = new MemoryKV(), queues = new MemoryQueue(), vectors = new MemoryVector(), ops = { ...kv.ops, ...locks(), ...vectors.ops, ...queues.ops }, host = {
+  let logs = [], kv = new MemoryKV(), queues = new MemoryQueue(), vectors = new MemoryVector(), all2 = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()], ops = Object.assign(locks(), ...all2.map((s) => s.ops)), host = {
     async call(op, args) {
       let f = ops[op];
       if (!f) throw { code: "unimplemented", message: `the host in memory does not know ${op}` };
@@ -331,7 +472,8 @@ function memoryHost() {
     logs,
     dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
     reset: /* @__PURE__ */ __name(() => {
-      logs.length = 0, kv.reset(), vectors.reset(), queues.reset();
+      logs.length = 0;
+      for (let s of all2) s.reset();
     }, "reset")
   };
 }

@@ -3,6 +3,8 @@ export { Agent, Team, Pipeline, use } from './units';
 export { kv } from './kv';
 export { lock } from './lock';
 export { queue } from './queue';
+export { blob } from './blob';
+export { fs } from './fs';
 export { vector } from './vector';
 export { log } from './log';
 export { AriaError, TerminalError, Conflict } from './errors';

@@ -3,6 +3,8 @@
 // that both can be loaded beside each other.
 import type { MemoryHost } from '../dist/testing';
 import type { Ops } from './memory/common';
+import { MemoryBlob } from './memory/blob';
+import { MemoryFs } from './memory/fs';
 import { MemoryKV } from './memory/kv';
 import { MemoryQueue } from './memory/queue';
 import { MemoryVector } from './memory/vector';
@@ -12,7 +14,8 @@ export function memoryHost(): MemoryHost {
   const kv = new MemoryKV();
   const queues = new MemoryQueue();
   const vectors = new MemoryVector();
-  const ops: Ops = { ...kv.ops, ...locks(), ...vectors.ops, ...queues.ops };
+  const all = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()];
+  const ops: Ops = Object.assign(locks(), ...all.map((s) => s.ops));
   const host = {
     async call(op: string, args: object) {
       const f = ops[op];
@@ -26,7 +29,7 @@ export function memoryHost(): MemoryHost {
   return {
     logs,
     dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
-    reset: () => { logs.length = 0; kv.reset(); vectors.reset(); queues.reset(); },
+    reset: () => { logs.length = 0; for (const s of all) s.reset(); },
   };
 }
 
