@@ -83,9 +83,10 @@ type Outcome struct {
 	Ready    bool
 	Result   json.RawMessage
 	Thrown   *Thrown
-	Protocol error // the inside broke the protocol
-	Oversize int64 // bytes of a result that was too large
-	Denied   *fault.Error
+	Protocol error        // the inside broke the protocol
+	Oversize int64        // bytes of a result that was too large
+	Denied   *fault.Error // the first refusal of this kind
+	Deadlock *fault.Error // the same
 	Calls    int64
 }
 
@@ -99,8 +100,8 @@ type session struct {
 
 	writeMu sync.Mutex
 
-	deniedMu sync.Mutex
-	denied   *fault.Error
+	refusedMu        sync.Mutex // guards the two
+	denied, deadlock *fault.Error
 }
 
 // Serve speaks the protocol on conn until the inside has said its last word,
@@ -120,7 +121,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	s.calls.Wait()
 	conn.Close()
 	out.Calls = s.count.Load()
-	out.Denied = s.denied
+	out.Denied, out.Deadlock = s.denied, s.deadlock
 	return out
 }
 

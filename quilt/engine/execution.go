@@ -120,7 +120,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	defer lingers.Stop()
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
-		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence},
+		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Take: x.engine.leases.taker(x.req.Execution)},
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Ready: func() {
 			late.Stop()
