@@ -42,6 +42,11 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	defer data.Close()
+	gate, err := modelGate(cfg, nil, log)
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
 	audit, err := engine.OpenAudit(filepath.Join(cfg.Data, "quilt"), log)
 	if err != nil {
 		return err
@@ -54,7 +59,7 @@ func runEngine(text string, log *slog.Logger) error {
 		host = pool
 	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data)}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: []broker.Service{kv.New(data), gate.Service()}, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
