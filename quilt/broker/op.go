@@ -17,6 +17,9 @@ type Service struct {
 	// Live names the operations whose answer means nothing in another session (a
 	// transaction begun, a lock taken): a replay asks them again.
 	Live []string
+	// Repeats: an operation whose context ended with an error has done nothing, and
+	// can be asked again. A planned restart does so.
+	Repeats bool
 }
 
 // Op is one operation that a container may ask for. What it returns is the

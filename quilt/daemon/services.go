@@ -15,13 +15,15 @@ import (
 	"github.com/ariacomputecompany/firmware/quilt/vector"
 )
 
-// services are what stands behind the tokens. Folder holds files that they make.
-func services(data *store.Store, folder string, log *slog.Logger) ([]broker.Service, error) {
+// services are what stands behind the tokens. Fresh: nothing of an earlier engine goes on.
+func services(data *store.Store, cfg Config, fresh bool, log *slog.Logger) ([]broker.Service, error) {
+	folder := filepath.Join(cfg.Data, "quilt")
+	data.Limit(func(string) store.Usage { return store.Usage{Items: cfg.TenantItems, Bytes: cfg.TenantBytes} })
 	vectors, err := vector.New(data, filepath.Join(folder, "scratch"), embed.New(), log)
 	if err != nil {
 		return nil, err
 	}
-	queues, err := queue.New(data, log)
+	queues, err := queue.New(data, fresh, log)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,7 @@ func New(data Data) (broker.Service, error) {
 		return broker.Service{}, fmt.Errorf("fs tables: %w", err)
 	}
 	s := &service{data}
-	return broker.Service{Scheme: "fs", Ops: map[string]broker.Op{
+	return broker.Service{Scheme: "fs", Repeats: true, Ops: map[string]broker.Op{
 		"fs.read": s.read, "fs.write": s.write, "fs.stat": s.stat, "fs.list": s.list, "fs.remove": s.remove, "fs.rename": s.rename,
 	}}, nil
 }

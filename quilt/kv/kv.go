@@ -33,7 +33,7 @@ type reader interface {
 func New(data Store) broker.Service {
 	s := &service{data: data, spans: spans{open: map[int64]*span{}}}
 	return broker.Service{
-		Scheme: "kv",
+		Scheme: "kv", Repeats: true,
 		Ops: map[string]broker.Op{
 			"kv.get": s.get, "kv.list": s.list, "kv.put": s.put, "kv.cas": s.swap, "kv.delete": s.remove,
 			"kv.begin": s.begin, "kv.commit": s.commit, "kv.end": s.end, "kv.watch": s.watch,

@@ -141,7 +141,7 @@ func (s *service) keep(ctx context.Context, sp *span) (int64, error) {
 	id := s.last
 	s.open[id] = sp
 	sp.stop = context.AfterFunc(ctx, func() { // the session's: it ends with the execution
-		if sp := s.forget(sp.execution, id); sp != nil {
+		if sp := s.forget(sp.execution, id); sp != nil && !broker.Moved(ctx) {
 			sp.close()
 		}
 	})

@@ -19,9 +19,9 @@ const maxHeld = 64
 func New() broker.Service {
 	s := &service{open: map[int64]held{}}
 	return broker.Service{
-		Scheme: "lock",
-		Ops:    map[string]broker.Op{"lock.take": s.take, "lock.drop": s.drop},
-		Live:   []string{"lock.take", "lock.drop"},
+		Scheme: "lock", Repeats: true,
+		Ops:  map[string]broker.Op{"lock.take": s.take, "lock.drop": s.drop},
+		Live: []string{"lock.take", "lock.drop"},
 	}
 }
 
@@ -55,11 +55,7 @@ func (s *service) take(ctx context.Context, c broker.Call) (any, error) {
 	if err := c.Into(&a); err != nil {
 		return nil, err
 	}
-	verb := token.Write
-	if a.Shared {
-		verb = token.Read
-	}
-	need, err := broker.Need("lock", a.Name, verb)
+	need, err := broker.Need("lock", a.Name, verb(a.Shared))
 	if err != nil {
 		return nil, err
 	}
@@ -89,19 +85,47 @@ func (s *service) keep(ctx context.Context, h held) (int64, error) {
 	}
 	s.last++
 	id := s.last
-	h.stop = context.AfterFunc(ctx, func() { s.release(h.execution, id) }) // the session's: it ends with the execution
+	h.stop = context.AfterFunc(ctx, func() { // the session's: it ends with the execution
+		if !broker.Moved(ctx) {
+			s.release(h.execution, id)
+		}
+	})
 	s.open[id] = h
 	return id, nil
 }
 
+// drop ends one use. Where it is not known and the lease does not hold the lock
+// all the time, it was lost: whoever thought to hold it has to hear of that.
 func (s *service) drop(_ context.Context, c broker.Call) (any, error) {
 	var a struct {
-		ID int64 `json:"id"`
+		ID     int64  `json:"id"`
+		Name   string `json:"name"`
+		Shared bool   `json:"shared"`
 	}
 	if err := c.Into(&a); err != nil {
 		return nil, err
 	}
-	return map[string]bool{"dropped": s.release(c.Execution, a.ID)}, nil
+	if s.release(c.Execution, a.ID) {
+		return nil, nil
+	}
+	need, err := broker.Need("lock", a.Name, verb(a.Shared))
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range c.Grant.Tokens {
+		if t.Covers(need) && !t.HoldsTx() {
+			return nil, nil
+		}
+	}
+	return nil, fault.New(fault.Interrupted, "the lock %q was lost when quiltd was replaced", a.Name).
+		WithHint("others may have held it meanwhile; check what was done under it")
+}
+
+func verb(shared bool) token.Verb {
+	if shared {
+		return token.Read
+	}
+	return token.Write
 }
 
 // release gives one use back, once.

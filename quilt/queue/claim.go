@@ -52,7 +52,11 @@ func (s *service) claim(ctx context.Context, c broker.Call) (any, error) {
 			return got, err
 		}
 		until := began.Add(min(time.Duration(max(0, o.WaitMs))*time.Millisecond, maxWait))
-		if !wait(ctx, c, bell, next, until) {
+		more := wait(ctx, c, bell, next, until)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if !more {
 			return batch{Items: []claimed{}}, nil
 		}
 	}

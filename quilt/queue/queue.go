@@ -53,18 +53,20 @@ type Data interface {
 	Reader() *sql.DB
 }
 
-// New makes the service over data. Nobody holds a claim yet: those of an earlier
-// quiltd ended with its executions.
-func New(data Data, log *slog.Logger) (broker.Service, error) {
+// New makes the service over data. Fresh: no execution of an earlier quiltd goes
+// on, so nobody holds a claim.
+func New(data Data, fresh bool, log *slog.Logger) (broker.Service, error) {
 	ctx := context.Background()
 	if err := data.Ensure(ctx, tables); err != nil {
 		return broker.Service{}, fmt.Errorf("queue tables: %w", err)
 	}
-	if err := giveBack(ctx, data, ""); err != nil {
-		return broker.Service{}, fmt.Errorf("claims of an earlier start: %w", err)
+	if fresh {
+		if err := giveBack(ctx, data, ""); err != nil {
+			return broker.Service{}, fmt.Errorf("claims of an earlier start: %w", err)
+		}
 	}
 	s := &service{data: data, log: log, holders: map[string]func() bool{}, bells: map[store.Space]chan struct{}{}}
-	return broker.Service{Scheme: "queue", Ops: map[string]broker.Op{
+	return broker.Service{Scheme: "queue", Repeats: true, Ops: map[string]broker.Op{
 		"queue.push": s.push, "queue.claim": s.claim, "queue.ack": s.ack, "queue.nack": s.nack, "queue.extend": s.extend,
 		"queue.stats": s.stats, "queue.dead": s.dead, "queue.redrive": s.redrive, "queue.discard": s.discard,
 	}}, nil
@@ -185,6 +187,9 @@ func (s *service) hold(ctx context.Context, execution string, sp store.Space) {
 		s.mu.Lock()
 		delete(s.holders, key)
 		s.mu.Unlock()
+		if broker.Moved(ctx) {
+			return
+		}
 		if err := giveBack(context.Background(), s.data, execution); err != nil {
 			s.log.Warn("claims of an ended execution come back when their time is over", "execution", execution, "err", err)
 		}

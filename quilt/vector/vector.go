@@ -39,7 +39,7 @@ func New(data Data, folder string, words Embedder, log *slog.Logger) (broker.Ser
 		return broker.Service{}, fmt.Errorf("vector tables: %w", err)
 	}
 	s := &service{data: data, words: words, indexes: newIndexes(data.Reader(), folder, log), turn: make(chan struct{}, 1)}
-	return broker.Service{Scheme: "vector", Ops: map[string]broker.Op{
+	return broker.Service{Scheme: "vector", Repeats: true, Ops: map[string]broker.Op{
 		"vector.upsert": s.upsert, "vector.delete": s.remove, "vector.get": s.get, "vector.query": s.query, "vector.info": s.info,
 	}}, nil
 }

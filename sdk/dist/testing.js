@@ -457,7 +457,14 @@ __name(field, "field");
 
 // src/testing.ts
 function memoryHost() {
-  let logs = [], kv = new MemoryKV(), queues = new MemoryQueue(), vectors = new MemoryVector(), all2 = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()], ops = Object.assign(locks(), ...all2.map((s) => s.ops)), host = {
+  let logs = [], kv = new MemoryKV(), queues = new MemoryQueue(), vectors = new MemoryVector(), all2 = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()], ops = Object.assign(locks(), ...all2.map((s) => s.ops), {
+    "llm.chat": /* @__PURE__ */ __name(async (a) => {
+      if (!memory.llm) throw { code: "unavailable", message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
+      let r = await memory.llm(a);
+      return { stop: "end", usage: { inputTokens: 0, outputTokens: 0 }, ...typeof r == "string" ? { text: r } : r };
+    }, "llm.chat"),
+    "llm.embed": /* @__PURE__ */ __name((a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }), "llm.embed")
+  }), host = {
     async call(op, args) {
       let f = ops[op];
       if (!f) throw { code: "unimplemented", message: `the host in memory does not know ${op}` };
@@ -468,14 +475,17 @@ function memoryHost() {
     }, "log"),
     use: /* @__PURE__ */ __name((cls) => new cls(), "use")
   };
-  return globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host, {
+  globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host;
+  let memory = {
     logs,
     dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
     reset: /* @__PURE__ */ __name(() => {
       logs.length = 0;
       for (let s of all2) s.reset();
+      delete memory.llm;
     }, "reset")
   };
+  return memory;
 }
 __name(memoryHost, "memoryHost");
 function locks() {
@@ -486,6 +496,17 @@ function locks() {
   };
 }
 __name(locks, "locks");
+function vector(text2) {
+  let v = new Array(32).fill(0);
+  for (let word of text2.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [""]) {
+    let h = 2166136261;
+    for (let c of word) h = Math.imul(h ^ c.codePointAt(0), 16777619);
+    v[(h >>> 0) % 32] += 1;
+  }
+  let length = Math.hypot(...v);
+  return v.map((x) => x / length);
+}
+__name(vector, "vector");
 export {
   memoryHost
 };

@@ -6,5 +6,6 @@ export { queue } from './queue';
 export { blob } from './blob';
 export { fs } from './fs';
 export { vector } from './vector';
+export { llm } from './llm';
 export { log } from './log';
 export { AriaError, TerminalError, Conflict } from './errors';

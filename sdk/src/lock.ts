@@ -6,11 +6,12 @@ class Client implements api.Lock {
   constructor(private readonly name: string, private readonly shared: boolean) {}
 
   async hold<R>(work: (fence: bigint) => Promise<R> | R): Promise<R> {
-    const { id, fence } = await call('lock.take', { name: this.name, shared: this.shared });
+    const what = { name: this.name, shared: this.shared };
+    const { id, fence } = await call('lock.take', what);
     try {
       return await work(BigInt(fence));
     } finally {
-      await call('lock.drop', { id });
+      await call('lock.drop', { id, ...what });
     }
   }
 }

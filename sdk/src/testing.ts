@@ -1,7 +1,7 @@
 // A host in memory, with the answers the broker would give. It speaks the same
 // operations as docs/spec/harness.md, and shares no code with the SDK proper so
 // that both can be loaded beside each other.
-import type { MemoryHost } from '../dist/testing';
+import type { LlmRequest, MemoryHost } from '../dist/testing';
 import type { Ops } from './memory/common';
 import { MemoryBlob } from './memory/blob';
 import { MemoryFs } from './memory/fs';
@@ -15,7 +15,14 @@ export function memoryHost(): MemoryHost {
   const queues = new MemoryQueue();
   const vectors = new MemoryVector();
   const all = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()];
-  const ops: Ops = Object.assign(locks(), ...all.map((s) => s.ops));
+  const ops: Ops = Object.assign(locks(), ...all.map((s) => s.ops), {
+    'llm.chat': async (a: any) => {
+      if (!memory.llm) throw { code: 'unavailable', message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
+      const r = await memory.llm(a as LlmRequest);
+      return { stop: 'end', usage: { inputTokens: 0, outputTokens: 0 }, ...(typeof r === 'string' ? { text: r } : r) };
+    },
+    'llm.embed': (a: any) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }),
+  });
   const host = {
     async call(op: string, args: object) {
       const f = ops[op];
@@ -26,11 +33,12 @@ export function memoryHost(): MemoryHost {
     use: (cls: any) => new cls(),
   };
   (globalThis as any)[Symbol.for('aria.host')] = host;
-  return {
+  const memory: MemoryHost = {
     logs,
     dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
-    reset: () => { logs.length = 0; for (const s of all) s.reset(); },
+    reset: () => { logs.length = 0; for (const s of all) s.reset(); delete memory.llm; },
   };
+  return memory;
 }
 
 // There is one execution here, and a lock does not keep it apart from itself.
@@ -40,4 +48,16 @@ function locks(): Ops {
     'lock.take': () => ({ id: ++last, fence: String(last) }),
     'lock.drop': () => ({ dropped: true }),
   };
+}
+
+// A vector for tests: the same words, the same direction; no meaning is in it.
+function vector(text: string): number[] {
+  const v = new Array<number>(32).fill(0);
+  for (const word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['']) {
+    let h = 2166136261;
+    for (const c of word) h = Math.imul(h ^ c.codePointAt(0)!, 16777619);
+    v[(h >>> 0) % 32]! += 1;
+  }
+  const length = Math.hypot(...v);
+  return v.map((x) => x / length);
 }
