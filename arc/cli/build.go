@@ -121,7 +121,11 @@ func (a *app) compile(ctx context.Context, dir string,
 	if err != nil {
 		return nil, asBuild(err)
 	}
-	res, err := stage(ctx, compiler.Options{Project: source})
+	bun, err := a.reflectIn(p)
+	if err != nil {
+		return nil, asBuild(err)
+	}
+	res, err := stage(ctx, compiler.Options{Project: source, Bun: bun})
 	if err != nil {
 		return nil, asBuild(err)
 	}
@@ -164,6 +168,14 @@ func (a *app) source(ctx context.Context, p *project.Project) (compiler.Project,
 	}, err
 }
 
+// reflectIn is the Bun that reads schemas that are values, if that is wanted.
+func (a *app) reflectIn(p *project.Project) (string, error) {
+	if !a.reflect && !p.Reflect {
+		return "", nil
+	}
+	return packages.Bun(a.env)
+}
+
 // checkLocked holds what went into a bundle against the lock file, with --frozen.
 func (a *app) checkLocked(dir string, m *bundle.Manifest) error {
 	if !a.frozen || m == nil || len(m.Dependencies) == 0 {
@@ -185,6 +197,7 @@ func (a *app) checkLocked(dir string, m *bundle.Manifest) error {
 // addFrozen gives a command that builds the flag --frozen.
 func (a *app) addFrozen(c *cobra.Command) {
 	c.Flags().BoolVar(&a.frozen, "frozen", false, "use the npm packages of the lock file and no others; without a lock file, refuse")
+	c.Flags().BoolVar(&a.reflect, "reflect", false, "run the project's code in a sandbox to read schemas that are values (zod and others)")
 }
 
 func summarize(b *built) buildResult {

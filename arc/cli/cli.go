@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ariacomputecompany/firmware/arc/cell"
 	"github.com/ariacomputecompany/firmware/arc/remote"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -23,6 +24,9 @@ import (
 // Main runs arc with its arguments (without the program's name) and returns
 // the exit code.
 func Main(args []string) int {
+	if len(args) == 1 && args[0] == cell.Word {
+		return cell.Enter()
+	}
 	spendMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -40,6 +44,7 @@ type app struct {
 
 	json           bool
 	frozen         bool // of the commands that build
+	reflect        bool // of the same
 	server         string
 	credentialFile string
 }

@@ -21,6 +21,9 @@ func (s *shape) revive(args []any, paths [][]string) []place {
 	props, _ := root["properties"].(map[string]any)
 	var out []place
 	for i, arg := range args {
+		if len(paths[i]) == 0 { // the harness revives by the schema's own value
+			continue
+		}
 		schema := props[paths[i][0]]
 		if len(paths[i]) > 1 { // an element of the rest parameter
 			if node := s.follow(schema); node != nil {

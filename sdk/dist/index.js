@@ -1,6 +1,13 @@
 var __defProp = Object.defineProperty;
 var __name = (target, value) => __defProp(target, "name", { value, configurable: !0 });
 
+// src/schemas.ts
+var schemasKey = /* @__PURE__ */ Symbol.for("aria.schemas");
+function keepSchemas(f, { input, output }) {
+  return Object.defineProperty(f, schemasKey, { value: { input, output } });
+}
+__name(keepSchemas, "keepSchemas");
+
 // src/decorators.ts
 function marker(name, kind) {
   return (_target, context) => {
@@ -21,9 +28,19 @@ function factory(name, kind, decorator = marker(name, kind)) {
   };
 }
 __name(factory, "factory");
-var tool = Object.assign(factory("tool", "method"), {
-  fn: /* @__PURE__ */ __name((fn) => fn, "fn")
-}), agent = factory("agent", "class"), team = factory("team", "class"), pipeline = factory("pipeline", "class"), step = factory("step", "method");
+var plainTool = factory("tool", "method");
+function toolOf(opts) {
+  let mark = plainTool(opts);
+  return !opts?.input && !opts?.output ? mark : (method, context) => {
+    mark(method, context), keepSchemas(method, opts);
+  };
+}
+__name(toolOf, "toolOf");
+function fn(f, opts) {
+  return opts?.input || opts?.output ? keepSchemas((...args) => f(...args), opts) : f;
+}
+__name(fn, "fn");
+var tool = Object.assign(toolOf, { fn }), agent = factory("agent", "class"), team = factory("team", "class"), pipeline = factory("pipeline", "class"), step = factory("step", "method");
 
 // src/errors.ts
 var passing = /* @__PURE__ */ new Set(["conflict", "deadlock", "timeout", "unavailable", "interrupted", "exhausted"]), AriaError = class extends Error {
