@@ -94,6 +94,7 @@ function thrown(e) {
   return e == null ? `${e} was thrown` : `${typeof e == "object" ? "an" : "a"} ${typeof e} was thrown: ${show(e)}`;
 }
 function stacks(e, root2, self2) {
+  if (!(e instanceof Error) && e.stack === "") return "";
   let out = [];
   for (let i = 0; e && i <= 5; e = e.cause, i++) {
     let head = i === 0 ? "" : "caused by: ";
