@@ -43,7 +43,7 @@ type unitSummary struct {
 
 func (a *app) buildCmd() *cobra.Command {
 	var out, key string
-	var password bool
+	var password, watch bool
 	c := &cobra.Command{
 		Use:     "build [DIR]",
 		Short:   "Type-check a project and pack it into a bundle",
@@ -51,27 +51,28 @@ func (a *app) buildCmd() *cobra.Command {
 		GroupID: groupAuthor,
 		Args:    want(0, 1, ""),
 		RunE: func(c *cobra.Command, args []string) error {
+			if watch {
+				return a.buildWatch(c.Context(), dirArg(args), func(b *built) error { return a.writeBuilt(b, out, key, false) })
+			}
 			b, err := a.build(c.Context(), dirArg(args))
 			if err != nil {
 				return err
 			}
-			path := first(out, b.defaultPath())
-			b.summary.Path = path
-			if key != "" {
-				err = a.signBuilt(b, key, password)
-			} else if err = writeAtomic(path, b.result.Bundle); err == nil {
-				a.noteBuilt(b)
-			}
-			if err != nil {
+			if err := a.writeBuilt(b, out, key, password); err != nil {
 				return err
 			}
-			return a.result(b.summary, func(w io.Writer) { fmt.Fprintln(w, path) })
+			if key == "" {
+				a.noteBuilt(b)
+			}
+			return a.result(b.summary, func(w io.Writer) { fmt.Fprintln(w, b.summary.Path) })
 		},
 	}
 	a.addFrozen(c)
 	c.Flags().StringVarP(&out, "out", "o", "", "where to write the bundle (default DIR/dist/NAME-VERSION.aria)")
 	c.Flags().StringVar(&key, "sign", "", "sign it with this key: a name, or the path of a secret key file")
 	c.Flags().BoolVar(&password, "password", false, "the key is under a password; read it from stdin")
+	c.Flags().BoolVar(&watch, "watch", false, "build again at every change, until Ctrl-C")
+	c.MarkFlagsMutuallyExclusive("watch", "password")
 	return c
 }
 

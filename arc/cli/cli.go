@@ -88,9 +88,9 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
 	root.AddCommand(
-		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
+		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.testCmd(), a.inspectCmd(),
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
-		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(),
+		a.uploadCmd(), a.rmCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(),
 		a.publishCmd(), a.installCmd(), a.yankCmd(),
 		a.infoCmd(), a.firmwareCmd(), a.versionCmd(),
 	)

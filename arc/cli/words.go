@@ -40,6 +40,14 @@ in the source that ask for it, and its files. Everything is verified on the way.
 Its units join the registry; with --isolated they can only be reached through the
 bundle's digest. The installed bundles that it refers to go before it. Prints the
 digest on stdout.`
+	wordsTestLong = `Runs the tests of the project in DIR (default: here, or a folder above) in the
+pinned Bun: every *.test.ts. They need no npm install: "bun:test" is Bun's own,
+"@aria/sdk" and "@aria/sdk/testing" are this arc's, whose memoryHost() stands for kv
+and the other handles. Tests are the author's code and run as the author, in no
+container.`
+	wordsRmLong = `Takes bundles out of ariad's store, each named as "name@version", by its name if
+there is only one version, or by its digest. A bundle that an open run is pinned to
+stays. Prints the digests on stdout.`
 	wordsPublishLong = `Publishes a bundle, or builds the project in DIR (default: here) and publishes
 that, to any OCI registry; an ariad is one on its own port. The tag is the
 version. A tag that holds something else is never overwritten; the same again
