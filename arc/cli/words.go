@@ -104,7 +104,4 @@ const nextSteps = `
 next:
   cd %s
   arc dev               # as root: starts the daemons, rebuilds at every change
-and in another terminal:
-  arc run hello.greet --input '{"name":"Ada"}'
-  arc task greeter 'greet "Ada"'
-`
+and in another terminal:`
