@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -84,7 +85,7 @@ func (a *app) checkCmd() *cobra.Command {
 		GroupID: groupAuthor,
 		Args:    want(0, 1, ""),
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := a.compile(c.Context(), dirArg(args), compiler.Check)
+			b, err := a.check(c.Context(), dirArg(args))
 			if err != nil {
 				return err
 			}
@@ -95,6 +96,10 @@ func (a *app) checkCmd() *cobra.Command {
 	}
 	a.addFrozen(c)
 	return c
+}
+
+func (a *app) check(ctx context.Context, dir string) (*built, error) {
+	return a.compile(ctx, dir, compiler.Check)
 }
 
 // built is a project that went through the compiler without an error.
@@ -135,6 +140,11 @@ func (a *app) compile(ctx context.Context, dir string,
 	}
 	b := &built{project: p, result: res, took: time.Since(start)}
 	b.summary = summarize(b)
+	if a.sarif != "" {
+		if err := a.writeSARIF(res.Messages); err != nil {
+			return nil, err
+		}
+	}
 	if !a.json {
 		diag.Print(a.err, res.Messages, a.colour(a.err))
 	}
@@ -199,6 +209,15 @@ func (a *app) checkLocked(dir string, m *bundle.Manifest) error {
 func (a *app) addFrozen(c *cobra.Command) {
 	c.Flags().BoolVar(&a.frozen, "frozen", false, "use the npm packages of the lock file and no others; without a lock file, refuse")
 	c.Flags().BoolVar(&a.reflect, "reflect", false, "run the project's code in a sandbox to read schemas that are values (zod and others)")
+	c.Flags().StringVar(&a.sarif, "sarif", "", "also write the diagnostics to this file as SARIF 2.1.0, for code hosts and editors")
+}
+
+func (a *app) writeSARIF(msgs []diag.Message) error {
+	var b bytes.Buffer
+	if err := diag.SARIF(&b, msgs, compiler.Tools().Arc); err != nil {
+		return err
+	}
+	return writeAtomic(a.sarif, b.Bytes())
 }
 
 func summarize(b *built) buildResult {
@@ -247,7 +266,7 @@ func (b *built) defaultPath() string {
 func writeAtomic(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	trouble := func(err error) error {
-		return fault.Wrap(err, fault.Invalid, "bundle cannot be written to %s: %s", path, reason(err)).
+		return fault.Wrap(err, fault.Invalid, "nothing can be written to %s: %s", path, reason(err)).
 			WithHint("check that the folder is yours to write and that the disk has room, or name another file with --out")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

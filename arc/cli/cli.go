@@ -45,6 +45,7 @@ type app struct {
 	json           bool
 	frozen         bool // of the commands that build
 	reflect        bool // of the same
+	sarif          string
 	server         string
 	credentialFile string
 }
@@ -91,8 +92,8 @@ func (a *app) root() *cobra.Command {
 		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.testCmd(), a.inspectCmd(),
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
 		a.uploadCmd(), a.rmCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(),
-		a.publishCmd(), a.installCmd(), a.yankCmd(),
-		a.infoCmd(), a.firmwareCmd(), a.versionCmd(),
+		a.publishCmd(), a.installCmd(), a.outdatedCmd(), a.yankCmd(),
+		a.infoCmd(), a.doctorCmd(), a.manCmd(), a.firmwareCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
 	return root

@@ -10,6 +10,10 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
+type rmResult struct {
+	Removed []remote.Bundle `json:"removed"`
+}
+
 func (a *app) rmCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "rm BUNDLE...",
@@ -37,9 +41,7 @@ func (a *app) rmCmd() *cobra.Command {
 				}
 				removed = append(removed, b)
 			}
-			return a.result(struct {
-				Removed []remote.Bundle `json:"removed"`
-			}{removed}, func(w io.Writer) {
+			return a.result(rmResult{removed}, func(w io.Writer) {
 				for _, b := range removed {
 					fmt.Fprintln(w, b.Digest)
 				}

@@ -45,6 +45,14 @@ pinned Bun: every *.test.ts. They need no npm install: "bun:test" is Bun's own,
 "@aria/sdk" and "@aria/sdk/testing" are this arc's, whose memoryHost() stands for kv
 and the other handles. Tests are the author's code and run as the author, in no
 container.`
+	wordsDoctorLong = `Looks at everything that arc needs: Bun, the sandbox for --reflect, your keys, the
+ariad it talks to, and, in a project, its types, npm packages and source. With
+--fix it mends what it can. Exits 1 if something is ill.`
+	wordsManLong = `Writes a manual page for every command into DIR, as files that "man -l" reads and a
+package can install under man1.`
+	wordsOutdatedLong = `Looks at the places that aria.lock names: which version is the newest in the
+range of each installed bundle, which is the newest of all, and whether the locked
+one was taken back. Changes nothing.`
 	wordsRmLong = `Takes bundles out of ariad's store, each named as "name@version", by its name if
 there is only one version, or by its digest. A bundle that an open run is pinned to
 stays. Prints the digests on stdout.`

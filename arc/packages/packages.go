@@ -68,6 +68,20 @@ func Ensure(ctx context.Context, r Request) error {
 	return nil
 }
 
+// Missing are the declared packages that are not there, or in another version
+// than the lock file's.
+func Missing(dir string) ([]string, error) {
+	want, err := declared(dir)
+	if err != nil || len(want) == 0 {
+		return nil, err
+	}
+	l, err := ReadLock(dir)
+	if err != nil {
+		return nil, err
+	}
+	return missing(dir, want, l), nil
+}
+
 // declared are the names in package.json that must be there, sorted. A missing
 // package.json is none.
 func declared(dir string) ([]string, error) {

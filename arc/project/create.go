@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
-	"github.com/ariacomputecompany/firmware/sdk"
 )
 
 //go:embed template
@@ -106,12 +105,9 @@ func checkEmpty(dir string) error {
 
 // newFiles are the files of a new project by path.
 func newFiles(name, base string, kind Template) (map[string]string, error) {
-	files := map[string]string{
-		typesDir + "/sdk.d.ts":          sdk.Types(),
-		typesDir + "/sdk.js":            sdk.Runtime(),
-		typesDir + "/testing.d.ts":      sdk.TestingTypes(),
-		typesDir + "/testing.js":        sdk.Testing(),
-		typesDir + "/aria-runtime.d.ts": sdk.Ambient(),
+	files := map[string]string{}
+	for name, text := range types() {
+		files[typesDir+"/"+name] = text
 	}
 	var run []string
 	for _, t := range kind.Try {
