@@ -1,6 +1,6 @@
 // What the types must allow and must refuse, checked by `tsc -p sdk`: and a line
 // that should be refused and is not fails the check itself.
-import { Agent, agent, kv, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
+import { Agent, agent, kv, llm, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
 
 interface Item { n: number; tag?: string }
 
@@ -45,6 +45,20 @@ void Till;
 tool.fn(async (p) => p.cents + p.at.getTime(), { input: Pay }) satisfies (p: { cents: number; at: Date }) => Promise<number>;
 // @ts-expect-error not a schema
 tool.fn(async () => 1, { input: { type: 'object' } });
+
+class Writer {
+  mini = llm('openai:gpt-4o-mini', { budget: 1000, rate: '10/1m', concurrency: 2 });
+  // @ts-expect-error a model has a provider
+  bare = llm('gpt-4o-mini');
+  // @ts-expect-error a rate has a time
+  fast = llm('openai:gpt-4o-mini', { rate: '10' });
+  @tool() async sum(text: string): Promise<{ title: string }> {
+    const n: number[] = await this.mini.embed(text);
+    const many: number[][] = await this.mini.embed([text]);
+    const r = await this.mini.chat([{ role: 'user', text }], { system: 'brief' });
+    return this.mini.generate<{ title: string }>(r.text + n.length + many.length, { schema: { type: 'object' } });
+  }
+}
 
 const hello = tool.fn(async (name: string, loud = false) => (loud ? name.toUpperCase() : name), { retries: 1 });
 hello('x', true) satisfies Promise<string>;
