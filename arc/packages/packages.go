@@ -8,13 +8,14 @@ package packages
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json" // names are told apart by case, and stand once
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )

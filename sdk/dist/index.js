@@ -81,6 +81,11 @@ async function call(op, args) {
     throw new AriaError("unavailable", `${op} needs a host, and there is none in this process`, {
       hint: 'run the unit with "arc run", or call memoryHost() of @aria/sdk/testing at the top of a test'
     });
+  for (let [name, v] of Object.entries(args))
+    if (typeof v == "string" && !v.isWellFormed())
+      throw new AriaError("invalid", `${op}: the ${name} holds half a character (a lone surrogate)`, {
+        hint: "cut text between characters, not inside one: [...text] are its characters"
+      });
   try {
     return await h.call(op, args);
   } catch (e) {
@@ -141,6 +146,8 @@ __name(strictJSON, "strictJSON");
 function check(v, what, path, above) {
   switch (typeof v) {
     case "string":
+      v.isWellFormed() || bad(what, path, "the text holds half a character (a lone surrogate)");
+      return;
     case "boolean":
       return;
     case "number":
@@ -159,7 +166,8 @@ function check(v, what, path, above) {
     else {
       let name = Object.getPrototypeOf(v)?.constructor?.name;
       (v instanceof Map || v instanceof Set || ArrayBuffer.isView(v) || v instanceof Date || v instanceof URL || v instanceof Promise) && bad(what, path, `a ${name} cannot be stored as JSON`);
-      for (let [k, x] of Object.entries(v)) check(x, what, `${path}/${k}`, above);
+      for (let [k, x] of Object.entries(v))
+        k.isWellFormed() || bad(what, path, "a name holds half a character (a lone surrogate)"), check(x, what, `${path}/${k}`, above);
     }
     above.pop();
   }
