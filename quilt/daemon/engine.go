@@ -53,6 +53,11 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	defer data.Close()
+	gate, err := modelGate(cfg, nil, log)
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
 	audit, err := engine.OpenAudit(filepath.Join(cfg.Data, "quilt"), log)
 	if err != nil {
 		return err
@@ -66,7 +71,7 @@ func runEngine(text string, log *slog.Logger) error {
 		host = pool
 	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data)}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: []broker.Service{kv.New(data), gate.Service()}, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	if err := before.settle(machine{launcher}, pool, eng); err != nil {
