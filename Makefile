@@ -12,7 +12,7 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -69,6 +69,10 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
+
+chaos-quilt: ROUNDS := 50
+chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running executions, ROUNDS of each
+	@go run ./test/cmd/chaos-quilt -bin $(BIN) -rounds $(ROUNDS)
 
 cycles: build ## N executions in a row; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
