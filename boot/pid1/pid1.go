@@ -32,6 +32,7 @@ type machine struct {
 	out     *console
 	steps   timeline
 	running layout.Running
+	drivers *loader
 	disk    disk // the one root came from
 	walls   []string
 	net     *network

@@ -23,7 +23,7 @@ func TestParseCmdline(t *testing.T) {
 
 func TestModulesByDevice(t *testing.T) {
 	list := parseModules("ext4 always jbd2,mbcache \nvirtio_net device virtio virtio:d00000001v*\nshort\n")
-	if len(list) != 2 || !list[0].always || list[0].needs[1] != "mbcache" || list[1].always {
+	if len(list) != 2 || list[0].when != "always" || list[0].needs[1] != "mbcache" || list[1].when != "device" {
 		t.Fatalf("%+v", list)
 	}
 	for alias, want := range map[string]bool{"virtio:d00000001v00001AF4": true, "virtio:d00000002v00001AF4": false} {

@@ -169,12 +169,8 @@ func (m *machine) down(how int) {
 		m.out.close()
 	}
 	_ = unix.Kill(-1, unix.SIGKILL)
-	for range 100 {
-		err := unix.Unmount(layout.DataDir, 0)
-		if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
+	if err := unmountData(); err != nil {
+		fmt.Fprintln(os.Stderr, "aria: the data partition is not unmounted, its journal will be replayed:", err)
 	}
 	unix.Sync()
 	m.dog.disarm()
@@ -182,4 +178,17 @@ func (m *machine) down(how int) {
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// unmountData waits for what was killed to be gone.
+func unmountData() error {
+	var err error
+	for range 100 {
+		err = unix.Unmount(layout.DataDir, 0)
+		if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
 }
