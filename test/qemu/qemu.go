@@ -29,6 +29,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Disk is one virtio-blk drive. In the guest they are vda, vdb … in this order.
@@ -175,6 +176,22 @@ func (m *Machine) Addr(port int) string { return m.addr[port] }
 
 // PID of QEMU.
 func (m *Machine) PID() int { return m.cmd.Process.Pid }
+
+// Used is how long QEMU has run on a processor, all its threads together, and for
+// how long the thread that waited longest stood in the queue for one (the two
+// figures of /proc/PID/task/TID/schedstat).
+func (m *Machine) Used() (ran, waited time.Duration) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", m.PID()))
+	for _, t := range threads {
+		b, _ := os.ReadFile(t)
+		var r, w int64
+		if _, err := fmt.Sscan(string(b), &r, &w); err == nil {
+			ran += time.Duration(r)
+			waited = max(waited, time.Duration(w))
+		}
+	}
+	return ran, waited
+}
 
 // Done is closed when the machine is off.
 func (m *Machine) Done() <-chan struct{} { return m.done }

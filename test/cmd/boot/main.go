@@ -29,6 +29,8 @@ type bench struct {
 // The promises of docs/spec/firmware.md.
 const (
 	readyWithin = 6 * time.Second
+	cpuWithin   = 14 * time.Second
+	idleWaits   = time.Second // a machine on which a start waits no longer than this is idle
 	usedAtMost  = 160 // MiB
 	imageAtMost = 110e6
 	secret      = "boot-test-credential-0123456789abcdef"
