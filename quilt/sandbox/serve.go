@@ -57,7 +57,7 @@ func RunLauncher(cfg LauncherConfig) error {
 	}
 	theirs.Close()
 	defer forwardSignals(cmd.Process)()
-	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage)
+	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage, "ioLimitedOn", l.host.Disks)
 	idle.Release() // most launchers wait for most of their life
 	err = l.serve(conn)
 	conn.close()
@@ -202,7 +202,7 @@ func (l *launcher) serveStart(conn *link, m message, fds []int) {
 func (l *launcher) stats() Stats {
 	s := Stats{Ready: len(l.slots.ready), Slots: l.slots.count()}
 	l.mu.Lock()
-	s.Live, s.Started = len(l.live), l.started
+	s.Live, s.Started, s.Born = len(l.live), l.started, l.born
 	l.mu.Unlock()
 	if e, err := os.ReadDir("/proc/self/fd"); err == nil {
 		s.FDs = len(e) - 1 // the listing's own

@@ -31,7 +31,7 @@ const (
 	readyWithin = 6 * time.Second
 	cpuWithin   = 14 * time.Second
 	idleWaits   = time.Second // a machine on which a start waits no longer than this is idle
-	usedAtMost  = 160 // MiB
+	usedAtMost  = 160         // MiB
 	imageAtMost = 110e6
 	secret      = "boot-test-credential-0123456789abcdef"
 )
