@@ -12,7 +12,7 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -83,6 +83,9 @@ image: build boot-tools ## the bootable image, in bin/boot
 
 boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tests inside on cgroup v2
 	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot
+
+boot-devices: image ## boot from USB, SATA, NVMe and SCSI; hangs, damaged and grown disks, altered root (QEMU)
+	@go run ./test/cmd/devices -bin $(BIN)
 
 update-test: build boot-tools ## every broken firmware update comes back and says why, a good one is kept (QEMU)
 	@go run ./test/cmd/update -bin $(BIN)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 // draft is a container on its way to exec, before one wall is taken from it.
@@ -127,7 +129,7 @@ func attackDraft(t testing.TB, w wall) ([]finding, error) {
 		sl.group.release()
 	}()
 	var got map[string]string
-	ours[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	ours[0].SetReadDeadline(time.Now().Add(testenv.Patience(10 * time.Second)))
 	if err := json.NewDecoder(ours[0]).Decode(&got); err != nil {
 		return nil, fmt.Errorf("%w: the program did not get through: %w", errRefused, err)
 	}

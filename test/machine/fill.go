@@ -76,24 +76,82 @@ func (b *Box) Fill(ctx context.Context, leave int64) error {
 	return tool("debugfs", "-w", "-R", "write "+ballast+" ballast", fs)
 }
 
+// Damage makes the file system of the data partition, of a machine that is off,
+// contradict itself: as a disk that lied about a flush does.
+func (b *Box) Damage() error {
+	fs, err := b.dataFS()
+	if err != nil {
+		return err
+	}
+	return errors.Join(tool("debugfs", "-w", "-R", "ssv state 2", fs), tool("debugfs", "-w", "-R", "ssv free_blocks_count 7", fs),
+		tool("debugfs", "-w", "-R", "clri /log", fs))
+}
+
+// DataBlocks is how large the data file system is, in blocks, after a check that
+// finds nothing to mend.
+func (b *Box) DataBlocks(ctx context.Context) (int64, error) {
+	fs, err := b.dataFS()
+	if err != nil {
+		return 0, err
+	}
+	if err := tool("e2fsck", "-f", "-n", fs); err != nil {
+		return 0, err
+	}
+	head, err := b.dataHead(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range numbers.FindAllStringSubmatch(head, -1) {
+		if m[1] == "Block count" {
+			return strconv.ParseInt(m[2], 10, 64)
+		}
+	}
+	return 0, errors.New("dumpe2fs says no block count")
+}
+
+// Alter changes one byte of a partition.
+func (b *Box) Alter(name string, at int64) error {
+	p, err := b.part(name)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(b.Disk, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	var one [1]byte
+	if _, err := f.ReadAt(one[:], p.Offset()+at); err != nil {
+		return err
+	}
+	one[0] ^= 1
+	_, err = f.WriteAt(one[:], p.Offset()+at)
+	return err
+}
+
 // dataFS names the data partition's file system as e2fsprogs take it.
 func (b *Box) dataFS() (string, error) {
+	p, err := b.part(layout.Data)
+	return fmt.Sprintf("%s?offset=%d", b.Disk, p.Offset()), err
+}
+
+func (b *Box) part(name string) (gpt.Part, error) {
 	f, err := os.Open(b.Disk)
 	if err != nil {
-		return "", err
+		return gpt.Part{}, err
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err != nil {
-		return "", err
+		return gpt.Part{}, err
 	}
 	table, err := gpt.Read(f, st.Size())
 	if err != nil {
-		return "", err
+		return gpt.Part{}, err
 	}
-	p, ok := table.Find(layout.Data)
+	p, ok := table.Find(name)
 	if !ok {
-		return "", fmt.Errorf("%s has no %s", b.Disk, layout.Data)
+		return p, fmt.Errorf("%s has no %s", b.Disk, name)
 	}
-	return fmt.Sprintf("%s?offset=%d", b.Disk, p.Offset()), nil
+	return p, nil
 }

@@ -24,6 +24,7 @@ type bench struct {
 	ready                           time.Duration
 	usedMiB                         int
 	counts                          counts
+	match                           string
 }
 
 // The promises of docs/spec/firmware.md.
@@ -43,6 +44,7 @@ func main() {
 	flag.StringVar(&b.docs, "docs", "docs/spec/firmware.md", "what the machine consists of")
 	flag.StringVar(&b.guide, "guide", "README.md", "where the QEMU line stands")
 	flag.StringVar(&b.example, "example", "examples/orders", "the project to upload")
+	flag.StringVar(&b.match, "run", "", "of the suite: \"PACKAGE REGEXP\" alone")
 	only := flag.String("only", "", "one part: boot, uefi, suite")
 	flag.Parse()
 	if err := b.run(*only); err != nil {

@@ -25,6 +25,14 @@ var flags = map[string]string{
 	"quilt/sandbox": "-test.skip=^(TestWalls|TestFaults|TestSyscallFuzz)$",
 }
 
+// packages of this run.
+func (b *bench) packages() []string {
+	if p, _, ok := strings.Cut(b.match, " "); ok {
+		return []string{p}
+	}
+	return packages
+}
+
 type counts struct{ passed, failed, skipped int }
 
 // suite compiles the tests, boots with them on a second disk and reads their
@@ -53,7 +61,7 @@ func (b *bench) suite(ctx context.Context) error {
 		}
 	default:
 	}
-	b.counts = verdicts(m.Serial())
+	b.counts = verdicts(m.Serial(), len(b.packages()))
 	for _, line := range endings(m.Serial()) {
 		fmt.Println(line)
 	}
@@ -70,8 +78,12 @@ func (b *bench) suite(ctx context.Context) error {
 func (b *bench) suiteDisk(ctx context.Context) (string, error) {
 	stage := filepath.Join(b.dir, "suite-files")
 	var list string
-	for _, p := range packages {
-		list += p + " " + flags[p] + "\n"
+	for _, p := range b.packages() {
+		words := flags[p]
+		if _, pattern, ok := strings.Cut(b.match, " "); ok {
+			words = "ARIA_FUZZ_N=2000 -test.run=" + pattern
+		}
+		list += p + " " + words + "\n"
 		out := filepath.Join(stage, p)
 		c := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-o", filepath.Join(out, "test"), "./"+p)
 		c.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -107,7 +119,7 @@ var verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): `)
 
 // verdicts counts top-level tests; a package that ended otherwise than by its
 // own verdict counts as one failure.
-func verdicts(serial string) (c counts) {
+func verdicts(serial string, want int) (c counts) {
 	for _, m := range verdict.FindAllStringSubmatch(serial, -1) {
 		switch m[1] {
 		case "PASS":
@@ -123,8 +135,8 @@ func verdicts(serial string) (c counts) {
 			c.failed++
 		}
 	}
-	if n := len(endings(serial)); n != len(packages) {
-		c.failed += len(packages) - n
+	if n := len(endings(serial)); n != want {
+		c.failed += want - n
 	}
 	return c
 }
