@@ -87,7 +87,7 @@ boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tes
 boot-devices: image ## boot from USB, SATA, NVMe and SCSI; hangs, damaged and grown disks, altered root (QEMU)
 	@go run ./test/cmd/devices -bin $(BIN)
 
-update-test: build boot-tools ## every broken firmware update comes back and says why, a good one is kept (QEMU)
+update-test: image ## every broken firmware update comes back and says why, a good one is kept (QEMU)
 	@go run ./test/cmd/update -bin $(BIN)
 
 powercut: N := 20

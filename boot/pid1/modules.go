@@ -54,6 +54,9 @@ func (m *machine) loadModules() error {
 		}
 	}
 	m.drivers.settle(false)
+	if m.lastWords = lastWords(); m.lastWords != "" {
+		m.log.Error("aria: the start before this one ended in a kernel panic", "said", m.lastWords)
+	}
 	return nil
 }
 

@@ -153,3 +153,22 @@ func TestDiskNames(t *testing.T) {
 		}
 	}
 }
+
+func TestPanicLine(t *testing.T) {
+	for log, want := range map[string]string{
+		"<6>[ 3.1] usb 1-1: new\n<0>[    9.012] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\n<4>[ 9.0] CPU: 0\n": "Attempted to kill init! exitcode=0x00000100",
+		"<6>[ 3.1] usb 1-1: new\n": "",
+	} {
+		if got := panicLine(log); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestSerialIsLocal(t *testing.T) {
+	for vendor, want := range map[string]bool{"QEMU\n": true, "Amazon EC2\n": false, "Google": false, "OpenStack Foundation": false, "": false, "Dell Inc.": false} {
+		if got := serialIsLocal(vendor); got != want {
+			t.Errorf("%q: %v", vendor, got)
+		}
+	}
+}

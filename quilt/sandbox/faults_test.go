@@ -166,7 +166,7 @@ func parentFaults(t *testing.T) (n int, wrong []string) {
 			sl.failure = fmt.Errorf("namespace: %w", unix.ENOSPC)
 			return func() {}
 		},
-		"group gone":           func(sl *slot, _ []int) func() { _ = sl.group.remove(); return func() {} },
+		"group gone": func(sl *slot, _ []int) func() { _ = sl.group.remove(); return func() {} },
 		"clone without memory": func(sl *slot, _ []int) func() { // CLONE_INTO_CGROUP of nothing: clone itself fails
 			old := sl.dir
 			sl.dir = 1 << 19

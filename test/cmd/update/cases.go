@@ -99,6 +99,24 @@ func (p *proof) stranger(ctx context.Context) (string, error) {
 	return p.refused(ctx, image, "does not trust")
 }
 
+// older signs an older version as its maker would.
+func (p *proof) older(ctx context.Context) (string, error) {
+	dir := filepath.Join(p.work, "0.9.0", "slot")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	for _, f := range []string{"root.img", "linux.efi"} {
+		if err := os.WriteFile(filepath.Join(dir, f), []byte(f), 0o600); err != nil {
+			return "", err
+		}
+	}
+	image := filepath.Join(p.work, "0.9.0.fw")
+	if err := p.sign(ctx, "0.9.0", p.key, image); err != nil {
+		return "", err
+	}
+	return p.refused(ctx, image, "is older than 1.0.0")
+}
+
 // pushUntil starts a push and kills it when it says how far it got.
 func (p *proof) pushUntil(ctx context.Context, image, mark string) error {
 	c := p.box.Arc(ctx, p.bin, "firmware", "push", image)
