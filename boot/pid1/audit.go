@@ -226,7 +226,7 @@ func (m *machine) instead() (bool, error) {
 		})
 		began := time.Now()
 		fmt.Fprintf(m.out, "aria-test: begin %s\n", pkg)
-		argv := append([]string{dir + "/" + pkg + "/test", "-test.v", "-test.short", "-test.timeout=900s"}, words...)
+		argv := append([]string{dir + "/" + pkg + "/test", "-test.v", "-test.short", "-test.timeout=1800s"}, words...)
 		_, end, err := sup.start(program{argv: argv, dir: dir + "/" + pkg, env: vars, cgroup: "test" + strconv.Itoa(n)})
 		if err != nil {
 			return true, err

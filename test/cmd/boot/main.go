@@ -24,6 +24,7 @@ type bench struct {
 	ready                           time.Duration
 	usedMiB                         int
 	counts                          counts
+	full                            bool
 	match                           string
 }
 
@@ -45,6 +46,7 @@ func main() {
 	flag.StringVar(&b.guide, "guide", "README.md", "where the QEMU line stands")
 	flag.StringVar(&b.example, "example", "examples/orders", "the project to upload")
 	flag.StringVar(&b.match, "run", "", "of the suite: \"PACKAGE REGEXP\" alone")
+	flag.BoolVar(&b.full, "full", false, "the slow tests of the suite too")
 	only := flag.String("only", "", "one part: boot, uefi, suite")
 	flag.Parse()
 	if err := b.run(*only); err != nil {
@@ -73,7 +75,7 @@ func (b *bench) run(only string) error {
 	if st, err := os.Stat(filepath.Join(b.boot, "aria.qcow2")); err != nil || st.Size() > imageAtMost {
 		return errors.Join(err, fmt.Errorf("the image is not there (make image), or larger than %d MB", int(imageAtMost/1e6)))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), fullTime+20*time.Minute)
 	defer cancel()
 	for _, part := range []struct {
 		name string

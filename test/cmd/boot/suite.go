@@ -18,11 +18,27 @@ import (
 // the machine.
 var packages = []string{"quilt/sandbox", "quilt/image", "quilt/engine", "quilt/api", "quilt/broker", "quilt/daemon"}
 
-// flags leave out what takes an emulated processor hours and what does not
-// depend on the cgroup version: each wall removed in turn, faults at each step,
-// random system calls. `make test` runs them.
-var flags = map[string]string{
-	"quilt/sandbox": "-test.skip=^(TestWalls|TestFaults|TestSyscallFuzz)$",
+// slow takes an emulated processor many minutes, and does not depend on the cgroup
+// version much: each wall removed in turn, each step of a start failing, random
+// system calls. With -full they run too, with fewer calls.
+const (
+	slow      = "^(TestWalls|TestFaults|TestSyscallFuzz)$"
+	fewer     = "ARIA_FUZZ_N=2000"
+	suiteTime = 15 * time.Minute
+	fullTime  = 40 * time.Minute
+)
+
+// words of a package for the guest: its environment and flags.
+func (b *bench) words(pkg string) string {
+	switch _, pattern, one := strings.Cut(b.match, " "); {
+	case one:
+		return fewer + " -test.run=" + pattern
+	case pkg == "quilt/sandbox" && b.full:
+		return fewer
+	case pkg == "quilt/sandbox":
+		return "-test.skip=" + slow
+	}
+	return ""
 }
 
 // packages of this run.
@@ -51,7 +67,11 @@ func (b *bench) suite(ctx context.Context) error {
 		return err
 	}
 	defer m.Kill()
-	limit, cancel := context.WithTimeout(ctx, 12*time.Minute)
+	within := suiteTime
+	if b.full {
+		within = fullTime
+	}
+	limit, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	_, err = m.WaitLine(limit, "aria-test: done")
 	select {
@@ -79,11 +99,7 @@ func (b *bench) suiteDisk(ctx context.Context) (string, error) {
 	stage := filepath.Join(b.dir, "suite-files")
 	var list string
 	for _, p := range b.packages() {
-		words := flags[p]
-		if _, pattern, ok := strings.Cut(b.match, " "); ok {
-			words = "ARIA_FUZZ_N=2000 -test.run=" + pattern
-		}
-		list += p + " " + words + "\n"
+		list += p + " " + b.words(p) + "\n"
 		out := filepath.Join(stage, p)
 		c := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-o", filepath.Join(out, "test"), "./"+p)
 		c.Env = append(os.Environ(), "CGO_ENABLED=0")
