@@ -1,8 +1,11 @@
 package compiler
 
 import (
+	"fmt"
 	"maps"
+	"math"
 	"slices"
+	"strconv"
 
 	"github.com/microsoft/typescript-go/arctsc"
 )
@@ -13,16 +16,21 @@ type form func(u *units, h arctsc.Handle) []string
 
 // forms has every SDK function whose calls are permissions.
 var forms = map[string]form{
-	"kv": namedWithMode,
+	"kv":  namedWithMode,
+	"llm": model,
 }
 
 // handles are the names in forms.
 var handles = slices.Sorted(maps.Keys(forms))
 
 // namedWithMode: kv('orders', 'rw') is kv:orders:rw, and reading is what one
-// gets without a mode.
+// gets without a mode; kv('orders', 'rw', { hold: 'tx' }) is kv:orders:rw?hold=tx.
 func namedWithMode(u *units, h arctsc.Handle) []string {
-	parts, ok := u.strings(h, h.Args)
+	args, query, ok := u.settings(h)
+	if !ok {
+		return nil
+	}
+	parts, ok := u.strings(h, args)
 	if !ok {
 		return nil
 	}
@@ -34,7 +42,32 @@ func namedWithMode(u *units, h arctsc.Handle) []string {
 		u.failOnce(h.At, "ARC3001", "write kv<T>('namespace', 'r')", "%s() takes a namespace and a mode", h.Name)
 		return nil
 	}
-	return []string{h.Name + ":" + parts[0] + ":" + parts[1]}
+	return []string{h.Name + ":" + parts[0] + ":" + parts[1] + query}
+}
+
+// settings reads the object that may stand last, as the query of a token, and
+// gives the arguments before it. Which settings there are is the grammar's.
+func (u *units) settings(h arctsc.Handle) (before []arctsc.Value, query string, ok bool) {
+	last := len(h.Args) - 1
+	if last < 0 || h.Args[last].Kind != arctsc.Object {
+		return h.Args, "", true
+	}
+	sep := "?"
+	for _, f := range h.Args[last].Fields {
+		switch f.Value.Kind {
+		case arctsc.Undefined:
+			continue
+		case arctsc.String:
+			query += sep + f.Name + "=" + f.Value.String
+		case arctsc.Number:
+			query += sep + f.Name + "=" + strconv.FormatFloat(f.Value.Number, 'f', -1, 64)
+		default:
+			u.failOnce(f.Value.At, "ARC3001", "write a string", "%s of %s() must be a string", f.Name, h.Name)
+			return nil, "", false
+		}
+		sep = "&"
+	}
+	return h.Args[:last], query, true
 }
 
 // strings are the leading arguments up to an undefined one.
@@ -50,4 +83,41 @@ func (u *units) strings(h arctsc.Handle, args []arctsc.Value) (out []string, ok 
 		out = append(out, a.String)
 	}
 	return out, true
+}
+
+// model: llm('openai:gpt-4o', { budget, rate, concurrency }) is the token
+// llm:openai:gpt-4o#2?budget=1000&rate=10/1m.
+func model(u *units, h arctsc.Handle) []string {
+	if len(h.Args) == 0 || h.Args[0].Kind != arctsc.String {
+		u.failOnce(h.At, "ARC3001", `write llm('provider:model')`, "llm() takes a model, as a string")
+		return nil
+	}
+	text := "llm:" + h.Args[0].String
+	if len(h.Args) == 1 || h.Args[1].Kind == arctsc.Undefined {
+		return []string{text}
+	}
+	opts := h.Args[1]
+	if n, ok := opts.Get("concurrency"); ok {
+		if !whole(n) {
+			u.failOnce(n.At, "ARC3001", "a whole number of at least 1", "concurrency is a number of calls")
+			return nil
+		}
+		text += fmt.Sprintf("#%.0f", n.Number)
+	}
+	sep := "?"
+	if n, ok := opts.Get("budget"); ok {
+		if !whole(n) {
+			u.failOnce(n.At, "ARC3001", "a whole number of at least 1", "budget is a number of model tokens")
+			return nil
+		}
+		text, sep = text+fmt.Sprintf("?budget=%.0f", n.Number), "&"
+	}
+	if r, ok := opts.Get("rate"); ok {
+		text += sep + "rate=" + r.String
+	}
+	return []string{text}
+}
+
+func whole(v arctsc.Value) bool {
+	return v.Kind == arctsc.Number && v.Number >= 1 && v.Number == math.Trunc(v.Number)
 }

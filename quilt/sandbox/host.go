@@ -23,6 +23,7 @@ type Stats struct {
 	Slots    int    `json:"slots"`    // user namespaces made so far
 	Started  uint64 `json:"started"`  // containers since the launcher started
 	Born     uint64 `json:"born"`     // of those, born in their group (CLONE_INTO_CGROUP, v2)
+	Leftover int    `json:"leftover"` // groups that could not be removed; 0 in all but a broken kernel
 	FDs      int    `json:"fds"`      // open descriptors
 	Threads  int    `json:"threads"`  // OS threads
 	RSSBytes int64  `json:"rssBytes"` // resident memory

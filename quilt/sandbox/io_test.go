@@ -78,7 +78,11 @@ func launcherOnDisk(t *testing.T) (*launcher, *Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	go func() { _ = l.serve(conn); conn.close() }()
+	w := newWorker(conn)
+	if err := l.greet(w, false); err != nil {
+		t.Fatal(err)
+	}
+	l.front(w)
 	client, err := Dial(theirs)
 	if err != nil {
 		t.Fatal(err)
