@@ -62,7 +62,7 @@ func (b *bench) suite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := b.machine(ctx, "aria.test=/dev/vdb", 3072, qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: disk, ReadOnly: true})
+	m, err := b.machine(ctx, "aria.test=/dev/vdb aria.hostname=bench", 3072, qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: disk, ReadOnly: true})
 	if err != nil {
 		return err
 	}
