@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
@@ -24,6 +25,7 @@ type asker struct {
 	data    *store.Store
 	service broker.Service
 	indexes *indexes
+	sweep   store.Change
 }
 
 func newAsker(t testing.TB, dir string) *asker {
@@ -38,7 +40,7 @@ func newAsker(t testing.TB, dir string) *asker {
 		t.Fatal(err)
 	}
 	s := &service{data: data, indexes: newIndexes(data.Reader(), filepath.Join(dir, "scratch"), log), turn: make(chan struct{}, 1)}
-	return &asker{t, data, broker.Service{Ops: map[string]broker.Op{"upsert": s.upsert, "delete": s.remove, "query": s.query}}, s.indexes}
+	return &asker{t, data, broker.Service{Ops: map[string]broker.Op{"upsert": s.upsert, "delete": s.remove, "query": s.query}}, s.indexes, s.expiry()}
 }
 
 func (a *asker) ask(op string, args map[string]any) (page, error) {
@@ -166,6 +168,27 @@ func nearest(model map[string]point, q []float32, k int, holds func(map[string]a
 	slices.Sort(out)
 	slices.Reverse(out)
 	return out[:min(k, len(out))]
+}
+
+func TestExpiry(t *testing.T) {
+	a := newAsker(t, t.TempDir())
+	v := toBytes([]float32{1, 0})
+	a.must("upsert", map[string]any{"items": []map[string]any{{"id": "stays", "v": v}, {"id": "goes", "v": v, "ttlMs": 30}}})
+	if got := a.must("query", map[string]any{"v": v}); len(got.Hits) != 2 {
+		t.Fatalf("%v", got)
+	}
+	time.Sleep(40 * time.Millisecond)
+	for range 2 { // before and after the sweep
+		if got := a.must("query", map[string]any{"v": v}); len(got.Hits) != 1 || got.Hits[0].ID != "stays" {
+			t.Errorf("%v", got)
+		}
+		if _, err := a.data.Change(t.Context(), a.sweep); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if u, err := a.data.Usage(t.Context(), ""); err != nil || u.Items != 1 {
+		t.Errorf("%+v %v", u, err)
+	}
 }
 
 // Among many the codes choose candidates; nearly all true neighbours are found,

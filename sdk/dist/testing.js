@@ -317,7 +317,9 @@ var MemoryQueue = class {
   };
   of(ns) {
     let q = this.queues.get(ns);
-    return q || this.queues.set(ns, q = /* @__PURE__ */ new Map()), q;
+    q || this.queues.set(ns, q = /* @__PURE__ */ new Map());
+    for (let i of q.values()) i.state === 0 && i.until <= Date.now() && q.delete(i.id);
+    return q;
   }
   dead(a) {
     return [...this.of(a.ns).values()].filter((i) => i.state === 2 && (!a.ids || a.ids.includes(i.id)));
@@ -328,7 +330,7 @@ var MemoryQueue = class {
     let id2 = ++this.last;
     i.once !== void 0 && this.once.set(key2, id2);
     let now = Date.now();
-    return this.of(ns).set(id2, { id: id2, body: i.body, ready: now + (i.delayMs ?? 0), claims: 0, most: i.attempts || 5, pushed: now, state: 0, error: "" }), { id: id2 };
+    return this.of(ns).set(id2, { id: id2, body: i.body, ready: now + (i.delayMs ?? 0), claims: 0, most: i.attempts || 5, pushed: now, state: 0, error: "", until: i.ttlMs ? now + i.ttlMs : 1 / 0 }), { id: id2 };
   }
   take(a) {
     let now = Date.now(), out = [];
@@ -358,9 +360,14 @@ var MemoryVector = class {
   reset() {
     this.stores.clear();
   }
+  of(a) {
+    let s = this.stores.get(a.ns);
+    for (let r of s?.rows.values() ?? []) r.until <= Date.now() && s.rows.delete(r.id);
+    return s;
+  }
   ops = {
     "vector.upsert": /* @__PURE__ */ __name((a) => {
-      let rows = a.items.map((d) => ({ id: id(d.id), meta: d.meta ?? {}, text: d.text, v: vectorOf(d) })), store = this.stores.get(a.ns) ?? { dims: rows[0].v.length, own: !a.items[0].v, rows: /* @__PURE__ */ new Map() };
+      let rows = a.items.map((d) => ({ id: id(d.id), meta: d.meta ?? {}, text: d.text, v: vectorOf(d), until: d.ttlMs ? Date.now() + d.ttlMs : 1 / 0 })), store = this.of(a) ?? { dims: rows[0].v.length, own: !a.items[0].v, rows: /* @__PURE__ */ new Map() };
       for (let [i, r] of rows.entries()) {
         if (r.v.length !== store.dims || a.dims && a.dims !== store.dims) throw invalid(`a vector of ${r.v.length} numbers, where the store has ${a.dims || store.dims}`);
         if (store.own !== !a.items[i].v) throw invalid(`this store holds ${store.own ? "texts" : "vectors that were given"}, and this is not one`);
@@ -369,15 +376,15 @@ var MemoryVector = class {
       for (let r of rows) store.rows.set(r.id, r);
       return { stored: rows.length };
     }, "vector.upsert"),
-    "vector.delete": /* @__PURE__ */ __name((a) => ({ deleted: a.ids.filter((x) => this.stores.get(a.ns)?.rows.delete(x)).length }), "vector.delete"),
+    "vector.delete": /* @__PURE__ */ __name((a) => ({ deleted: a.ids.filter((x) => this.of(a)?.rows.delete(x)).length }), "vector.delete"),
     "vector.get": /* @__PURE__ */ __name((a) => ({
-      items: a.ids.map((x) => this.stores.get(a.ns)?.rows.get(x)).filter(Boolean).map((r) => ({ ...r, v: Buffer.from(Float32Array.from(r.v).buffer).toString("base64") }))
+      items: a.ids.map((x) => this.of(a)?.rows.get(x)).filter(Boolean).map(({ until, ...r }) => ({ ...r, v: Buffer.from(Float32Array.from(r.v).buffer).toString("base64") }))
     }), "vector.get"),
-    "vector.info": /* @__PURE__ */ __name((a) => ({ count: this.stores.get(a.ns)?.rows.size ?? 0 }), "vector.info"),
+    "vector.info": /* @__PURE__ */ __name((a) => ({ count: this.of(a)?.rows.size ?? 0 }), "vector.info"),
     "vector.query": /* @__PURE__ */ __name((a) => {
       let test = where(a.where ?? {}), k = a.k ?? 10;
       if (!(k >= 1 && k <= 200)) throw invalid(`k is ${k}; it may be 1 to 200`);
-      let store = this.stores.get(a.ns);
+      let store = this.of(a);
       if (!store) return { hits: [] };
       let q = vectorOf(a);
       if (q.length !== store.dims) throw invalid(`a vector of ${q.length} numbers, where the store has ${store.dims}`);

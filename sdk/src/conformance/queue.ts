@@ -94,6 +94,11 @@ export const cases: Case[] = [
     same([left.body.n, left.attempt], [2, 2]);
     await left.ack();
   }],
+  ['an item that nobody took in time is gone', async () => {
+    await other.push({ n: 1 }, { ttl: '60ms' });
+    await sleep(120);
+    same([await other.claim(), numbers(await other.stats())], [undefined, [0, 0, 0, 0]]);
+  }],
   ['what cannot be is refused', async () => {
     await refused('invalid', () => jobs.push({ n: NaN }));
     await refused('invalid', () => jobs.push('x'.repeat(300_000) as any));
