@@ -46,7 +46,7 @@ var MemoryBlob = class {
       let b = this.of(a).get(name(a));
       if (!b) return null;
       if (a.sha256 && a.sha256 !== b.sha256) throw conflict(`"${a.name}" was written anew while it was read`);
-      return { ...this.stat(a.name, b), data: b.data.subarray(a.at, a.at + a.length).toString("base64") };
+      return { ...this.stat(a.name, b), data: Buffer.from(b.data.subarray(a.at, a.at + a.length)).toString("base64") };
     }, "blob.read"),
     "blob.stat": /* @__PURE__ */ __name((a) => {
       let b = this.of(a).get(name(a));
@@ -96,13 +96,13 @@ var MemoryFs = class {
   ops = {
     "fs.read": /* @__PURE__ */ __name((a) => {
       let f = this.of(a).get(check(a.path));
-      return f ? { data: f.data.subarray(a.at, a.at + a.length).toString("base64"), size: f.data.length, modifiedMs: f.at } : null;
+      return f ? { data: Buffer.from(f.data.subarray(a.at, a.at + a.length)).toString("base64"), size: f.data.length, modifiedMs: f.at } : null;
     }, "fs.read"),
     "fs.write": /* @__PURE__ */ __name((a) => {
       let v = this.of(a), old = v.get(check(a.path));
       old || free(v, a.path);
       let had = a.truncate || !old ? Buffer.alloc(0) : old.data, add = Buffer.from(a.data, "base64"), at = a.at < 0 ? had.length : a.at, data = Buffer.alloc(Math.max(had.length, at + add.length));
-      return had.copy(data), add.copy(data, at), v.set(a.path, { data, at: Date.now() }), { size: data.length };
+      return data.set(had), data.set(add, at), v.set(a.path, { data, at: Date.now() }), { size: data.length };
     }, "fs.write"),
     "fs.stat": /* @__PURE__ */ __name((a) => {
       let v = this.of(a), f = v.get(check(a.path));
