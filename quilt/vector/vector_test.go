@@ -173,11 +173,11 @@ func nearest(model map[string]point, q []float32, k int, holds func(map[string]a
 func TestExpiry(t *testing.T) {
 	a := newAsker(t, t.TempDir())
 	v := toBytes([]float32{1, 0})
-	a.must("upsert", map[string]any{"items": []map[string]any{{"id": "stays", "v": v}, {"id": "goes", "v": v, "ttlMs": 30}}})
+	a.must("upsert", map[string]any{"items": []map[string]any{{"id": "stays", "v": v}, {"id": "goes", "v": v, "ttlMs": 400}}})
 	if got := a.must("query", map[string]any{"v": v}); len(got.Hits) != 2 {
 		t.Fatalf("%v", got)
 	}
-	time.Sleep(40 * time.Millisecond)
+	time.Sleep(450 * time.Millisecond)
 	for range 2 { // before and after the sweep
 		if got := a.must("query", map[string]any{"v": v}); len(got.Hits) != 1 || got.Hits[0].ID != "stays" {
 			t.Errorf("%v", got)

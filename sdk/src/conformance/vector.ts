@@ -56,9 +56,9 @@ export const cases: Case[] = [
     same(await docs.count(), 3);
   }],
   ['a document that expired is not there', async () => {
-    await docs.upsert({ id: 't', vector: [0, 0, 0, 1], ttl: '150ms', meta: { lang: 'xx', year: 1 } });
+    await docs.upsert({ id: 't', vector: [0, 0, 0, 1], ttl: '600ms', meta: { lang: 'xx', year: 1 } });
     same(ids(await docs.query({ vector: [0, 0, 0, 1], k: 1 })), ['t']);
-    await sleep(250);
+    await sleep(700);
     same([ids(await docs.query({ vector: [0, 0, 0, 1], where: { lang: 'xx' } })), await docs.get('t'), await docs.count()], [[], undefined, 3]);
   }],
   ['vectors that do not fit are refused', async () => {

@@ -6,7 +6,7 @@ type mutant struct{ name, file, old, new string }
 const (
 	sched  = "quilt/scheduler/"
 	broker = "quilt/broker/kv.go"
-	store  = "quilt/store/apply.go"
+	store  = "quilt/store/space.go"
 )
 
 var table = []mutant{
