@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -66,6 +67,8 @@ type Config struct {
 	MaxExecutions int              // live at the same time, waiting ones included
 	Startup       time.Duration
 	Audit         *Audit // nil: none is kept
+	Policy        Rules  // the zero Rules: none
+	Ledger        string // file of what was spent today; "": it is forgotten at the end
 	Log           *slog.Logger
 }
 
@@ -75,6 +78,8 @@ type Engine struct {
 	log    *slog.Logger
 	ops    map[string]broker.Op
 	leases *leases
+	policy atomic.Pointer[held]
+	ledger *ledger
 	all    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -84,7 +89,9 @@ type Engine struct {
 
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{}, ops: map[string]broker.Op{}}
+	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(schedulerConfig(cfg.Policy.Policy, cfg.Epoch), cfg.Audit), live: map[string]*execution{}, ops: map[string]broker.Op{}}
+	e.policy.Store(newHeld(cfg.Policy))
+	e.ledger = openLedger(cfg.Ledger, cfg.Log)
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
 	}
@@ -95,6 +102,14 @@ func New(cfg Config) *Engine {
 type errKilled struct{ why string }
 
 func (e errKilled) Error() string { return e.why }
+
+// revokeGrace is how long a preempted execution may go on.
+const revokeGrace = 2 * time.Second
+
+// errPreempted: a more urgent execution waits for what it holds.
+type errPreempted struct{ by string }
+
+func (e errPreempted) Error() string { return "preempted for " + e.by }
 
 var errCallerGone = errKilled{"the caller went away"}
 
@@ -108,9 +123,13 @@ func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err != nil {
 		return err
 	}
+	if err := e.stand(&checked); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	x := &execution{engine: e, req: checked, cancel: cancel, began: time.Now()}
+	checked.revoke = func(by string) { time.AfterFunc(revokeGrace, func() { cancel(errPreempted{by}) }) }
+	x := &execution{engine: e, req: checked, cancel: cancel, began: time.Now(), done: make(chan struct{})}
 	if err := e.admit(x); err != nil {
 		return err
 	}
@@ -118,6 +137,7 @@ func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) erro
 	x.emit = events.put
 	ended := x.run(ctx)
 	e.forget(x)
+	close(x.done)
 	e.all.Done() // what is left is telling the caller, who may be slow
 	e.log.Info("execution ended", "execution", req.Execution, "unit", req.Unit, "reason", ended.Reason, "took", time.Since(x.began))
 	events.put(Event{Time: time.Now(), Ended: &ended})
@@ -163,6 +183,19 @@ func (e *Engine) Kill(id, why string) bool {
 	return true
 }
 
+// endNested kills what x waits for and returns when nothing of it is left.
+func (e *Engine) endNested(x *execution) {
+	for _, id := range e.leases.under(x.req.Execution) {
+		e.mu.Lock()
+		y := e.live[id]
+		e.mu.Unlock()
+		if y != nil {
+			y.cancel(errKilled{x.req.Unit + ", which called it, has ended"})
+			<-y.done
+		}
+	}
+}
+
 // Live is the number of executions, waiting ones included.
 func (e *Engine) Live() int {
 	e.mu.Lock()
@@ -206,6 +239,11 @@ func stopped(ctx context.Context) (Reason, *fault.Error) {
 	if f, ok := fault.As(cause); ok {
 		return Timeout, f
 	}
+	var preempted errPreempted
+	if errors.As(cause, &preempted) {
+		return Killed, fault.New(fault.Interrupted, "it was ended for %s, which is more urgent and waits for its tokens", preempted.by).
+			WithHint("start it again; it is preemptible")
+	}
 	if !errors.As(cause, &killed) {
 		killed = errCallerGone
 	}
@@ -224,6 +262,8 @@ type Request struct {
 	Input  json.RawMessage // array of positional arguments
 	Revive json.RawMessage
 	Limits Limits
+
+	Standing Standing
 }
 
 // File is one module of the unit.

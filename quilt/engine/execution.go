@@ -26,6 +26,7 @@ type execution struct {
 	cancel context.CancelCauseFunc
 	emit   func(Event)
 	began  time.Time
+	done   chan struct{} // closed when nothing of it is left
 }
 
 func (x *execution) run(ctx context.Context) Ended {
@@ -35,7 +36,9 @@ func (x *execution) run(ctx context.Context) Ended {
 	}
 	granted := time.Now()
 	ended := x.contain(ctx, grant, granted)
+	x.engine.endNested(x)
 	x.engine.leases.release(x.req.Execution)
+	x.engine.ledger.forget(x.req.Execution)
 	ended.Usage.Wall = time.Since(granted)
 	return ended
 }
@@ -123,7 +126,8 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	defer lingers.Stop()
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
-		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Take: x.engine.leases.taker(x.req.Execution)},
+		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
+			Take: x.engine.leases.taker(x.req.Execution), Charge: x.engine.charger(x.req.Execution)},
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Ready: func() {
 			late.Stop()

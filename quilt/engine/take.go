@@ -76,7 +76,14 @@ func (l *leases) ask(ctx context.Context, x *session, want token.Set) ([]broker.
 	if g, ok := e.(scheduler.Granted); ok {
 		return l.keep(x, want, g.Fence), nil
 	}
-	return nil, refusal(e.(scheduler.Refused), x.req.Unit)
+	r := e.(scheduler.Refused)
+	if r.Reason == unrecorded {
+		l.mu.Lock()
+		effects, _ := l.table.Release(l.now(), x.req.Execution, want...)
+		l.deliver(effects, "")
+		l.mu.Unlock()
+	}
+	return nil, refusal(r, x.req.Unit)
 }
 
 // join uses locks that x has; nil if they do not cover all of want. The caller
@@ -111,7 +118,7 @@ func (l *leases) keep(x *session, want token.Set, fence uint64) []broker.Hold {
 	defer l.mu.Unlock()
 	holds := make([]broker.Hold, len(want))
 	for i, t := range want {
-		k := &lock{token: t, fence: fence, users: 1}
+		k := &lock{token: t, fence: x.lent(t, fence), users: 1}
 		x.locks = append(x.locks, k)
 		holds[i] = l.hold(x, k, t)
 	}
@@ -139,10 +146,29 @@ func (l *leases) hold(x *session, k *lock, t token.Token) broker.Hold {
 func (l *leases) giveBack(x *session, k *lock) {
 	i := slices.Index(x.locks, k)
 	x.locks = slices.Delete(x.locks, i, i+1)
+	if !l.giveUp(x, k) {
+		x.late = append(x.late, k)
+	}
+}
+
+func (l *leases) giveUp(x *session, k *lock) bool {
 	effects, ok := l.table.Release(l.now(), x.req.Execution, k.token)
 	if !ok {
-		return
+		return false
 	}
+	l.counts.Released++
 	l.tell(x.req.Execution, TokenEvent{Kind: "released", Tokens: []string{k.token.String()}})
 	l.deliver(effects, "")
+	return true
+}
+
+// giveLate gives back what nested sessions of x had borrowed. The caller holds mu.
+func (l *leases) giveLate(x *session) {
+	late := x.late
+	x.late = nil
+	for _, k := range late {
+		if !l.giveUp(x, k) {
+			x.late = append(x.late, k)
+		}
+	}
 }
