@@ -30,6 +30,10 @@ type Config struct {
 	// Image is a ready-made image folder on a read-only file system, described
 	// by IMAGE.json; empty: quiltd makes one from Bun. The boot image has one.
 	Image string `toml:"image"`
+	// Policy says which tenants may use what, and how much (docs/spec/policy.md).
+	// It is read anew when it changes and on SIGHUP. Default: Data/policy.toml, if
+	// there is one; without, everything that bundles ask for is allowed.
+	Policy string `toml:"policy"`
 	// UID and GID are what the engine runs as. No account is needed.
 	UID int `toml:"uid"`
 	GID int `toml:"gid"`
@@ -72,7 +76,7 @@ func (d *duration) UnmarshalText(b []byte) error {
 // to see what holds.
 func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	cfg = defaults()
-	var file, data, socket, bun, image string
+	var file, data, socket, bun, image, policy string
 	fs := flag.NewFlagSet("quiltd", flag.ContinueOnError)
 	fs.SetOutput(usage)
 	fs.StringVar(&file, "config", "", "TOML `file`")
@@ -80,6 +84,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	fs.StringVar(&socket, "socket", "", "`path` of the API's socket")
 	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
 	fs.StringVar(&image, "image", "", "ready-made image `folder` on a read-only file system")
+	fs.StringVar(&policy, "policy", "", "policy `file` (default DATA/policy.toml, if there is one)")
 	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions (default 0)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
 	if err := fs.Parse(args); err != nil {
@@ -93,7 +98,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 			return cfg, false, err
 		}
 	}
-	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}} {
+	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}, {&cfg.Policy, &policy}} {
 		if *o.from != "" {
 			*o.to = *o.from
 		}
@@ -132,6 +137,12 @@ func (c Config) resolved() Config {
 	}
 	if abs, err := filepath.Abs(c.Data); err == nil {
 		c.Data = abs
+	}
+	if c.Policy == "" {
+		c.Policy = filepath.Join(c.Data, "policy.toml")
+	}
+	if abs, err := filepath.Abs(c.Policy); err == nil {
+		c.Policy = abs
 	}
 	if abs, err := filepath.Abs(c.Socket); err == nil {
 		c.Socket = abs

@@ -53,7 +53,12 @@ func runEngine(text string, log *slog.Logger) error {
 		defer pool.Close()
 		host = pool
 	}
+	rules, err := readPolicy(cfg.Policy)
+	if err != nil {
+		return err // nothing holds that could go on holding: fail closed
+	}
 	eng := engine.New(engine.Config{
+		Policy: rules, Ledger: filepath.Join(cfg.Data, "quilt", "spent.json"),
 		Machine: host, Services: []broker.Service{kv.New(data)}, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
@@ -64,6 +69,9 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	watched, unwatch := context.WithCancel(context.Background())
+	defer unwatch()
+	go watchPolicy(watched, cfg.Policy, eng, log)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))

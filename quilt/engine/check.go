@@ -24,6 +24,7 @@ type checked struct {
 	chain  []string // of authority, for the audit
 	began  time.Time
 	revoke func(by string)
+	held   bool // a caller's own session: nothing of it is held at first
 }
 
 func check(r Request, services []broker.Service) (checked, error) {

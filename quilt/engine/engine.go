@@ -103,8 +103,8 @@ type errKilled struct{ why string }
 
 func (e errKilled) Error() string { return e.why }
 
-// revokeGrace is how long a preempted execution may go on.
-const revokeGrace = 2 * time.Second
+// RevokeGrace is how long a preempted execution or session may go on.
+const RevokeGrace = 2 * time.Second
 
 // errPreempted: a more urgent execution waits for what it holds.
 type errPreempted struct{ by string }
@@ -128,7 +128,7 @@ func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) erro
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	checked.revoke = func(by string) { time.AfterFunc(revokeGrace, func() { cancel(errPreempted{by}) }) }
+	checked.revoke = func(by string) { time.AfterFunc(RevokeGrace, func() { cancel(errPreempted{by}) }) }
 	x := &execution{engine: e, req: checked, cancel: cancel, began: time.Now(), done: make(chan struct{})}
 	if err := e.admit(x); err != nil {
 		return err
@@ -181,19 +181,6 @@ func (e *Engine) Kill(id, why string) bool {
 	}
 	x.cancel(errKilled{why})
 	return true
-}
-
-// endNested kills what x waits for and returns when nothing of it is left.
-func (e *Engine) endNested(x *execution) {
-	for _, id := range e.leases.under(x.req.Execution) {
-		e.mu.Lock()
-		y := e.live[id]
-		e.mu.Unlock()
-		if y != nil {
-			y.cancel(errKilled{x.req.Unit + ", which called it, has ended"})
-			<-y.done
-		}
-	}
 }
 
 // Live is the number of executions, waiting ones included.

@@ -36,7 +36,7 @@ func (x *execution) run(ctx context.Context) Ended {
 	}
 	granted := time.Now()
 	ended := x.contain(ctx, grant, granted)
-	x.engine.endNested(x)
+	x.engine.endNested(x.req.Execution, x.req.Unit)
 	x.engine.leases.release(x.req.Execution)
 	x.engine.ledger.forget(x.req.Execution)
 	ended.Usage.Wall = time.Since(granted)

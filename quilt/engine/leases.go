@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/scheduler"
 	"github.com/ariacomputecompany/firmware/token"
 )
@@ -147,6 +148,9 @@ func (l *leases) open(req checked) (<-chan scheduler.Effect, *scheduler.Queued, 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := &session{req: req, turn: make(chan struct{}, 1), revoke: req.revoke}
+	if l.live[req.Execution] != nil {
+		return nil, nil, fault.New(fault.Conflict, "%q is live already", req.Execution).WithHint("every execution and session needs an id of its own")
+	}
 	if err := l.adopt(x); err != nil {
 		l.counts.Refused["authority"]++
 		l.audit(x, TokenEvent{Kind: "refused", Tokens: req.tokens.Strings(), Reason: err.Error()})
@@ -155,7 +159,7 @@ func (l *leases) open(req checked) (<-chan scheduler.Effect, *scheduler.Queued, 
 	}
 	l.live[req.Execution] = x
 	for _, t := range req.tokens {
-		if !t.OnUse() {
+		if !t.OnUse() && !req.held {
 			x.lease = append(x.lease, t)
 		}
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
@@ -40,13 +41,75 @@ func (l *leases) take(ctx context.Context, execution string, want token.Set) ([]
 		return holds, nil
 	}
 	l.mu.Unlock()
+	release, err := l.enter(ctx, x, want)
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case x.turn <- struct{}{}:
 	case <-ctx.Done():
+		release()
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-x.turn }()
-	return l.ask(ctx, x, want)
+	holds, err := l.ask(ctx, x, want)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	last := holds[len(holds)-1].Done
+	holds[len(holds)-1].Done = func() { last(); release() }
+	return holds, nil
+}
+
+// enter waits until no more than the units of its tokens are in use by x itself:
+// llm:openai:gpt4#2 is two calls at once. They end by themselves.
+func (l *leases) enter(ctx context.Context, x *session, want token.Set) (release func(), err error) {
+	var in []chan struct{}
+	var once sync.Once
+	release = func() {
+		once.Do(func() {
+			for _, c := range in {
+				<-c
+			}
+		})
+	}
+	for _, t := range want {
+		c := l.places(x, t)
+		if c == nil {
+			continue
+		}
+		select {
+		case c <- struct{}{}:
+			in = append(in, c)
+		case <-ctx.Done():
+			release()
+			return nil, context.Cause(ctx)
+		}
+	}
+	return release, nil
+}
+
+// places of x's token that covers t; nil if t is not counted by use.
+func (l *leases) places(x *session, t token.Token) chan struct{} {
+	if !t.OnUse() || t.Units() == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, own := range x.req.tokens {
+		if !own.Covers(t) {
+			continue
+		}
+		if x.calls[own] == nil {
+			if x.calls == nil {
+				x.calls = map[token.Token]chan struct{}{}
+			}
+			x.calls[own] = make(chan struct{}, own.Units())
+		}
+		return x.calls[own]
+	}
+	return nil
 }
 
 // ask submits x's request and waits for the answer. The caller has x's turn.
@@ -56,8 +119,11 @@ func (l *leases) ask(ctx context.Context, x *session, want token.Set) ([]broker.
 		l.mu.Unlock()
 		return nil, fault.New(fault.Cancelled, "execution %s has ended", x.req.Execution)
 	}
-	answer, _ := l.submit(x, want, true)
+	answer, wait := l.submit(x, want, true)
 	l.mu.Unlock()
+	if wait != nil {
+		tellWait(ctx, Queued{WaitsFor: wait.WaitsFor, HeldBy: wait.HeldBy, Position: wait.Position})
+	}
 	var e scheduler.Effect
 	select {
 	case e = <-answer:
@@ -106,9 +172,9 @@ func (l *leases) join(x *session, want token.Set) []broker.Hold {
 }
 
 // enough: whoever locked held needs no other lock for need. A shared writer's
-// lock covers nothing below itself.
+// lock covers nothing below itself, and units are counted for each use.
 func enough(held, need token.Token) bool {
-	return held.Covers(need) && token.Sup(held.Mode(), need.Mode()) == held.Mode() &&
+	return need.Units() == 0 && held.Covers(need) && token.Sup(held.Mode(), need.Mode()) == held.Mode() &&
 		(held.Mode() != token.IX || held.Path() == need.Path())
 }
 
