@@ -104,8 +104,9 @@ type session struct {
 	denied, deadlock *fault.Error
 }
 
-// Serve speaks the protocol on conn until the inside ends it, breaks it, or
-// ctx ends; it closes conn and returns when no operation is under way.
+// Serve speaks the protocol on conn until the inside has said its last word,
+// breaks it or goes away, or ctx ends; it closes conn and returns when no
+// operation is under way.
 func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -127,8 +128,12 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 func (s *session) run(ctx context.Context) (out Outcome) {
 	var lastID int64
 	ended := false
+	in := inbox{r: s.conn}
 	for {
-		f, err := readFrame(s.conn)
+		if ended && !in.whole() {
+			return out // nobody waits to see whether it says more
+		}
+		f, err := in.next()
 		if err != nil {
 			if errors.Is(err, errProtocol) && ctx.Err() == nil {
 				out.Protocol = err
