@@ -155,6 +155,7 @@ func (r *reader) policy(f file) (*Policy, error) {
 	for name, n := range f.Namespace {
 		line := r.table("namespace", name)
 		if strings.Contains(name, "/") {
+			r.from = 0
 			return nil, r.fail(name, "%q is not a namespace", name).WithHint("the namespace of acme/search is acme")
 		}
 		if p.Namespace[name], err = r.rule(n.Allow, line); err != nil {
@@ -167,6 +168,7 @@ func (r *reader) policy(f file) (*Policy, error) {
 func (r *reader) tenant(name string, f fileTenant) (t Tenant, err error) {
 	line := r.table("tenant", name)
 	if name != Anybody && !plain(name) {
+		r.from = 0
 		return t, r.fail(name, "%q is not the name of a tenant", name).WithHint(`letters, digits, - _ and ., or "*" for all others`)
 	}
 	if f.Weight < 0 || f.Weight > 1000 {

@@ -87,7 +87,7 @@ func (a *app) root() *cobra.Command {
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
 		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(),
 		a.publishCmd(), a.installCmd(), a.yankCmd(),
-		a.infoCmd(), a.firmwareCmd(), a.versionCmd(),
+		a.infoCmd(), a.policyCmd(), a.firmwareCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
 	return root

@@ -88,6 +88,7 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 	}
 	answer, wait, err := l.open(req)
 	if err != nil {
+		l.refused(&req, err)
 		return Lease{}, err
 	}
 	if wait != nil {
@@ -152,9 +153,6 @@ func (l *leases) open(req checked) (<-chan scheduler.Effect, *scheduler.Queued, 
 		return nil, nil, fault.New(fault.Conflict, "%q is live already", req.Execution).WithHint("every execution and session needs an id of its own")
 	}
 	if err := l.adopt(x); err != nil {
-		l.counts.Refused["authority"]++
-		l.audit(x, TokenEvent{Kind: "refused", Tokens: req.tokens.Strings(), Reason: err.Error()})
-		l.news.audit.flush()
 		return nil, nil, err
 	}
 	l.live[req.Execution] = x

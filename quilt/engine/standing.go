@@ -26,7 +26,35 @@ var classes = map[string]scheduler.Class{
 // its parent is known, inside the parent's), and it is no more urgent than its
 // tenant may be. It is not yet in the table.
 func (e *Engine) stand(c *checked) error {
+	err := e.judge(c)
+	if err != nil {
+		e.leases.refused(c, err)
+	}
+	return err
+}
+
+// refused records that somebody was turned away before it was in the table.
+func (l *leases) refused(c *checked, why error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.counts.Refused["authority"]++
+	x := &session{req: *c}
+	l.news.audit.add(l.news.put(x.named(TokenEvent{Kind: "refused", Tokens: c.tokens.Strings(), Reason: why.Error()})), c.names(c.chain))
+	_ = l.news.audit.flush() // what cannot be written is said in the log, and stays for the next time
+}
+
+// names ends a chain of authority with who acts.
+func (c *checked) names(chain []string) []string {
+	chain = slices.Clone(chain)
+	if c.Standing.Bundle != "" {
+		chain = append(chain, "bundle "+c.Standing.Bundle)
+	}
+	return append(chain, "unit "+c.Unit, "execution "+c.Execution)
+}
+
+func (e *Engine) judge(c *checked) error {
 	p := e.policy.Load()
+	c.chain = []string{"tenant " + first(c.Tenant, policy.Default), "policy " + p.id}
 	who := policy.Who{Tenant: c.Tenant, Package: c.Standing.Package}
 	for _, t := range c.tokens {
 		if v := p.rules.Judge(who, t); !v.Allowed {
@@ -51,7 +79,6 @@ func (e *Engine) stand(c *checked) error {
 	}
 	c.class, c.began = max(class, classes[first(terms.Class, "interactive")]), time.Now()
 	c.Standing.Preemptible = c.Standing.Preemptible || terms.Preemptible
-	c.chain = []string{"tenant " + first(c.Tenant, policy.Default), "policy " + p.id}
 	return nil
 }
 
@@ -73,12 +100,9 @@ func (l *leases) adopt(x *session) error {
 		if req.Standing.Class == "" || req.class < p.req.class {
 			req.class = p.req.class
 		}
-		x.parent, req.chain = p, slices.Clone(p.req.chain)
+		x.parent, req.chain = p, p.req.chain
 	}
-	if req.Standing.Bundle != "" {
-		req.chain = append(req.chain, "bundle "+req.Standing.Bundle)
-	}
-	req.chain = append(req.chain, "unit "+req.Unit, "execution "+req.Execution)
+	req.chain = req.names(req.chain)
 	return nil
 }
 
