@@ -14,6 +14,9 @@ import (
 type Service struct {
 	Scheme string        // "kv"
 	Ops    map[string]Op // by the name a container asks for: "kv.get"
+	// Repeats: an operation whose context ended with an error has done nothing, and
+	// can be asked again. A planned restart does so.
+	Repeats bool
 }
 
 // Op is one operation that a container may ask for. What it returns is the

@@ -21,7 +21,7 @@ type Lease struct {
 	Since     time.Time
 	Tenant    string
 	Class     string
-	Lent      map[token.Token]uint64 // fences of tokens that an ancestor lends
+	Lent      map[token.Token]uint64 `json:"-"` // fences of tokens that an ancestor lends
 }
 
 // Wait is one execution that waits for its lease.
@@ -49,6 +49,7 @@ type leases struct {
 	counts Counts
 	began  time.Time
 	timer  *time.Timer
+	moved  <-chan struct{} // closed when everything goes to another engine
 }
 
 // session is one execution in the table, or a caller's own. Its first request
@@ -101,6 +102,8 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 		}
 		l.release(req.Execution)
 		return Lease{}, refusal(e.(scheduler.Refused), req.Unit)
+	case <-l.moved:
+		return Lease{}, errMoved // the next engine asks again; whatever was granted goes with this one
 	case <-ctx.Done():
 		// Whether it was granted meanwhile does not matter: both go away.
 		l.release(req.Execution)
@@ -169,12 +172,15 @@ func (l *leases) open(req checked) (<-chan scheduler.Effect, *scheduler.Queued, 
 func (l *leases) submit(x *session, tokens token.Set, tx bool) (<-chan scheduler.Effect, *scheduler.Queued) {
 	answer := make(chan scheduler.Effect, 1)
 	x.asked, x.answer = tokens, answer
+	return answer, l.deliver(l.table.Submit(l.now(), l.request(x, tokens, tx)), x.req.Execution)
+}
+
+func (l *leases) request(x *session, tokens token.Set, tx bool) scheduler.Request {
 	now := l.now()
-	r := scheduler.Request{
+	return scheduler.Request{
 		Session: x.req.Execution, Parent: x.req.Standing.Parent, Tokens: tokens, Tenant: x.req.Tenant, Class: x.req.class,
 		Preemptible: x.req.Standing.Preemptible, Tx: tx, Deadline: deadline(now, tokens), Cost: int64(now.Sub(x.req.began)),
 	}
-	return answer, l.deliver(l.table.Submit(now, r), x.req.Execution)
 }
 
 // deadline is when the first of the tokens that say wait= has waited enough.

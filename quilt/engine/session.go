@@ -157,7 +157,7 @@ func (e *Engine) endNested(execution, unit string) {
 		e.mu.Unlock()
 		if y != nil {
 			y.cancel(errKilled{unit + ", which called it, has ended"})
-			<-y.done
+			<-y.rest
 			continue
 		}
 		e.leases.end(id)

@@ -33,6 +33,24 @@ func (e *Engine) stand(c *checked) error {
 	return err
 }
 
+// carriedStanding is what judge found out before a planned restart; a policy that
+// is narrower now holds for what begins now.
+func (e *Engine) carriedStanding(c *checked, began time.Time) {
+	p := e.policy.Load()
+	class := classes[first(c.Standing.Class, "normal")]
+	c.class, c.began = max(class, classes[first(p.rules.Tenant(c.Tenant).Class, "interactive")]), began
+	c.chain = []string{"tenant " + first(c.Tenant, policy.Default), "policy " + p.id}
+}
+
+// revokes says how a session that was taken up is asked to go.
+func (l *leases) revokes(execution string, revoke func(by string)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x := l.live[execution]; x != nil {
+		x.revoke = revoke
+	}
+}
+
 // refused records that somebody was turned away before it was in the table.
 func (l *leases) refused(c *checked, why error) {
 	l.mu.Lock()

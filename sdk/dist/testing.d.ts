@@ -1,17 +1,36 @@
 /** @aria/sdk/testing: units as plain objects under `bun test`. */
 
+/** What a handle of `llm` asks its host. */
+export interface LlmRequest {
+  model: string;
+  messages: { role: 'system' | 'user' | 'assistant' | 'tool'; text?: string; callId?: string; tool?: string }[];
+  tools?: { name: string; description?: string; schema: object }[];
+  output?: object;
+  maxTokens?: number;
+  temperature?: number;
+}
+
+/** An answer prepared for it. */
+export interface LlmAnswer {
+  text: string;
+  stop?: 'end' | 'tools' | 'length' | 'filter';
+  toolCalls?: { id: string; name: string; arguments: string }[];
+}
+
 export interface MemoryHost {
   /** What was logged so far. */
   readonly logs: { level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: object }[];
   /** Every key of a kv namespace. */
   dump(ns: string): Record<string, unknown>;
-  /** Forgets everything. */
+  /** Answers every `llm` handle; a string is a whole answer. Without it a question is an error. */
+  llm?: (request: LlmRequest) => string | LlmAnswer | Promise<string | LlmAnswer>;
+  /** Forgets everything, and the answers of `llm`. */
   reset(): void;
 }
 
 /**
  * Puts a host in memory behind the handles of this process: kv works with
- * versions and conflicts, log collects, `use` calls toolboxes directly. It checks
+ * versions and conflicts, `llm` answers what the test says, log collects, `use` calls toolboxes directly. It checks
  * no permission; the container does.
  *
  * ```ts
