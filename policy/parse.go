@@ -17,9 +17,14 @@ import (
 type file struct {
 	Waiting   int                      `toml:"waiting"`
 	Held      int                      `toml:"held"`
-	Machine   fileBounds               `toml:"machine"`
+	Machine   fileMachine              `toml:"machine"`
 	Tenant    map[string]fileTenant    `toml:"tenant"`
 	Namespace map[string]fileNamespace `toml:"namespace"`
+}
+
+type fileMachine struct {
+	fileBounds
+	Executions int `toml:"executions"`
 }
 
 type fileBounds struct {
@@ -50,7 +55,7 @@ type fileNamespace struct {
 
 // words are all that a policy may say, for hints.
 var words = []string{"waiting", "held", "machine", "tenant", "namespace", "pools", "limits", "requests", "tokens",
-	"tokens_per_day", "usd_per_day", "allow", "weight", "class", "preemptible"}
+	"tokens_per_day", "usd_per_day", "allow", "weight", "class", "preemptible", "executions"}
 
 // Classes from the most to the least urgent.
 var Classes = []string{"system", "interactive", "normal", "batch"}
@@ -144,7 +149,10 @@ func (r *reader) policy(f file) (*Policy, error) {
 	}
 	r.table("machine")
 	var err error
-	if p.Machine, err = r.bounds(f.Machine, "machine"); err != nil {
+	if p.Executions = f.Machine.Executions; p.Executions < 0 || p.Executions > 100_000 {
+		return nil, r.fail("executions", "executions is %d; it may be 1 to 100000", p.Executions)
+	}
+	if p.Machine, err = r.bounds(f.Machine.fileBounds, "machine"); err != nil {
 		return nil, err
 	}
 	for name, t := range f.Tenant {

@@ -24,11 +24,13 @@ const (
 // Policy is a checked policy. The zero Policy allows everything and bounds
 // nothing; a nil one does the same.
 type Policy struct {
-	Machine   Bounds
-	Waiting   int // executions of one tenant that may wait; 0: the scheduler's default
-	Held      int // tokens that one tenant may hold; the same
-	Tenants   map[string]Tenant
-	Namespace map[string]Rule
+	Machine Bounds
+	// Executions is how many may be live at once; 0: what quiltd was started with.
+	Executions int
+	Waiting    int // executions of one tenant that may wait; 0: the scheduler's default
+	Held       int // tokens that one tenant may hold; the same
+	Tenants    map[string]Tenant
+	Namespace  map[string]Rule
 }
 
 // Tenant is what one tenant may.

@@ -194,15 +194,23 @@ func (e *Engine) admit(x *execution) error {
 		return fault.New(fault.Unavailable, "quiltd is stopping").WithHint("try again when it is up")
 	case e.live[x.req.Execution] != nil:
 		return fault.New(fault.Conflict, "execution %q is live already", x.req.Execution).WithHint("every execution needs an id of its own")
-	case len(e.live) >= e.cfg.MaxExecutions:
+	case len(e.live) >= e.most():
 		return fault.New(fault.Exhausted, "%d executions are live, which is the most this quiltd takes", len(e.live)).
-			WithHint("try again when some have ended, or raise max_executions")
+			WithHint("try again when some have ended, or raise executions of [machine] in the policy")
 	}
 	e.order++
 	x.order = e.order
 	e.live[x.req.Execution] = x
 	e.all.Add(1)
 	return nil
+}
+
+// most executions that may be live.
+func (e *Engine) most() int {
+	if p := e.policy.Load().rules; p != nil && p.Executions > 0 {
+		return p.Executions
+	}
+	return e.cfg.MaxExecutions
 }
 
 func (e *Engine) forget(x *execution) {

@@ -38,6 +38,15 @@ func (l *leases) unit(execution string) string {
 	return ""
 }
 
+// shortened leaves the middle of a long ring out.
+func shortened(steps []string) []string {
+	const first = 16
+	if len(steps) <= first+1 {
+		return steps
+	}
+	return append(steps[:first:first], fmt.Sprintf("%d more", len(steps)-first-1), steps[len(steps)-1])
+}
+
 // unrecorded: a grant was taken back because the audit could not be written.
 const unrecorded scheduler.Reason = "unrecorded"
 
@@ -56,7 +65,7 @@ func refusal(r scheduler.Refused, unit string) error {
 			}
 			steps = append(steps, fmt.Sprintf("%s waits for %s, held by %s", e.Session, e.Token, e.HeldBy))
 		}
-		return fault.New(fault.Deadlock, "waiting would never end: %s", strings.Join(steps, "; ")).
+		return fault.New(fault.Deadlock, "waiting would never end, it is a ring of %d: %s", len(steps), strings.Join(shortened(steps), "; ")).
 			WithHint("take both tokens at once, or in the same order everywhere; or run it again")
 	case scheduler.Timeout:
 		return fault.New(fault.Timeout, "the tokens of %s were not free within the wait= they name", unit).
