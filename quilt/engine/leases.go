@@ -95,6 +95,11 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 	if wait != nil {
 		queued(Queued{WaitsFor: wait.WaitsFor, HeldBy: wait.HeldBy, Position: wait.Position})
 	}
+	return l.await(ctx, req, answer)
+}
+
+// await is the second half of acquire.
+func (l *leases) await(ctx context.Context, req checked, answer <-chan scheduler.Effect) (Lease, error) {
 	select {
 	case e := <-answer:
 		if g, ok := e.(scheduler.Granted); ok {

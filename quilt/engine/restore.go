@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"time"
+
 	"github.com/ariacomputecompany/firmware/quilt/scheduler"
 	"github.com/ariacomputecompany/firmware/token"
 )
@@ -42,6 +44,24 @@ func (l *leases) restore(req checked, lease Lease, locks token.Set) (Lease, bool
 	again := l.begun(req.Execution, lease.Fence)
 	again.ID, again.Since = lease.ID, lease.Since
 	return again, true
+}
+
+// reopen asks again for an execution that waited in another engine, since then.
+func (l *leases) reopen(req checked, since time.Time) <-chan scheduler.Effect {
+	if _, ok := l.session(req.Standing.Parent); !ok {
+		req.Standing.Parent = ""
+	}
+	answer, _, err := l.open(req)
+	if err != nil {
+		l.refused(&req, err)
+		never := make(chan scheduler.Effect, 1)
+		never <- scheduler.Refused{Session: req.Execution, Reason: scheduler.Orphan}
+		return never
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.table.Rewait(req.Execution, since)
+	return answer
 }
 
 // retake gives x a lock it had. The caller holds mu.
