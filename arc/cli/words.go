@@ -87,7 +87,10 @@ reads them from stdin.`
 	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
 	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
 here: the events are the data. --after N starts behind event number N.`
-	wordsCancelLong   = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
+	wordsCancelLong      = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
+	wordsPolicyCheckLong = `Checks the policy FILE, or shows what ariad's policy is. With --bundle every token
+of the bundle is explained: whether the policy gives it, which line decides that,
+and how much of it there is. Exit code 4 if a token would be refused.`
 	wordsFirmwareLong = `For machines that boot Aria's own image. An update goes into the slot that does
 not run, is started once, and is kept only if it is found healthy in time; else
 the machine goes back by itself and "arc firmware status" says why.`

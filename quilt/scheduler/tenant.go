@@ -60,7 +60,7 @@ func (s *Scheduler) tenant(name string) *tenant {
 			}
 		}
 	}
-	t := &tenant{name: name, terms: s.cfg.Tenants[name], plans: map[string]*plan{}}
+	t := &tenant{name: name, terms: s.cfg.terms(name), plans: map[string]*plan{}}
 	s.tenants[name] = t
 	return t
 }
@@ -106,7 +106,7 @@ func (s *Scheduler) Reconfigure(at time.Time, cfg Config) []Effect {
 	s.out = s.out[:0]
 	s.cfg = cfg.withDefaults()
 	for _, t := range s.tenants {
-		t.terms = cfg.Tenants[t.name]
+		t.terms = s.cfg.terms(t.name)
 		s.forgetPlans(t)
 	}
 	for _, n := range s.nodes {
