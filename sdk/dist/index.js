@@ -1,12 +1,8 @@
-var __defProp = Object.defineProperty;
-var __name = (target, value) => __defProp(target, "name", { value, configurable: !0 });
-
 // src/schemas.ts
 var schemasKey = /* @__PURE__ */ Symbol.for("aria.schemas");
 function keepSchemas(f, { input, output }) {
   return Object.defineProperty(f, schemasKey, { value: { input, output } });
 }
-__name(keepSchemas, "keepSchemas");
 
 // src/decorators.ts
 function marker(name, kind) {
@@ -20,14 +16,12 @@ function marker(name, kind) {
       throw new TypeError(`@${name} belongs on a ${kind}, and "${String(ctx.name)}" is a ${ctx.kind}`);
   };
 }
-__name(marker, "marker");
 function factory(name, kind, decorator = marker(name, kind)) {
   return (opts) => {
     if (typeof opts == "function") throw new TypeError(`write @${name}() with parentheses`);
     return decorator;
   };
 }
-__name(factory, "factory");
 var plainTool = factory("tool", "method");
 function toolOf(opts) {
   let mark = plainTool(opts);
@@ -35,18 +29,13 @@ function toolOf(opts) {
     mark(method, context), keepSchemas(method, opts);
   };
 }
-__name(toolOf, "toolOf");
 function fn(f, opts) {
   return opts?.input || opts?.output ? keepSchemas((...args) => f(...args), opts) : f;
 }
-__name(fn, "fn");
 var tool = Object.assign(toolOf, { fn }), agent = factory("agent", "class"), team = factory("team", "class"), pipeline = factory("pipeline", "class"), step = factory("step", "method");
 
 // src/errors.ts
 var passing = /* @__PURE__ */ new Set(["conflict", "deadlock", "timeout", "unavailable", "interrupted", "exhausted"]), AriaError = class extends Error {
-  static {
-    __name(this, "AriaError");
-  }
   code;
   hint;
   retryable;
@@ -54,16 +43,10 @@ var passing = /* @__PURE__ */ new Set(["conflict", "deadlock", "timeout", "unava
     super(message, "cause" in opts ? { cause: opts.cause } : void 0), this.name = "AriaError", this.code = code, this.hint = opts.hint, this.retryable = opts.retryable ?? passing.has(code);
   }
 }, TerminalError = class extends AriaError {
-  static {
-    __name(this, "TerminalError");
-  }
   constructor(message, opts = {}) {
     super(opts.code ?? "failed", message, { ...opts, retryable: !1 }), this.name = "TerminalError";
   }
 }, Conflict = class extends AriaError {
-  static {
-    __name(this, "Conflict");
-  }
   constructor(message, opts = {}) {
     super("conflict", message, opts), this.name = "Conflict";
   }
@@ -74,7 +57,6 @@ var hostKey = /* @__PURE__ */ Symbol.for("aria.host");
 function host() {
   return globalThis[hostKey];
 }
-__name(host, "host");
 async function call(op, args) {
   let h = host();
   if (!h)
@@ -92,27 +74,16 @@ async function call(op, args) {
     throw refused(e);
   }
 }
-__name(call, "call");
 function refused(e) {
   if (typeof e?.code != "string") return e;
   let opts = e.hint ? { hint: e.hint } : {};
   return e.code === "conflict" ? new Conflict(e.message, opts) : new AriaError(e.code, e.message, opts);
 }
-__name(refused, "refused");
 
 // src/units.ts
 var Agent = class {
-  static {
-    __name(this, "Agent");
-  }
 }, Team = class {
-  static {
-    __name(this, "Team");
-  }
 }, Pipeline = class {
-  static {
-    __name(this, "Pipeline");
-  }
 };
 function use(cls) {
   let target;
@@ -128,7 +99,6 @@ function use(cls) {
     }
   });
 }
-__name(use, "use");
 function reach(cls) {
   let h = host();
   if (h?.use) return h.use(cls);
@@ -136,13 +106,11 @@ function reach(cls) {
     hint: "call its code directly, or let an agent call both units"
   });
 }
-__name(reach, "reach");
 
 // src/json.ts
 function strictJSON(v, what) {
   return check(v, what, "", []), v;
 }
-__name(strictJSON, "strictJSON");
 function check(v, what, path, above) {
   switch (typeof v) {
     case "string":
@@ -172,11 +140,9 @@ function check(v, what, path, above) {
     above.pop();
   }
 }
-__name(check, "check");
 function bad(what, path, why) {
   throw new TypeError(path ? `${what} at ${path}: ${why}` : `${what}: ${why}`);
 }
-__name(bad, "bad");
 
 // src/kv.ts
 var page = 200, most = 1e4, tries = 16, Client = class {
@@ -184,9 +150,6 @@ var page = 200, most = 1e4, tries = 16, Client = class {
     this.ns = ns;
   }
   ns;
-  static {
-    __name(this, "Client");
-  }
   async get(key) {
     return (await call("kv.get", { ns: this.ns, key }))?.value;
   }
@@ -240,9 +203,6 @@ var page = 200, most = 1e4, tries = 16, Client = class {
     }
   }
 }, Reader = class {
-  static {
-    __name(this, "Reader");
-  }
   get;
   getEntry;
   list;
@@ -250,10 +210,10 @@ var page = 200, most = 1e4, tries = 16, Client = class {
   constructor(c) {
     this.get = c.get.bind(c), this.getEntry = c.getEntry.bind(c), this.list = c.list.bind(c), this.entries = c.entries.bind(c);
   }
-}, kv = /* @__PURE__ */ __name(((ns, mode = "r") => {
+}, kv = ((ns, mode = "r") => {
   let client = new Client(ns);
   return mode === "r" || mode === "s" ? new Reader(client) : client;
-}), "kv");
+});
 function storable(key, value) {
   try {
     return strictJSON(value, `value of "${key}"`);
@@ -263,14 +223,12 @@ function storable(key, value) {
     });
   }
 }
-__name(storable, "storable");
 var unit = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
 function millis(d) {
   let m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(d), n = m ? Math.round(Number(m[1]) * unit[m[2]]) : 0;
   if (!(n >= 1)) throw new AriaError("invalid", `"${d}" is not a span of time`, { hint: 'write it like "30s", "5m" or "7d"' });
   return n;
 }
-__name(millis, "millis");
 
 // src/llm.ts
 var Client2 = class {
@@ -278,9 +236,6 @@ var Client2 = class {
     this.model = model;
   }
   model;
-  static {
-    __name(this, "Client");
-  }
   async chat(input, opts = {}) {
     let messages = typeof input == "string" ? [{ role: "user", text: input }] : [...input];
     opts.system !== void 0 && messages.unshift({ role: "system", text: opts.system });
@@ -330,7 +285,6 @@ async function accept(text, check2) {
   if (!got.issues) return got.value;
   throw new Error(got.issues.map((i) => i.message).join("; "));
 }
-__name(accept, "accept");
 function parsed(json) {
   try {
     return JSON.parse(json);
@@ -338,20 +292,18 @@ function parsed(json) {
     return;
   }
 }
-__name(parsed, "parsed");
-var llm = /* @__PURE__ */ __name((model) => new Client2(model), "llm");
+var llm = (model) => new Client2(model);
 
 // src/log.ts
 function write(level, text, fields) {
   let h = host();
   h ? h.log(level, String(text), fields) : console[level](text, ...fields ? [fields] : []);
 }
-__name(write, "write");
 var log = {
-  debug: /* @__PURE__ */ __name((text, fields) => write("debug", text, fields), "debug"),
-  info: /* @__PURE__ */ __name((text, fields) => write("info", text, fields), "info"),
-  warn: /* @__PURE__ */ __name((text, fields) => write("warn", text, fields), "warn"),
-  error: /* @__PURE__ */ __name((text, fields) => write("error", text, fields), "error")
+  debug: (text, fields) => write("debug", text, fields),
+  info: (text, fields) => write("info", text, fields),
+  warn: (text, fields) => write("warn", text, fields),
+  error: (text, fields) => write("error", text, fields)
 };
 export {
   Agent,
