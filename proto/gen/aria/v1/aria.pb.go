@@ -1791,10 +1791,11 @@ func (x *InfoResponse) GetResidentBytes() int64 {
 }
 
 type BeginFirmwareRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Header        []byte                 `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Header         []byte                 `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`                                        // the first 4096 bytes of the image
+	AllowDowngrade bool                   `protobuf:"varint,2,opt,name=allow_downgrade,json=allowDowngrade,proto3" json:"allow_downgrade,omitempty"` // take a version that is older than the one that runs
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *BeginFirmwareRequest) Reset() {
@@ -1832,6 +1833,13 @@ func (x *BeginFirmwareRequest) GetHeader() []byte {
 		return x.Header
 	}
 	return nil
+}
+
+func (x *BeginFirmwareRequest) GetAllowDowngrade() bool {
+	if x != nil {
+		return x.AllowDowngrade
+	}
+	return false
 }
 
 type BeginFirmwareResponse struct {
@@ -2773,9 +2781,10 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\n" +
 	"open_files\x18\t \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\n" +
-	" \x01(\x03R\rresidentBytes\".\n" +
+	" \x01(\x03R\rresidentBytes\"W\n" +
 	"\x14BeginFirmwareRequest\x12\x16\n" +
-	"\x06header\x18\x01 \x01(\fR\x06header\"m\n" +
+	"\x06header\x18\x01 \x01(\fR\x06header\x12'\n" +
+	"\x0fallow_downgrade\x18\x02 \x01(\bR\x0eallowDowngrade\"m\n" +
 	"\x15BeginFirmwareResponse\x12\x14\n" +
 	"\x05image\x18\x01 \x01(\tR\x05image\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
