@@ -132,8 +132,8 @@ syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
 faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
 	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
 
-bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the container runtimes that are installed
-	@$(SANDBOX_TEST) -test.run '^$$' -test.bench '^BenchmarkRivals$$' -test.benchtime 60x
+bench-containers: build $(BIN)/sandbox.test ## a container alone, many at once, parked, ended; beside bare bun and the runtimes that are installed
+	@ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/bench-containers -bin $(BIN)
 
 .PHONY: $(BIN)/sandbox.test
 $(BIN)/sandbox.test: setup
