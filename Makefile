@@ -12,7 +12,7 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos-quilt parked bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
@@ -75,8 +75,13 @@ chaos-quilt: ROUNDS := 50
 chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running executions, ROUNDS of each
 	@go run ./test/cmd/chaos-quilt -bin $(BIN) -rounds $(ROUNDS)
 
-cycles: build ## N executions in a row; nothing may leak
+cycles: build ## N executions in a row, and PARKED=1000 at once; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
+	@if [ -n "$(PARKED)" ]; then $(MAKE) -s parked PARKED=$(PARKED); fi
+
+parked: PARKED ?= 1000
+parked: $(BIN)/sandbox.test ## PARKED containers parked at once; what one takes, and that nothing is left
+	@export ARIA_PARKED_N=$(PARKED); $(SANDBOX_TEST) -test.run '^TestParked$$'
 
 # What the image needs of Debian, by a file that says the package is there.
 BOOT_TOOLS := /usr/bin/qemu-system-x86_64:qemu-system-x86 /usr/bin/qemu-img:qemu-utils /usr/bin/mksquashfs:squashfs-tools \
