@@ -22,7 +22,7 @@ type Engine interface {
 
 // Tokens passes on quiltd's table; an execution's run is what its id begins with.
 func (y system) Tokens(ctx context.Context, _ *connect.Request[ariav1.TokensRequest]) (*connect.Response[ariav1.TokensResponse], error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := asking(ctx)
 	defer cancel()
 	out, err := y.s.Engine.Tokens(ctx)
 	if err != nil {
@@ -53,10 +53,16 @@ func (y system) WatchTokens(ctx context.Context, r *connect.Request[ariav1.Watch
 
 // Policy passes on the text that holds.
 func (y system) Policy(ctx context.Context, _ *connect.Request[ariav1.PolicyRequest]) (*connect.Response[ariav1.PolicyResponse], error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := asking(ctx)
 	defer cancel()
 	out, err := y.s.Engine.Policy(ctx)
 	return connect.NewResponse(out), err
+}
+
+// asking bounds a question to the other daemon.
+func asking(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(ctx, 5*time.Second,
+		fault.New(fault.Unavailable, "quiltd did not answer within 5 s").WithHint("the machine may be overloaded; ask again"))
 }
 
 // runOf cuts the attempt from "run.attempt".

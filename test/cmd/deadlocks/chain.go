@@ -163,15 +163,18 @@ func begin(ctx context.Context, inst *system.Instance, unit, input string) (stri
 func until(ctx context.Context, inst *system.Instance, ok func(*ariav1.TokensResponse) bool) error {
 	for {
 		r, err := inst.System.Tokens(ctx, connect.NewRequest(&ariav1.TokensRequest{}))
-		if err != nil {
+		if err != nil && connect.CodeOf(err) != connect.CodeUnavailable { // as when many start at once
 			return err
 		}
-		if ok(r.Msg) {
+		if err == nil && ok(r.Msg) {
 			return nil
 		}
 		select {
-		case <-time.After(100 * time.Millisecond):
+		case <-time.After(200 * time.Millisecond):
 		case <-ctx.Done():
+			if err != nil {
+				return err
+			}
 			return fmt.Errorf("%d hold, %d wait: %w", len(r.Msg.Holders), len(r.Msg.Waiters), ctx.Err())
 		}
 	}
