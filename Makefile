@@ -12,7 +12,9 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
+.PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -70,6 +72,10 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
 
+chaos-quilt: ROUNDS := 50
+chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running executions, ROUNDS of each
+	@go run ./test/cmd/chaos-quilt -bin $(BIN) -rounds $(ROUNDS)
+
 cycles: build ## N executions in a row; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
 
@@ -108,6 +114,9 @@ sim: ## GRANTS grants of the real scheduler under crashes, cancels and clock jum
 
 mutants: ## plant faults in scheduler, broker and store; the tests must see every one
 	@go run ./test/cmd/mutants
+
+bench-vector: ## 100,000 vectors: ours beside a full comparison and sqlite-vec; recall and time
+	@go run ./test/cmd/bench-vector
 
 bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbolt
 	@go run ./test/cmd/bench-tokens

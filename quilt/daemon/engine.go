@@ -17,9 +17,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/api"
-	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
-	"github.com/ariacomputecompany/firmware/quilt/kv"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 )
 
@@ -29,6 +27,9 @@ func runEngine(text string, log *slog.Logger) error {
 	if err := json.Unmarshal([]byte(text), &arg); err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
+	// From the first moment: who is told to stop while it boots ends in order.
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	// Little garbage is made; a small heap matters more here than a rare cycle.
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(256 << 20)
@@ -41,6 +42,9 @@ func runEngine(text string, log *slog.Logger) error {
 	before, err := inherit(launcher)
 	if err != nil {
 		return err
+	}
+	if before.real {
+		arg.Began = before.since
 	}
 	data, err := before.openStore(cfg, log)
 	if err != nil {
@@ -64,8 +68,12 @@ func runEngine(text string, log *slog.Logger) error {
 		defer pool.Close()
 		host = pool
 	}
+	behind, err := services(data, cfg, !before.real, log)
+	if err != nil {
+		return err
+	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data), gate.Service()}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: append(behind, gate.Service()), Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	if err := before.settle(machine{launcher}, pool, eng); err != nil {
@@ -85,7 +93,7 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))
 	notify("READY=1")
-	err = untilStopped(cfg, eng, srv, launcher, served, log)
+	err = untilStopped(cfg, eng, srv, launcher, served, stop, log)
 	if err == errYield {
 		return leave(launcher, pool, eng, srv, log, data.Close, audit.Close)
 	}
@@ -97,9 +105,7 @@ var errYield = errors.New("another engine takes over")
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are
 // killed, their last events go out, the data is closed.
-func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *sandbox.Client, served <-chan error, log *slog.Logger) error {
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *sandbox.Client, served <-chan error, stop <-chan os.Signal, log *slog.Logger) error {
 	select {
 	case sig := <-stop:
 		log.Info("quiltd stopping", "signal", sig.String(), "executions", eng.Live())

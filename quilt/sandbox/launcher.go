@@ -31,9 +31,11 @@ type LauncherConfig struct {
 	Log          *slog.Logger
 }
 
+const defaultCgroup = "aria-quilt"
+
 func (c LauncherConfig) withDefaults() LauncherConfig {
 	if c.CgroupName == "" {
-		c.CgroupName = "aria-quilt"
+		c.CgroupName = defaultCgroup
 	}
 	if c.UIDBase == 0 {
 		c.UIDBase = 200000
