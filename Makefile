@@ -89,7 +89,7 @@ parked: $(BIN)/sandbox.test ## PARKED containers parked at once; what one takes,
 # What the image needs of Debian, by a file that says the package is there.
 BOOT_TOOLS := /usr/bin/qemu-system-x86_64:qemu-system-x86 /usr/bin/qemu-img:qemu-utils /usr/bin/mksquashfs:squashfs-tools \
 	/usr/bin/mcopy:mtools /usr/sbin/mkfs.vfat:dosfstools /usr/sbin/mke2fs:e2fsprogs /usr/bin/objcopy:binutils \
-	/usr/lib/systemd/boot/efi/linuxx64.efi.stub:systemd-boot-efi /usr/share/ovmf/OVMF.fd:ovmf /usr/bin/veritysetup:cryptsetup-bin
+	/usr/lib/systemd/boot/efi/linuxx64.efi.stub:systemd-boot-efi /usr/share/ovmf/OVMF.fd:ovmf /usr/sbin/veritysetup:cryptsetup-bin
 
 boot-tools:
 	@need=""; for t in $(BOOT_TOOLS); do test -e "$${t%%:*}" || need="$$need $${t##*:}"; done; \
