@@ -113,6 +113,28 @@ func TestRevive(t *testing.T) {
 			`{"a":{"at":"x","kids":[{"at":"y"}]}}`, []place{{0, "/at", "date"}, {0, "/kids/*/at", "date"}}},
 		{"what lies in a map comes before the map", `{"properties":{"a":{"type":"object","x-aria-type":"map","additionalProperties":` + date + `}}}`,
 			`{"a":{"k/1":"x"}}`, []place{{0, "/k~11", "date"}, {0, "", "map"}}},
+		{"keys by pattern", `{"properties":{"a":{"type":"object","patternProperties":{"^at_":` + date + `},"additionalProperties":{"type":"string"}}}}`,
+			`{"a":{"at_1":"x","note":"y"}}`, []place{{0, "/at_1", "date"}}},
+		{"branches told apart by an optional const", `{"properties":{"a":{"anyOf":[
+			{"type":"object","properties":{"kind":{"const":"plain"},"at":{"type":"string"}}},
+			{"type":"object","properties":{"kind":{"const":"rich"},"at":` + date + `}}]}}}`,
+			`{"a":{"kind":"rich","at":"x"}}`, []place{{0, "/at", "date"}}},
+		{"the other branch", `{"properties":{"a":{"anyOf":[
+			{"type":"object","properties":{"kind":{"const":"plain"},"at":{"type":"string"}}},
+			{"type":"object","properties":{"kind":{"const":"rich"},"at":` + date + `}}]}}}`,
+			`{"a":{"kind":"plain","at":"x"}}`, nil},
+		{"by a discriminator one level down", `{"properties":{"a":{"oneOf":[
+			{"type":"object","required":["head"],"properties":{"head":{"type":"object","properties":{"v":{"const":1}}},"n":{"type":"string"}}},
+			{"type":"object","required":["head"],"properties":{"head":{"type":"object","properties":{"v":{"const":2}}},"n":{"type":"string","x-aria-type":"bigint"}}}]}}}`,
+			`{"a":{"head":{"v":2},"n":"5"}}`, []place{{0, "/n", "bigint"}}},
+		{"by shape: what has no place in a branch", `{"properties":{"a":{"anyOf":[
+			{"type":"object","additionalProperties":false,"properties":{"at":{"type":"string"}}},
+			{"type":"object","additionalProperties":false,"properties":{"at":` + date + `,"zone":{"type":"string"}}}]}}}`,
+			`{"a":{"at":"x","zone":"y"}}`, []place{{0, "/at", "date"}}},
+		{"by shape: the types of members", `{"properties":{"a":{"anyOf":[
+			{"type":"object","properties":{"n":{"type":"number"},"at":{"type":"string"}}},
+			{"type":"object","properties":{"n":{"type":"string"},"at":` + date + `}}]}}}`,
+			`{"a":{"n":"1","at":"x"}}`, []place{{0, "/at", "date"}}},
 		{"null stays null", `{"properties":{"a":{"anyOf":[` + date + `,{"type":"null"}]}}}`, `{"a":null}`, nil},
 		{"plain values need nothing", `{"properties":{"a":{"type":"string"}}}`, `{"a":"x"}`, nil},
 	} {
@@ -168,19 +190,22 @@ func TestAllowedRetries(t *testing.T) {
 		unit  bundle.Unit
 		end   tokenapi.Ended
 		err   error
+		began bool
 		want  int
 	}{
-		{"nobody asked for any", bundle.Unit{}, failed(true), nil, 0},
-		{"as many as the unit says", bundle.Unit{Retries: 4}, failed(true), nil, 4},
-		{"never after a TerminalError", bundle.Unit{Retries: 4}, failed(false), nil, 0},
-		{"a lost execution of any unit may have done something", bundle.Unit{}, tokenapi.Ended{}, lost, 0},
-		{"an idempotent one may run again", bundle.Unit{Idempotent: true}, tokenapi.Ended{}, lost, idempotentRetries},
-		{"idempotent is no reason to repeat a thrown error", bundle.Unit{Idempotent: true}, failed(true), nil, 0},
-		{"a deadlock ran nothing", bundle.Unit{}, tokenapi.Ended{Reason: "deadlock"}, nil, deadlockRetries},
-		{"memory will not grow by trying", bundle.Unit{Retries: 3}, tokenapi.Ended{Reason: "oom"}, nil, 0},
-		{"cancelled is cancelled", bundle.Unit{Retries: 3}, tokenapi.Ended{}, fault.New(fault.Cancelled, "x"), 0},
+		{"nobody asked for any", bundle.Unit{}, failed(true), nil, false, 0},
+		{"as many as the unit says", bundle.Unit{Retries: 4}, failed(true), nil, false, 4},
+		{"never after a TerminalError", bundle.Unit{Retries: 4}, failed(false), nil, false, 0},
+		{"a lost execution of any unit may have done something", bundle.Unit{}, tokenapi.Ended{}, lost, false, 0},
+		{"an idempotent one may run again", bundle.Unit{Idempotent: true}, tokenapi.Ended{}, lost, false, idempotentRetries},
+		{"idempotent is no reason to repeat a thrown error", bundle.Unit{Idempotent: true}, failed(true), nil, false, 0},
+		{"a deadlock ran nothing", bundle.Unit{}, tokenapi.Ended{Reason: "deadlock"}, nil, false, deadlockRetries},
+		{"one inside a transaction did what came before", bundle.Unit{}, tokenapi.Ended{Reason: "deadlock"}, nil, true, 0},
+		{"and may run again if that may happen twice", bundle.Unit{Idempotent: true}, tokenapi.Ended{Reason: "deadlock"}, nil, true, idempotentRetries},
+		{"memory will not grow by trying", bundle.Unit{Retries: 3}, tokenapi.Ended{Reason: "oom"}, nil, false, 0},
+		{"cancelled is cancelled", bundle.Unit{Retries: 3}, tokenapi.Ended{}, fault.New(fault.Cancelled, "x"), false, 0},
 	} {
-		if got := allowed(registry.Unit{Unit: &c.unit}, c.end, c.err); got != c.want {
+		if got := allowed(registry.Unit{Unit: &c.unit}, c.end, c.err, c.began); got != c.want {
 			t.Errorf("%s: %d, want %d", c.shows, got, c.want)
 		}
 	}

@@ -37,14 +37,29 @@ func (s *session) call(ctx context.Context, f inbound, lastID *int64) error {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil
+	case <-s.cfg.Freeze:
+		s.mover.put(f) // not begun; the next read says that we move
+		s.count.Add(1)
+		return nil
 	}
 	s.count.Add(1)
+	s.start(ctx, f)
+	return nil
+}
+
+// start makes a call that has its place.
+func (s *session) start(ctx context.Context, f inbound) {
 	s.calls.Go(func() {
 		defer func() { <-s.slots }()
 		value, err := s.operate(ctx, f.ID, f.Op, f.Args)
+		if err != nil && context.Cause(ctx) == errMoved {
+			var kept bool
+			if kept, err = s.mover.keep(f, s.cfg.Repeats != nil && s.cfg.Repeats(f.Op), err); kept {
+				return
+			}
+		}
 		s.answer(f.ID, value, err)
 	})
-	return nil
 }
 
 func (s *session) operate(ctx context.Context, id int64, op string, args json.RawMessage) (any, error) {
@@ -70,12 +85,18 @@ func (s *session) answer(id int64, value any, err error) {
 		s.cfg.Log.Trouble("broker operation", err)
 		face = fault.New(fault.Internal, "internal error in the broker").WithHint("the log of quiltd has the cause")
 	}
-	if face.Code == fault.Denied {
-		s.deniedMu.Lock()
-		if s.denied == nil {
-			s.denied = face
-		}
-		s.deniedMu.Unlock()
-	}
+	s.remember(face)
 	s.send(failFrame{T: "fail", ID: id, Error: failError{Code: face.Code, Message: face.Message, Hint: face.Hint}})
+}
+
+// remember keeps the first refusals that can be the reason of an ending.
+func (s *session) remember(face *fault.Error) {
+	s.refusedMu.Lock()
+	defer s.refusedMu.Unlock()
+	switch {
+	case face.Code == fault.Denied && s.denied == nil:
+		s.denied = face
+	case face.Code == fault.Deadlock && s.deadlock == nil:
+		s.deadlock = face
+	}
 }

@@ -3,12 +3,14 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -19,7 +21,6 @@ import (
 	"github.com/ariacomputecompany/firmware/quilt/engine"
 	"github.com/ariacomputecompany/firmware/quilt/kv"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
-	"github.com/ariacomputecompany/firmware/quilt/store"
 )
 
 // runEngine is the side without privilege. Descriptor 3 is the launcher.
@@ -28,6 +29,9 @@ func runEngine(text string, log *slog.Logger) error {
 	if err := json.Unmarshal([]byte(text), &arg); err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
+	// From the first moment: who is told to stop while it boots ends in order.
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	// Little garbage is made; a small heap matters more here than a rare cycle.
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(256 << 20)
@@ -37,7 +41,14 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
-	data, err := store.Open(filepath.Join(cfg.Data, "quilt"), log)
+	before, err := inherit(launcher)
+	if err != nil {
+		return err
+	}
+	if before.real {
+		arg.Began = before.since
+	}
+	data, err := before.openStore(cfg, log)
 	if err != nil {
 		return err
 	}
@@ -53,8 +64,9 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	defer audit.Close()
 	var host engine.Machine = machine{launcher}
+	var pool *engine.Pool
 	if cfg.Parked > 0 {
-		pool := engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
+		pool = engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Busy: 2 * runtime.NumCPU(), Room: roomParked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
 		defer pool.Close()
 		host = pool
 	}
@@ -62,28 +74,41 @@ func runEngine(text string, log *slog.Logger) error {
 		Machine: host, Services: []broker.Service{kv.New(data), gate.Service()}, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
+	if err := before.settle(machine{launcher}, pool, eng); err != nil {
+		return err
+	}
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, arg.BunVersion)
 	}})
-	l, err := listen(cfg.Socket)
+	l, err := net.FileListener(os.NewFile(4, "socket"))
 	if err != nil {
-		return err
+		return fmt.Errorf("inherited socket: %w", err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
+	if err := launcher.Serving(); err != nil {
+		return err
+	}
 	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))
 	notify("READY=1")
-	return untilStopped(cfg, eng, srv, launcher, served, log)
+	err = untilStopped(cfg, eng, srv, launcher, served, stop, log)
+	if err == errYield {
+		return leave(launcher, pool, eng, srv, log, data.Close, audit.Close)
+	}
+	return err
 }
+
+// errYield says that another engine waits to take over.
+var errYield = errors.New("another engine takes over")
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are
 // killed, their last events go out, the data is closed.
-func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *sandbox.Client, served <-chan error, log *slog.Logger) error {
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *sandbox.Client, served <-chan error, stop <-chan os.Signal, log *slog.Logger) error {
 	select {
 	case sig := <-stop:
 		log.Info("quiltd stopping", "signal", sig.String(), "executions", eng.Live())
+	case <-launcher.Yield():
+		return errYield
 	case <-launcher.Done():
 		return fault.New(fault.Interrupted, "the launcher is gone").WithHint("start quiltd again")
 	case err := <-served:
@@ -94,21 +119,6 @@ func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *san
 	eng.Shutdown(time.Duration(cfg.Grace))
 	srv.Stop(2 * time.Second)
 	return nil
-}
-
-func listen(path string) (net.Listener, error) {
-	// The data folder's lock says that nobody listens on what may lie here.
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-		return nil, fault.Wrap(err, fault.Unavailable, "the socket %s cannot be made", path).
-			WithHint("every folder above it must let user %d pass (chmod o+x), or give another -socket", os.Getuid())
-	}
-	defer syscall.Umask(syscall.Umask(0o117)) // mode 0660 from its first moment
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "the socket %s cannot be made", path).
-			WithHint("every folder above it must let user %d pass (chmod o+x), or give another -socket", os.Getuid())
-	}
-	return l, nil
 }
 
 // notify tells a service manager how far we are, if there is one.

@@ -35,13 +35,14 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	var err error
 	switch {
-	case len(args) == 2 && args[0] == "engine":
+	case len(args) >= 2 && args[0] == "engine":
 		err = runEngine(args[1], log)
 	case len(args) == 1 && args[0] == "version":
 		_, err = fmt.Fprintln(stdout, "quiltd", version.Version)
 	default:
 		var cfg Config
 		var print bool
+		command := commandOf(&args)
 		cfg, print, err = parse(args, stderr)
 		switch {
 		case errors.Is(err, flag.ErrHelp):
@@ -51,6 +52,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			return 2
 		case print:
 			err = cfg.print(stdout)
+		case command == "restart":
+			err = restart(cfg, stdout)
+		case command == "gc":
+			err = gc(cfg, stdout)
 		default:
 			err = runLauncher(cfg, log)
 		}
@@ -64,6 +69,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// commandOf takes the command, if there is one, off args.
+func commandOf(args *[]string) string {
+	if len(*args) == 0 || (*args)[0] != "restart" && (*args)[0] != "gc" {
+		return ""
+	}
+	command := (*args)[0]
+	*args = (*args)[1:]
+	return command
 }
 
 // say prints an error for people: one sentence, then what to do.
@@ -105,8 +120,17 @@ func runLauncher(cfg Config, log *slog.Logger) error {
 		return err
 	}
 	debug.FreeOSMemory() // the image was hashed; from here on this process is idle
+	socket, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("own path: %w", err)
+	}
 	return sandbox.RunLauncher(sandbox.LauncherConfig{
-		EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
+		EnginePath: self, EngineFiles: []*os.File{socket}, EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
 		ImageDir: img.Dir, ImageDigest: img.Digest, ImageInPlace: cfg.Image != "", Log: log,
 	})
 }
@@ -161,22 +185,30 @@ func prepare(cfg Config) error {
 	return nil
 }
 
+// lockName is the lock in the data folder; it holds the launcher's pid.
+const lockName = "quiltd.lock"
+
+func writePID(f *os.File) error {
+	_, err := fmt.Fprintln(f, os.Getpid())
+	return err
+}
+
 // lockData keeps a second quiltd off the same data. The kernel drops the lock
 // with the process.
 func lockData(data string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(data, "quiltd.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(data, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "the data folder %s cannot be locked", data)
 	}
 	// The one before may be a moment from its end.
 	for wait := 0; ; wait++ {
 		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-			return f, nil
+			return f, errors.Join(f.Truncate(0), writePID(f))
 		}
-		if wait == 20 {
+		if wait == 400 {
 			f.Close()
 			return nil, fault.Wrap(err, fault.Conflict, "another quiltd works on %s", data).WithHint("stop it, or give this one another -data")
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 }

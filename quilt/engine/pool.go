@@ -14,8 +14,9 @@ import (
 // execution to a parked container, which runs that one and dies. A dry pool, or
 // an execution that a parked container does not fit, starts cold.
 //
-// As many are parked as were lately wanted at once, Max at most, and none after
-// Quiet without a start.
+// As many are parked as were lately wanted at once, Max at most, what the
+// machine's memory allows, and none after Quiet without a start. While more run
+// than Busy none is parked: a start that somebody waits for goes first.
 type Pool struct {
 	inner Machine
 	cfg   PoolConfig
@@ -27,6 +28,7 @@ type Pool struct {
 	live    int
 	serial  uint64
 	closed  bool
+	leaving bool // what is parked goes to another engine
 	quiet   *time.Timer
 	workers sync.WaitGroup
 }
@@ -34,6 +36,8 @@ type Pool struct {
 // PoolConfig bounds a Pool.
 type PoolConfig struct {
 	Max   int           // parked at most; each takes about 4 MiB
+	Busy  int           // live ones beyond which none is parked; 0: no bound
+	Room  func() int    // how many more the memory has room for; nil: any number
 	Quiet time.Duration // without a start: let all go
 	Fits  func(Spec) bool
 	Log   *slog.Logger
@@ -106,13 +110,25 @@ func (p *Pool) ended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live--
+	p.fill()
 }
 
 // refill parks what is missing, in the background.
 func (p *Pool) refill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for !p.closed && len(p.parked)+p.making < p.want {
+	p.fill()
+}
+
+func (p *Pool) fill() {
+	missing := p.want - len(p.parked) - p.making
+	if p.closed || p.leaving || missing <= 0 || p.cfg.Busy > 0 && p.live > p.cfg.Busy {
+		return
+	}
+	if p.cfg.Room != nil {
+		missing = min(missing, p.cfg.Room()-p.making)
+	}
+	for range missing {
 		p.making++
 		p.serial++
 		id := fmt.Sprint("parked-", p.serial)
@@ -121,7 +137,7 @@ func (p *Pool) refill() {
 }
 
 func (p *Pool) park(id string) {
-	c, err := p.inner.Start(context.Background(), Spec{ID: id})
+	c, err := p.inner.Start(context.Background(), Spec{ID: id, Parked: true})
 	p.mu.Lock()
 	p.making--
 	if err != nil {
@@ -138,9 +154,49 @@ func (p *Pool) park(id string) {
 		p.scrap(one)
 		return
 	}
+	p.keep(ctx, one)
+	p.mu.Unlock()
+}
+
+// keep parks a container that runs. The caller holds mu.
+func (p *Pool) keep(ctx context.Context, one *parkedOne) {
 	p.parked = append(p.parked, one)
 	p.workers.Go(func() { p.watch(ctx, one) })
-	p.mu.Unlock()
+}
+
+// Leave gives out what is parked, for another engine, and parks no more. What is
+// on its way is waited for, a little.
+func (p *Pool) Leave() []*Container {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaving = true
+	for end := time.Now().Add(100 * time.Millisecond); p.making > 0 && time.Now().Before(end); {
+		p.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		p.mu.Lock()
+	}
+	var out []*Container
+	for _, one := range p.parked {
+		one.forget()
+		out = append(out, one.c)
+	}
+	p.parked = nil
+	return out
+}
+
+// Resume parks what another engine had parked, and counts what it had running.
+func (p *Pool) Resume(parked, running []*Container) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range parked {
+		ctx, cancel := context.WithCancel(context.Background())
+		p.keep(ctx, &parkedOne{c: c, forget: cancel})
+	}
+	p.live += len(running)
+	p.want = min(p.cfg.Max, max(len(parked), len(running)))
+	for _, c := range running {
+		p.counted(c)
+	}
 }
 
 // watch removes a parked container that ends by itself.

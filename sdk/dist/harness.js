@@ -4,6 +4,27 @@
 // src/host.ts
 var hostKey = /* @__PURE__ */ Symbol.for("aria.host");
 
+// src/schemas.ts
+var schemasKey = /* @__PURE__ */ Symbol.for("aria.schemas");
+async function through(f, side, v) {
+  let schema = f[schemasKey]?.[side];
+  if (!schema) return v;
+  let r = await schema["~standard"].validate(v);
+  if (!r.issues) return r.value;
+  let all = r.issues.map(({ message, path = [] }) => {
+    let at = path.map((p) => "/" + String(typeof p == "object" ? p.key : p)).join("");
+    return at ? `${at}: ${message}` : message;
+  });
+  throw {
+    name: "AriaError",
+    code: side === "input" ? "invalid" : "failed",
+    retryable: !1,
+    stack: "",
+    message: `${side} ${all.slice(0, 5).join("; ")}${all.length > 5 ? ` and ${all.length - 5} more` : ""}`,
+    hint: side === "input" ? "the schema of the tool says what it takes" : "the tool returned what its own schema does not allow"
+  };
+}
+
 // src/harness/channel.ts
 var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0);
 function connect(open3, on, lost) {
@@ -73,6 +94,7 @@ function thrown(e) {
   return e == null ? `${e} was thrown` : `${typeof e == "object" ? "an" : "a"} ${typeof e} was thrown: ${show(e)}`;
 }
 function stacks(e, root2, self2) {
+  if (!(e instanceof Error) && e.stack === "") return "";
   let out = [];
   for (let i = 0; e && i <= 5; e = e.cause, i++) {
     let head = i === 0 ? "" : "caused by: ";
@@ -249,11 +271,32 @@ async function load(files, entry) {
     return import(root + entry);
   }
 }
+function forget() {
+  for (let path of code.keys()) delete require.cache[path];
+  code.clear();
+}
 function join(importer, relative) {
   let parts = importer.split("/").slice(0, -1);
   for (let p of relative.split("/"))
     p === ".." ? parts.pop() : p !== "." && parts.push(p);
   return parts.join("/");
+}
+
+// src/harness/warm.ts
+var mark = "ARIA_PARKED";
+function parked() {
+  let is = process.env[mark] === "1";
+  return delete process.env[mark], is;
+}
+var code2 = `// @bun
+import { one } from './warm2.js';
+export class Warm { async run(a) { await null; return { a, n: one } } }`;
+async function warm(self2) {
+  let frame2 = { t: "start", files: [{ path: "code/warm.js", content: code2 }, { path: "code/warm2.js", content: `// @bun
+export const one = 1;` }], entry: "code/warm.js", export: "Warm", method: "run", args: [{ at: "2000-01-01T00:00:00Z" }], revive: [{ arg: 0, path: "/at", type: "date" }] }, start;
+  take(encode(frame2), (f) => start = f), revive(start.args, start.revive);
+  let unit = new (await load(start.files, start.entry))[start.export]();
+  encode({ t: "result", value: plain(await unit[start.method](...start.args)) }), failure(new Error("warm"), root, self2), forget(), require("node:fs");
 }
 
 // src/harness/main.ts
@@ -262,20 +305,24 @@ function finish(frame2) {
   return over || (over = !0, send(frame2) || send({ t: "error", error: problem("exhausted", `the result is longer than ${4} MiB of JSON`, "return less, or store it in kv and return the key") })), exit(0);
 }
 var fail = (e) => finish({ t: "error", error: failure(e, root, self) });
-function problem(code2, message, hint) {
-  return { name: "AriaError", message, stack: "", code: code2, hint, retryable: !1 };
+function problem(code3, message, hint) {
+  return { name: "AriaError", message, stack: "", code: code3, hint, retryable: !1 };
 }
 function guard() {
-  process.on("uncaughtException", fail), process.on("unhandledRejection", fail), process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") })), process.exit = (code2) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code2 ?? ""})`, "return a value or throw an error instead") });
+  process.on("uncaughtException", fail), process.on("unhandledRejection", fail), process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") })), process.exit = (code3) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code3 ?? ""})`, "return a value or throw an error instead") });
 }
 async function run(start) {
   revive(start.args, start.revive ?? []);
   let exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported != "function") throw problem("not_found", `${start.entry} exports no class or function "${start.export}"`, "build the bundle again");
-  if (!start.method) return exported(...start.args);
+  if (!start.method) return checked(exported, void 0, start.args);
   let it = new exported();
   if (typeof it[start.method] != "function") throw problem("not_found", `"${start.export}" has no method "${start.method}"`, "build the bundle again");
-  return it[start.method](...start.args);
+  return checked(it[start.method], it, start.args);
+}
+function checked(f, self2, args) {
+  let schemas = f[schemasKey];
+  return schemas ? (async () => (schemas.input && (args = [await through(f, "input", args[0])]), through(f, "output", await f.apply(self2, args))))() : f.apply(self2, args);
 }
 function result(v) {
   let value;
@@ -293,7 +340,14 @@ function frame(f) {
   started || (started = !0, keepAlive(!1), run(f).then(result, fail));
 }
 function open2() {
-  send({ t: "ready" }), globalThis[hostKey] = host, guard(), install();
+  if (parked()) {
+    prepare(), warm(self).then(() => send({ t: "ready" }), fail);
+    return;
+  }
+  send({ t: "ready" }), prepare();
+}
+function prepare() {
+  globalThis[hostKey] = host, guard(), install();
 }
 connect(open2, frame, () => exit(1));
 })
