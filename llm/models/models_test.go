@@ -61,7 +61,6 @@ func TestMistakesAreSaidWithTheirLine(t *testing.T) {
 		{"a negative price", "output = 0.60", "output = -1", "models.toml:11: -1 is no price", "million"},
 		{"more out than in all", "context = 128000", "context = 1000", "models.toml:13: max_output 16384", "together"},
 		{"a fallback nobody knows", `"local:planner"`, `"nobody:x"`, `models.toml:14: fallback: no provider "nobody"`, "configured"},
-		{"two keys", `key = "openai"`, "key = \"openai\"\nkey_file = \"/x\"", "models.toml:8: ", "keep one"},
 		{"a key in the address", "https://api", "https://user:pw@api", "models.toml:6: ", "no user"},
 		{"a limit below nothing", "usd_per_day = 5.0", "usd_per_day = -5.0", "models.toml:3: usd_per_day", "positive"},
 		{"a number in words", "requests_per_minute = 500", `requests_per_minute = "many"`, "models.toml", "docs/guide"},
