@@ -105,3 +105,17 @@ func TestAChangedFileIsReadAgainAndAWrongOneIsNot(t *testing.T) {
 		t.Error("a fixed file changed")
 	}
 }
+
+// The example of the guide is a file that is taken.
+func TestTheGuidesExample(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guide/models.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(guide), "```toml\n")
+	text, _, found := strings.Cut(text, "```")
+	f, err := Parse("models.md", text)
+	if err != nil || !found || len(f.Providers) != 5 || f.Providers["openai"].Models["gpt-4o-mini"].USDPerRun != 0.05 {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
