@@ -13,6 +13,7 @@ SEED ?= 1
 ROUND ?= -1
 
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles deadlocks demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all budgets sdks bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all chaos-quilt parked bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
@@ -154,6 +155,13 @@ $(BIN)/sandbox.test: setup
 	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox
 conformance: ## our schemas beside those of an outside project
 	@go run ./test/cmd/conformance
+
+sdks: ## our dialects beside the official Go clients of the providers (a module of its own; ten minutes the first time)
+	@cd test/sdks && out=$$(go test -count=1 -v . 2>&1) || { echo "$$out"; exit 1; }; \
+	echo "sdks: $$(echo "$$out" | grep -c '^--- PASS') of $$(echo "$$out" | grep -c '^=== RUN   [^/]*$$') passed"
+
+budgets: ## N greedy calls at limits of tokens and dollars; nothing may overshoot
+	@go run ./test/cmd/budgets -n $(N)
 
 fuzz: ## every fuzz target of the house, T each (T=10m)
 	@go run ./test/cmd/fuzz -t $(T)
