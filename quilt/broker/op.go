@@ -14,6 +14,9 @@ import (
 type Service struct {
 	Scheme string        // "kv"
 	Ops    map[string]Op // by the name a container asks for: "kv.get"
+	// Live names the operations whose answer means nothing in another session (a
+	// transaction begun, a lock taken): a replay asks them again.
+	Live []string
 	// Repeats: an operation whose context ended with an error has done nothing, and
 	// can be asked again. A planned restart does so.
 	Repeats bool
@@ -33,6 +36,9 @@ type Call struct {
 	Key   string
 	Grant Grant
 	Args  json.RawMessage
+	// Left is closed when the inside has gone: nobody waits for the answer then,
+	// and an operation that only waits should end. nil: not known.
+	Left <-chan struct{}
 }
 
 // Grant is what an execution may use.

@@ -17,9 +17,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/api"
-	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
-	"github.com/ariacomputecompany/firmware/quilt/kv"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 )
 
@@ -70,13 +68,17 @@ func runEngine(text string, log *slog.Logger) error {
 		defer pool.Close()
 		host = pool
 	}
+	behind, err := services(data, cfg, !before.real, log)
+	if err != nil {
+		return err
+	}
 	rules, err := readPolicy(cfg.Policy)
 	if err != nil {
 		return err // nothing holds that could go on holding: fail closed
 	}
 	eng := engine.New(engine.Config{
 		Policy: rules, Ledger: filepath.Join(cfg.Data, "quilt", "spent.json"),
-		Machine: host, Services: []broker.Service{kv.New(data), gate.Service()}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: append(behind, gate.Service()), Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	if err := before.settle(machine{launcher}, pool, eng); err != nil {

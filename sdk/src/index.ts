@@ -1,6 +1,11 @@
 export { tool, agent, team, pipeline, step } from './decorators';
 export { Agent, Team, Pipeline, use } from './units';
 export { kv } from './kv';
+export { lock } from './lock';
+export { queue } from './queue';
+export { blob } from './blob';
+export { fs } from './fs';
+export { vector } from './vector';
 export { llm } from './llm';
 export { log } from './log';
 export { AriaError, TerminalError, Conflict } from './errors';
