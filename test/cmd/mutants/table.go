@@ -56,6 +56,6 @@ var table = []mutant{
 	{"policy not asked", engine + "standing.go", "if v := p.rules.Judge(who, t); !v.Allowed {", "if v := p.rules.Judge(who, t); !v.Allowed && who.Tenant == \"x\" {"},
 	{"granted without a record", engine + "leases.go", "if to = e2.Session; unwritten != nil {", "if to = e2.Session; unwritten != nil && to == \"\" {"},
 	{"a caller's budget forgotten", engine + "charge.go", "	for y := x; y != nil; y = y.parent {", "	for y := x; y != nil; y = nil {"},
-	{"spent money not written", engine + "ledger.go", "	return replaceFile(l.path, text)", "	return nil"},
+	{"spent money not written", engine + "ledger.go", "	return replaceFile(l.path, text)", "	_ = text\n	return nil"},
 	{"a namespace's list ignored", "policy/policy.go", "	v.Allowed = v.Allowed && (r.Any || c.Pattern != \"\")", "	v.Allowed = r.Any || c.Pattern != \"\" || strings.HasPrefix(table, \"namespace\")"},
 }
