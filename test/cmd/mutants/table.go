@@ -50,7 +50,7 @@ var table = []mutant{
 	{"call ids may fall", broker + "call.go", "	if f.ID <= *lastID {", "	if f.ID == *lastID {"},
 	{"ready twice", broker + "broker.go", "	case ready && f.T == \"ready\":", "	case ready && f.T == \"Ready\":"},
 	{"locks not given back", engine + "take.go", "	if k.users--; k.users == 0 {", "	if k.users--; k.users < 0 {"},
-	{"a lock given back twice", engine + "take.go", "		if done {\n			return\n		}\n", ""},
+	{"a lock given back twice", engine + "take.go", "		if done {\n			return\n		}\n", "		if done && k.users < 0 {\n			return\n		}\n"},
 	{"units joined like locks", engine + "take.go", "return need.Units() == 0 && held.Covers(need)", "return held.Covers(need)"},
 	{"a call above its caller", engine + "standing.go", "if out := req.tokens.Outside(p.req.tokens); len(out) > 0 {", "if out := req.tokens.Outside(p.req.tokens); len(out) > 99 {"},
 	{"policy not asked", engine + "standing.go", "if v := p.rules.Judge(who, t); !v.Allowed {", "if v := p.rules.Judge(who, t); !v.Allowed && who.Tenant == \"x\" {"},
