@@ -123,12 +123,15 @@ type Usage struct {
 	CPUUS       int64 `json:"cpu_us"`
 	PeakMemory  int64 `json:"peak_memory_bytes"`
 	BrokerCalls int64 `json:"broker_calls"`
+	Read        int64 `json:"read_bytes"`
+	Written     int64 `json:"written_bytes"`
+	ResultUS    int64 `json:"result_us,omitempty"`
 }
 
 func ended(e *quiltv1.Ended, result []byte) Ended {
 	out := Ended{Reason: e.Reason, Result: result}
 	if u := e.Usage; u != nil {
-		out.Usage = Usage{u.WallUs, u.CpuUs, u.PeakMemoryBytes, u.BrokerCalls}
+		out.Usage = Usage{u.WallUs, u.CpuUs, u.PeakMemoryBytes, u.BrokerCalls, u.ReadBytes, u.WrittenBytes, u.ResultUs}
 	}
 	if e.Reason == "done" {
 		return out

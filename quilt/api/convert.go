@@ -62,6 +62,7 @@ func ended(e *engine.Ended) *quiltv1.Ended {
 	out := &quiltv1.Ended{Reason: string(e.Reason), Usage: &quiltv1.Usage{
 		WallUs: e.Usage.Wall.Microseconds(), CpuUs: e.Usage.CPU.Microseconds(),
 		PeakMemoryBytes: e.Usage.PeakMemory, BrokerCalls: e.Usage.Calls,
+		ReadBytes: e.Usage.Read, WrittenBytes: e.Usage.Written, ResultUs: e.Usage.Result.Microseconds(),
 	}}
 	if e.Fault != nil {
 		out.Error = face(e.Fault)

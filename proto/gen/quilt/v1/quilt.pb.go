@@ -1026,6 +1026,9 @@ type Usage struct {
 	CpuUs           int64                  `protobuf:"varint,2,opt,name=cpu_us,json=cpuUs,proto3" json:"cpu_us,omitempty"`
 	PeakMemoryBytes int64                  `protobuf:"varint,3,opt,name=peak_memory_bytes,json=peakMemoryBytes,proto3" json:"peak_memory_bytes,omitempty"`
 	BrokerCalls     int64                  `protobuf:"varint,4,opt,name=broker_calls,json=brokerCalls,proto3" json:"broker_calls,omitempty"`
+	ReadBytes       int64                  `protobuf:"varint,5,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`          // that it was sent: its code and input, answers
+	WrittenBytes    int64                  `protobuf:"varint,6,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"` // that it sent: calls, log, result, stdout and stderr
+	ResultUs        int64                  `protobuf:"varint,7,opt,name=result_us,json=resultUs,proto3" json:"result_us,omitempty"`             // from grant until its last word was in; 0: it said none
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1084,6 +1087,27 @@ func (x *Usage) GetPeakMemoryBytes() int64 {
 func (x *Usage) GetBrokerCalls() int64 {
 	if x != nil {
 		return x.BrokerCalls
+	}
+	return 0
+}
+
+func (x *Usage) GetReadBytes() int64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *Usage) GetWrittenBytes() int64 {
+	if x != nil {
+		return x.WrittenBytes
+	}
+	return 0
+}
+
+func (x *Usage) GetResultUs() int64 {
+	if x != nil {
+		return x.ResultUs
 	}
 	return 0
 }
@@ -2988,12 +3012,16 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\tretryable\x18\x05 \x01(\bR\tretryable\x12\x12\n" +
 	"\x04name\x18\x06 \x01(\tR\x04name\x12\x14\n" +
 	"\x05again\x18\x1e \x01(\bR\x05again\x12\x14\n" +
-	"\x05begun\x18\x1f \x01(\bR\x05begun\"\x86\x01\n" +
+	"\x05begun\x18\x1f \x01(\bR\x05begun\"\xe7\x01\n" +
 	"\x05Usage\x12\x17\n" +
 	"\awall_us\x18\x01 \x01(\x03R\x06wallUs\x12\x15\n" +
 	"\x06cpu_us\x18\x02 \x01(\x03R\x05cpuUs\x12*\n" +
 	"\x11peak_memory_bytes\x18\x03 \x01(\x03R\x0fpeakMemoryBytes\x12!\n" +
-	"\fbroker_calls\x18\x04 \x01(\x03R\vbrokerCalls\"C\n" +
+	"\fbroker_calls\x18\x04 \x01(\x03R\vbrokerCalls\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\x05 \x01(\x03R\treadBytes\x12#\n" +
+	"\rwritten_bytes\x18\x06 \x01(\x03R\fwrittenBytes\x12\x1b\n" +
+	"\tresult_us\x18\a \x01(\x03R\bresultUs\"C\n" +
 	"\vKillRequest\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"$\n" +
