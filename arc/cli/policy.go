@@ -15,9 +15,11 @@ import (
 
 func (a *app) policyCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "policy",
+		Use:     "policy {check}",
 		Short:   "Check what a policy says of tokens",
 		GroupID: groupMore,
+		Args:    oneOfCommands,
+		RunE:    func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(a.policyCheckCmd())
 	return c

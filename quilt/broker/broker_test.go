@@ -112,6 +112,7 @@ func TestProtocol(t *testing.T) {
 		{"fields no object", framed(ready, `{"t":"log","level":"info","text":"","fields":[1]}`), "not an object", ""},
 		{"id 0", framed(ready, `{"t":"call","id":0,"op":"kv.get"}`), "ids rise", ""},
 		{"id again", framed(ready, `{"t":"call","id":1,"op":"x"}`, `{"t":"call","id":1,"op":"x"}`), "ids rise", ""},
+		{"id below the last", framed(ready, `{"t":"call","id":5,"op":"x"}`, `{"t":"call","id":3,"op":"x"}`), "ids rise", ""},
 		{"id no number", framed(ready, `{"t":"call","id":"1","op":"x"}`), "not valid", ""},
 		{"error without one", framed(ready, `{"t":"error"}`), "without an error", ""},
 	} {

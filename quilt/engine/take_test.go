@@ -100,6 +100,7 @@ func TestTakeInside(t *testing.T) {
 			t.Errorf("inside %+v, transaction %+v", inside, tx)
 		}
 		tx.Done()
+		tx.Done() // again does nothing, though another use goes on
 		ctx, stop := context.WithTimeout(t.Context(), time.Second)
 		defer stop()
 		waits.Go(func() {
