@@ -34,7 +34,9 @@ type Deps struct {
 	// not ready.
 	Quilt func(ctx context.Context) (isolation string, err error)
 	// Tokens is the other daemon's table of holders and waiters, without runs.
-	Tokens   func(ctx context.Context) (*ariav1.TokensResponse, error)
+	Tokens func(ctx context.Context) (*ariav1.TokensResponse, error)
+	// Models asks the providers of models, each at most timeout.
+	Models   func(ctx context.Context, timeout time.Duration) *ariav1.ListModelsResponse
 	Version  string
 	Started  time.Time
 	Firmware string // socket of firmware/control; empty where this is not our image
@@ -72,7 +74,8 @@ func New(stop context.Context, d Deps) http.Handler {
 	mux.Handle(ariav1connect.NewTaskServiceHandler(tasks{s}, opts...))
 	mux.Handle(ariav1connect.NewSystemServiceHandler(system{s}, opts...))
 	mux.Handle(ariav1connect.NewFirmwareServiceHandler(updates{s}, opts...))
-	names := []string{ariav1connect.FirmwareServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
+	mux.Handle(ariav1connect.NewModelServiceHandler(providers{s}, opts...))
+	names := []string{ariav1connect.FirmwareServiceName, ariav1connect.ModelServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
 		ariav1connect.TaskServiceName, ariav1connect.SystemServiceName, healthService}
 	mux.Handle(grpcreflect.NewHandlerV1(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(grpcreflect.NewStaticReflector(names...), opts...))
