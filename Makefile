@@ -12,8 +12,10 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles deadlocks demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all budgets sdks bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos-quilt parked bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
@@ -77,13 +79,18 @@ chaos-quilt: ROUNDS := 50
 chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running executions, ROUNDS of each
 	@go run ./test/cmd/chaos-quilt -bin $(BIN) -rounds $(ROUNDS)
 
-cycles: build ## N executions in a row; nothing may leak
+cycles: build ## N executions in a row, and PARKED=1000 at once; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
+	@if [ -n "$(PARKED)" ]; then $(MAKE) -s parked PARKED=$(PARKED); fi
+
+parked: PARKED ?= 1000
+parked: $(BIN)/sandbox.test ## PARKED containers parked at once; what one takes, and that nothing is left
+	@export ARIA_PARKED_N=$(PARKED); $(SANDBOX_TEST) -test.run '^TestParked$$'
 
 # What the image needs of Debian, by a file that says the package is there.
 BOOT_TOOLS := /usr/bin/qemu-system-x86_64:qemu-system-x86 /usr/bin/qemu-img:qemu-utils /usr/bin/mksquashfs:squashfs-tools \
 	/usr/bin/mcopy:mtools /usr/sbin/mkfs.vfat:dosfstools /usr/sbin/mke2fs:e2fsprogs /usr/bin/objcopy:binutils \
-	/usr/lib/systemd/boot/efi/linuxx64.efi.stub:systemd-boot-efi /usr/share/ovmf/OVMF.fd:ovmf /usr/bin/veritysetup:cryptsetup-bin
+	/usr/lib/systemd/boot/efi/linuxx64.efi.stub:systemd-boot-efi /usr/share/ovmf/OVMF.fd:ovmf /usr/sbin/veritysetup:cryptsetup-bin
 
 boot-tools:
 	@need=""; for t in $(BOOT_TOOLS); do test -e "$${t%%:*}" || need="$$need $${t##*:}"; done; \
@@ -122,6 +129,9 @@ bench-vector: ## 100,000 vectors: ours beside a full comparison and sqlite-vec; 
 bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbolt
 	@go run ./test/cmd/bench-tokens
 
+deadlocks: build ## rings of 2 to 1,000 real executions; each found, named, and no false victim
+	@go run ./test/cmd/deadlocks -bin $(BIN)
+
 spin: ## the two Spin models and the variants that must fail (Debian packages spin, gcc)
 	@command -v spin >/dev/null || { apt-get update -qq && apt-get install -y -qq spin gcc >/dev/null; }
 	@go run ./test/cmd/spin
@@ -137,8 +147,8 @@ syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
 faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
 	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
 
-bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the container runtimes that are installed
-	@$(SANDBOX_TEST) -test.run '^$$' -test.bench '^BenchmarkRivals$$' -test.benchtime 60x
+bench-containers: build $(BIN)/sandbox.test ## a container alone, many at once, parked, ended; beside bare bun and the runtimes that are installed
+	@ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/bench-containers -bin $(BIN)
 
 .PHONY: $(BIN)/sandbox.test
 $(BIN)/sandbox.test: setup

@@ -93,6 +93,8 @@ type Outcome struct {
 	Denied   *fault.Error // the first refusal of this kind
 	Deadlock *fault.Error // the same
 	Calls    int64
+	Read     int64  // bytes that the inside was sent
+	Written  int64  // bytes that it sent, stdout and stderr not counted
 	Frozen   *Carry // the session is to go on elsewhere; the connection is open
 }
 
@@ -106,6 +108,7 @@ type session struct {
 	left  chan struct{} // closed when the inside has gone
 
 	writeMu sync.Mutex
+	sent    int64 // bytes; guarded by writeMu
 	mover   mover
 
 	refusedMu        sync.Mutex // guards the two
@@ -142,7 +145,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	}
 	s.calls.Wait()
 	conn.Close()
-	out.Calls = s.count.Load()
+	out.Calls, out.Read = s.count.Load(), s.sent
 	out.Denied, out.Deadlock = s.denied, s.deadlock
 	return out
 }
@@ -151,8 +154,10 @@ func (s *session) run(ctx context.Context) (out Outcome) {
 	var lastID int64
 	ended := false
 	in := inbox{r: s.conn}
+	defer func() { out.Written = in.seen }()
 	if c := s.cfg.Carry; c != nil {
-		out.Ready, lastID, in.buf = c.Ready, c.LastID, c.Unread
+		out.Ready, lastID, in.buf, in.seen = c.Ready, c.LastID, c.Unread, c.Written
+		s.sent = c.Read
 		s.goOn(ctx, c)
 	}
 	for {
@@ -161,7 +166,7 @@ func (s *session) run(ctx context.Context) (out Outcome) {
 		}
 		f, err := in.next()
 		if s.mover.cut(err) {
-			out.Frozen = &Carry{Ready: out.Ready, LastID: lastID, Unread: in.buf}
+			out.Frozen = &Carry{Ready: out.Ready, LastID: lastID, Unread: in.buf, Written: in.seen}
 			return out
 		}
 		if err != nil {
@@ -268,6 +273,7 @@ func (s *session) write(frame []byte) error {
 func (s *session) push(frame []byte) error {
 	if len(s.mover.unsent) == 0 {
 		n, err := s.conn.Write(frame)
+		s.sent += int64(n)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
@@ -280,7 +286,7 @@ func (s *session) push(frame []byte) error {
 // leave completes what is carried over.
 func (s *session) leave(out *Outcome) {
 	c := out.Frozen
-	c.Calls, c.Again, c.Unsent = s.count.Load(), s.mover.again, s.mover.unsent
+	c.Calls, c.Again, c.Unsent, c.Read = s.count.Load(), s.mover.again, s.mover.unsent, s.sent
 	_ = s.mover.conn.SetReadDeadline(time.Time{})
 	_ = s.mover.conn.SetWriteDeadline(time.Time{})
 }

@@ -29,6 +29,7 @@ type Log struct {
 	mu   sync.Mutex
 	left int64
 	full bool
+	read int64 // bytes from the pipes
 	emit func(Entry)
 }
 
