@@ -29,6 +29,7 @@ type Client struct {
 	registry ariav1connect.RegistryServiceClient
 	tasks    ariav1connect.TaskServiceClient
 	system   ariav1connect.SystemServiceClient
+	models   ariav1connect.ModelServiceClient
 	firmware ariav1connect.FirmwareServiceClient
 }
 
@@ -53,6 +54,7 @@ func New(server, credential string) (*Client, error) {
 		registry: ariav1connect.NewRegistryServiceClient(hc, base, opts...),
 		tasks:    ariav1connect.NewTaskServiceClient(hc, base, opts...),
 		system:   ariav1connect.NewSystemServiceClient(hc, base, opts...),
+		models:   ariav1connect.NewModelServiceClient(hc, base, opts...),
 		firmware: ariav1connect.NewFirmwareServiceClient(hc, base, opts...),
 	}, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/registry"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	ariav1 "github.com/ariacomputecompany/firmware/proto/gen/aria/v1"
 	"github.com/ariacomputecompany/firmware/proto/gen/aria/v1/ariav1connect"
 )
 
@@ -31,8 +32,10 @@ type Deps struct {
 	Credential string // what callers must bear
 	// Quilt says how the other daemon is; the error is what to show when it is
 	// not ready.
-	Quilt    func(ctx context.Context) (isolation string, err error)
-	Engine   Engine // the other daemon's tokens; nil: it has none
+	Quilt  func(ctx context.Context) (isolation string, err error)
+	Engine Engine // the other daemon's tokens; nil: it has none
+	// Models asks the providers of models, each at most timeout.
+	Models   func(ctx context.Context, timeout time.Duration) *ariav1.ListModelsResponse
 	Version  string
 	Started  time.Time
 	Firmware string // socket of firmware/control; empty where this is not our image
@@ -73,7 +76,8 @@ func New(stop context.Context, d Deps) http.Handler {
 	mux.Handle(ariav1connect.NewTaskServiceHandler(tasks{s}, opts...))
 	mux.Handle(ariav1connect.NewSystemServiceHandler(system{s}, opts...))
 	mux.Handle(ariav1connect.NewFirmwareServiceHandler(updates{s}, opts...))
-	names := []string{ariav1connect.FirmwareServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
+	mux.Handle(ariav1connect.NewModelServiceHandler(providers{s}, opts...))
+	names := []string{ariav1connect.FirmwareServiceName, ariav1connect.ModelServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
 		ariav1connect.TaskServiceName, ariav1connect.SystemServiceName, healthService}
 	mux.Handle(grpcreflect.NewHandlerV1(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(grpcreflect.NewStaticReflector(names...), opts...))

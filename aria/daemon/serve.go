@@ -116,7 +116,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Engine: tokens{quilt},
+		Engine: tokens{quilt}, Models: known.list,
 	}), tasks, nil
 }
 

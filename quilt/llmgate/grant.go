@@ -19,6 +19,7 @@ import (
 type granted struct {
 	target llm.Target
 	token  token.Token // of the grant: its parameters bound the use
+	need   token.Token // what was held of it
 	hold   broker.Hold
 }
 
@@ -28,7 +29,7 @@ type granted struct {
 func (g *Gate) grant(ctx context.Context, f models.File, c broker.Call, front *front, model string) (granted, error) {
 	refs := candidates(f, c.Grant.Tokens, front, model)
 	for _, ref := range refs {
-		t, need, err := cover(f, c.Grant.Tokens, ref)
+		t, own, need, err := cover(f, c.Grant.Tokens, ref)
 		if err != nil || need == (token.Token{}) {
 			continue
 		}
@@ -36,7 +37,7 @@ func (g *Gate) grant(ctx context.Context, f models.File, c broker.Call, front *f
 		if err != nil {
 			return granted{}, err
 		}
-		return granted{target: t, token: hold.Token, hold: hold}, nil
+		return granted{target: t, token: own, need: need, hold: hold}, nil
 	}
 	// The last is the plainest reading of what was asked; say what it lacks.
 	ref := refs[len(refs)-1]
@@ -75,16 +76,15 @@ func candidates(f models.File, held token.Set, front *front, model string) (refs
 	return []string{model}
 }
 
-// cover finds the model and the token to hold for it: the need carries the
-// bounds of the grant's own token, which apply to it.
-func cover(f models.File, held token.Set, ref string) (llm.Target, token.Token, error) {
-	t, err := f.Providers.Resolve(ref)
-	if err != nil {
-		return t, token.Token{}, err
+// cover finds the model, the grant's own token for it and the need to hold: it
+// carries the bounds of that token, which apply to it. No token: both are zero.
+func cover(f models.File, held token.Set, ref string) (t llm.Target, own, need token.Token, err error) {
+	if t, err = f.Providers.Resolve(ref); err != nil {
+		return t, own, need, err
 	}
 	plain, err := modelToken(ref)
 	if err != nil {
-		return t, token.Token{}, err
+		return t, own, need, err
 	}
 	for _, h := range held {
 		if h.Scheme() != "llm" {
@@ -95,10 +95,10 @@ func cover(f models.File, held token.Set, ref string) (llm.Target, token.Token, 
 			text += "?" + query
 		}
 		if need, err := token.Parse(text); err == nil && h.Covers(need) {
-			return t, need, nil
+			return t, h, need, nil
 		}
 	}
-	return t, token.Token{}, nil
+	return t, own, token.Token{}, nil
 }
 
 // modelToken is the authority that a model needs. The name comes from inside:
@@ -160,7 +160,7 @@ func usable(f models.File, held token.Set, front *front) []string {
 		}
 		for model := range p.Models {
 			ref := segs[0] + ":" + model
-			if _, need, err := cover(f, token.Set{h}, ref); err == nil && need != (token.Token{}) {
+			if _, _, need, err := cover(f, token.Set{h}, ref); err == nil && need != (token.Token{}) {
 				refs[ref] = true
 			}
 		}

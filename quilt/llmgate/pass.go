@@ -58,7 +58,14 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, c broker.Call, a *as
 	if err != nil {
 		return err
 	}
+	worst := a.spend(gr.target, e)
+	charge, err := c.Charge(ctx, gr.need, worst)
+	if err != nil {
+		b.settle(g.cfg.Now(), used{})
+		return err
+	}
 	u := unknown
+	defer func() { charge.Settle(u.spend(worst)) }()
 	defer func() {
 		if b.settle(g.cfg.Now(), u) {
 			g.cfg.Log.Warn("a model used more than was reserved", "execution", c.Execution, "unit", c.Unit, "token", gr.token.String(), "tokens", u.tokens)
@@ -66,6 +73,34 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, c broker.Call, a *as
 	}()
 	u, err = g.forward(ctx, w, a, gr.target, key)
 	return err
+}
+
+// spend is what a call is charged with beside our own limits: in budgets of those
+// who wait for this execution, and in the policy's. Where nothing of ours is
+// limited, what has no bound counts with what is usual.
+func (a *ask) spend(t llm.Target, e estimate) broker.Spend {
+	if e == (estimate{}) {
+		var err error
+		if e, err = a.estimate(t); err != nil {
+			e = estimate{a.size + overhead, defaultOutput}
+		}
+	}
+	s := broker.Spend{Tokens: e.in + e.out}
+	if t.Price != nil {
+		s.MicroUSD = t.Price.Worst(e.in, e.out)
+	}
+	return s
+}
+
+// spend is what was really used; what is not known is the whole reservation.
+func (u used) spend(reserved broker.Spend) broker.Spend {
+	if u.tokens >= 0 {
+		reserved.Tokens = u.tokens
+	}
+	if u.micros >= 0 {
+		reserved.MicroUSD = u.micros
+	}
+	return reserved
 }
 
 // key is the provider's key, "" where it needs none.

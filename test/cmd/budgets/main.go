@@ -98,7 +98,7 @@ func greedy(dir, base, limits, tok string, n int) (served int64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	call := broker.Call{Execution: "run.1", Unit: "greedy", Grant: broker.Grant{Tokens: set}}
+	call := broker.Call{Execution: "run.1", Unit: "greedy", Grant: broker.Grant{Tokens: set, Take: take}}
 	restarts := 2
 	if !strings.Contains(limits, "day") {
 		restarts = 1 // what a run may use goes with its gateway: its executions do too
@@ -114,6 +114,15 @@ func greedy(dir, base, limits, tok string, n int) (served int64, err error) {
 		}
 	}
 	return served, nil
+}
+
+// take is a lease table in which everything is free: only limits hold here.
+func take(_ context.Context, want token.Set) ([]broker.Hold, error) {
+	holds := make([]broker.Hold, len(want))
+	for i, t := range want {
+		holds[i] = broker.Hold{Token: t, Done: func() {}}
+	}
+	return holds, nil
 }
 
 func burst(gate *llmgate.Gate, call broker.Call, n int) (int64, error) {
