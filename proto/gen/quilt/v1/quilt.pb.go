@@ -1652,6 +1652,7 @@ type StatusResponse struct {
 	ResidentBytes         int64                  `protobuf:"varint,12,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	LauncherOpenFiles     int64                  `protobuf:"varint,13,opt,name=launcher_open_files,json=launcherOpenFiles,proto3" json:"launcher_open_files,omitempty"`
 	LauncherResidentBytes int64                  `protobuf:"varint,14,opt,name=launcher_resident_bytes,json=launcherResidentBytes,proto3" json:"launcher_resident_bytes,omitempty"`
+	Parked                int64                  `protobuf:"varint,15,opt,name=parked,proto3" json:"parked,omitempty"` // containers that wait to be claimed
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -1780,6 +1781,13 @@ func (x *StatusResponse) GetLauncherOpenFiles() int64 {
 func (x *StatusResponse) GetLauncherResidentBytes() int64 {
 	if x != nil {
 		return x.LauncherResidentBytes
+	}
+	return 0
+}
+
+func (x *StatusResponse) GetParked() int64 {
+	if x != nil {
+		return x.Parked
 	}
 	return 0
 }
@@ -1914,7 +1922,7 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x124\n" +
 	"\bsnapshot\x18\v \x01(\v2\x18.quilt.v1.LeasesResponseR\bsnapshot\"\x0f\n" +
-	"\rStatusRequest\"\xc1\x03\n" +
+	"\rStatusRequest\"\xd9\x03\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1c\n" +
@@ -1935,7 +1943,8 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"open_files\x18\v \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\f \x01(\x03R\rresidentBytes\x12.\n" +
 	"\x13launcher_open_files\x18\r \x01(\x03R\x11launcherOpenFiles\x126\n" +
-	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes2\xbd\x02\n" +
+	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes\x12\x16\n" +
+	"\x06parked\x18\x0f \x01(\x03R\x06parked2\xbd\x02\n" +
 	"\fQuiltService\x12@\n" +
 	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse0\x01\x125\n" +
 	"\x04Kill\x12\x15.quilt.v1.KillRequest\x1a\x16.quilt.v1.KillResponse\x12;\n" +
