@@ -83,7 +83,8 @@ func (p *plan) request(job task.Job) (tokenapi.Request, error) {
 	u := p.unit
 	return tokenapi.Request{
 		Unit: u.Name, Tokens: u.Tokens, Files: p.files,
-		Entry: u.Entry.Code, Export: u.Entry.Export, Method: u.Entry.Method, Args: raw, Revive: rich,
+		Standing: tokenapi.Standing{Bundle: string(u.Digest), Package: p.bundle.Manifest.Name},
+		Entry:    u.Entry.Code, Export: u.Entry.Export, Method: u.Entry.Method, Args: raw, Revive: rich,
 		Limits: tokenapi.Limits{Memory: u.Limits.MemoryBytes, CPUMillis: u.Limits.CPUMillis,
 			Wall: time.Duration(u.Limits.TimeoutMS) * time.Millisecond},
 	}, nil

@@ -25,6 +25,21 @@ type Request struct {
 	Args      json.RawMessage // array of positional arguments
 	Revive    json.RawMessage // where rich types stand in Args; may be nil
 	Limits    Limits
+	Tenant    string
+	Standing  Standing
+}
+
+// Standing is on whose behalf something runs, and how urgent it is.
+type Standing struct {
+	Parent      string // the execution or session that waits for it
+	Class       string // system | interactive | normal | batch; "": the parent's, or normal
+	Preemptible bool
+	Bundle      string // digest
+	Package     string // name of the bundle
+}
+
+func (s Standing) wire() *quiltv1.Standing {
+	return &quiltv1.Standing{Parent: s.Parent, Class: s.Class, Preemptible: s.Preemptible, Bundle: s.Bundle, Package: s.Package}
 }
 
 // File is one file of the unit's code.
@@ -46,7 +61,7 @@ func (r Request) wire() *quiltv1.ExecuteRequest {
 		code.Files = append(code.Files, &quiltv1.File{Path: f.Path, Content: f.Content})
 	}
 	return &quiltv1.ExecuteRequest{Execution: r.Execution, Unit: r.Unit, Tokens: r.Tokens, Code: code,
-		Input: r.Args, Revive: r.Revive,
+		Input: r.Args, Revive: r.Revive, Tenant: r.Tenant, Standing: r.Standing.wire(),
 		Limits: &quiltv1.Limits{MemoryBytes: r.Limits.Memory, CpuMillis: r.Limits.CPUMillis, WallMs: r.Limits.Wall.Milliseconds()}}
 }
 

@@ -15,7 +15,7 @@ func request(r *quiltv1.ExecuteRequest) engine.Request {
 	out := engine.Request{
 		Execution: r.Execution, Tenant: r.Tenant, Unit: r.Unit, Tokens: r.Tokens,
 		Entry: r.Code.GetEntry(), Export: r.Code.GetExport(), Method: r.Code.GetMethod(),
-		Input: r.Input, Revive: r.Revive,
+		Input: r.Input, Revive: r.Revive, Standing: standing(r.Standing),
 	}
 	for _, f := range r.Code.GetFiles() {
 		out.Files = append(out.Files, engine.File{Path: f.Path, Content: string(f.Content)})

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 	"maps"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -71,6 +72,8 @@ type Config struct {
 	MaxExecutions int              // live at the same time, waiting ones included
 	Startup       time.Duration
 	Audit         *Audit // nil: none is kept
+	Policy        Rules  // the zero Rules: none
+	Ledger        string // file of what was spent today; "": it is forgotten at the end
 	Log           *slog.Logger
 }
 
@@ -81,6 +84,8 @@ type Engine struct {
 	ops    map[string]broker.Op
 	again  map[string]bool // operations that can be asked again when they were cut
 	leases *leases
+	policy atomic.Pointer[held]
+	ledger *ledger
 	all    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -94,9 +99,11 @@ type Engine struct {
 
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{},
+	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(schedulerConfig(cfg.Policy.Policy, cfg.Epoch), cfg.Audit), live: map[string]*execution{},
 		over: map[string]*execution{}, freeze: make(chan struct{}), ops: map[string]broker.Op{}, again: map[string]bool{}}
 	e.leases.moved = e.freeze
+	e.policy.Store(newHeld(cfg.Policy))
+	e.ledger = openLedger(cfg.Ledger, cfg.Log)
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
 		for op := range s.Ops {
@@ -114,6 +121,19 @@ type errKilled struct{ why string }
 
 func (e errKilled) Error() string { return e.why }
 
+// RevokeGrace is how long a preempted execution or session may go on.
+const RevokeGrace = 2 * time.Second
+
+// preempt ends an execution a while after it was asked to go.
+func preempt(cancel context.CancelCauseFunc) func(by string) {
+	return func(by string) { time.AfterFunc(RevokeGrace, func() { cancel(errPreempted{by}) }) }
+}
+
+// errPreempted: a more urgent execution waits for what it holds.
+type errPreempted struct{ by string }
+
+func (e errPreempted) Error() string { return "preempted for " + e.by }
+
 var errCallerGone = errKilled{"the caller went away"}
 
 // Execute runs one unit once. An error means that the request was refused and
@@ -126,9 +146,13 @@ func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err != nil {
 		return err
 	}
+	if err := e.stand(&checked); err != nil {
+		return err
+	}
 	// Not ctx itself: when it ends because the caller is told to go to another
 	// engine, the execution goes on.
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	checked.revoke = preempt(cancel)
 	x := e.newExecution(checked, time.Now())
 	x.cancel, x.tape = cancel, newTape(nil)
 	if err := e.admit(x); err != nil {
@@ -170,15 +194,23 @@ func (e *Engine) admit(x *execution) error {
 		return fault.New(fault.Unavailable, "quiltd is stopping").WithHint("try again when it is up")
 	case e.live[x.req.Execution] != nil:
 		return fault.New(fault.Conflict, "execution %q is live already", x.req.Execution).WithHint("every execution needs an id of its own")
-	case len(e.live) >= e.cfg.MaxExecutions:
+	case len(e.live) >= e.most():
 		return fault.New(fault.Exhausted, "%d executions are live, which is the most this quiltd takes", len(e.live)).
-			WithHint("try again when some have ended, or raise max_executions")
+			WithHint("try again when some have ended, or raise executions of [machine] in the policy")
 	}
 	e.order++
 	x.order = e.order
 	e.live[x.req.Execution] = x
 	e.all.Add(1)
 	return nil
+}
+
+// most executions that may be live.
+func (e *Engine) most() int {
+	if p := e.policy.Load().rules; p != nil && p.Executions > 0 {
+		return p.Executions
+	}
+	return e.cfg.MaxExecutions
 }
 
 func (e *Engine) forget(x *execution) {
@@ -253,6 +285,11 @@ func stopped(ctx context.Context) (Reason, *fault.Error) {
 	if f, ok := fault.As(cause); ok {
 		return Timeout, f
 	}
+	var preempted errPreempted
+	if errors.As(cause, &preempted) {
+		return Killed, fault.New(fault.Interrupted, "it was ended for %s, which is more urgent and waits for its tokens", preempted.by).
+			WithHint("start it again; it is preemptible")
+	}
 	if !errors.As(cause, &killed) {
 		killed = errCallerGone
 	}
@@ -271,6 +308,8 @@ type Request struct {
 	Input  json.RawMessage // array of positional arguments
 	Revive json.RawMessage
 	Limits Limits
+
+	Standing Standing
 }
 
 // File is one module of the unit.

@@ -55,7 +55,9 @@ func (x *execution) run(ctx context.Context) Ended {
 	if x.carried != nil {
 		return ended
 	}
+	x.engine.endNested(x.req.Execution, x.req.Unit)
 	x.engine.leases.release(x.req.Execution)
+	x.engine.ledger.forget(x.req.Execution)
 	ended.Usage.Wall = time.Since(granted)
 	return ended
 }
@@ -173,7 +175,8 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	defer lingers.Stop()
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
-		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Take: x.engine.leases.taker(x.req.Execution)},
+		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
+			Take: x.engine.leases.taker(x.req.Execution), Charge: x.engine.charger(x.req.Execution)},
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
 		Ready: func() {

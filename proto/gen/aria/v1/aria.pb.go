@@ -1686,6 +1686,8 @@ type InfoResponse struct {
 	Goroutines    int64                  `protobuf:"varint,8,opt,name=goroutines,proto3" json:"goroutines,omitempty"`
 	OpenFiles     int64                  `protobuf:"varint,9,opt,name=open_files,json=openFiles,proto3" json:"open_files,omitempty"`
 	ResidentBytes int64                  `protobuf:"varint,10,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
+	PolicyFile    string                 `protobuf:"bytes,11,opt,name=policy_file,json=policyFile,proto3" json:"policy_file,omitempty"`          // "": none, everything that bundles ask for is allowed
+	PolicyProblem string                 `protobuf:"bytes,12,opt,name=policy_problem,json=policyProblem,proto3" json:"policy_problem,omitempty"` // one sentence: why its newest text does not hold
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1788,6 +1790,20 @@ func (x *InfoResponse) GetResidentBytes() int64 {
 		return x.ResidentBytes
 	}
 	return 0
+}
+
+func (x *InfoResponse) GetPolicyFile() string {
+	if x != nil {
+		return x.PolicyFile
+	}
+	return ""
+}
+
+func (x *InfoResponse) GetPolicyProblem() string {
+	if x != nil {
+		return x.PolicyProblem
+	}
+	return ""
 }
 
 type BeginFirmwareRequest struct {
@@ -2658,6 +2674,286 @@ func (x *TokenWaiter) GetClass() string {
 	return ""
 }
 
+type WatchTokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchTokensRequest) Reset() {
+	*x = WatchTokensRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchTokensRequest) ProtoMessage() {}
+
+func (x *WatchTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchTokensRequest.ProtoReflect.Descriptor instead.
+func (*WatchTokensRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *WatchTokensRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type WatchTokensResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"` // of a snapshot: the last event in it
+	TimeUnixMs    int64                  `protobuf:"varint,2,opt,name=time_unix_ms,json=timeUnixMs,proto3" json:"time_unix_ms,omitempty"`
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"` // snapshot | queued | granted | refused | released | raised | revoke
+	Run           string                 `protobuf:"bytes,4,opt,name=run,proto3" json:"run,omitempty"`
+	Execution     string                 `protobuf:"bytes,5,opt,name=execution,proto3" json:"execution,omitempty"`
+	Unit          string                 `protobuf:"bytes,6,opt,name=unit,proto3" json:"unit,omitempty"`
+	Tenant        string                 `protobuf:"bytes,7,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Tokens        []string               `protobuf:"bytes,8,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	HeldBy        []string               `protobuf:"bytes,9,rep,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"` // executions
+	Fence         uint64                 `protobuf:"varint,10,opt,name=fence,proto3" json:"fence,omitempty"`
+	Reason        string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
+	Snapshot      *TokensResponse        `protobuf:"bytes,12,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchTokensResponse) Reset() {
+	*x = WatchTokensResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchTokensResponse) ProtoMessage() {}
+
+func (x *WatchTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchTokensResponse.ProtoReflect.Descriptor instead.
+func (*WatchTokensResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *WatchTokensResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *WatchTokensResponse) GetTimeUnixMs() int64 {
+	if x != nil {
+		return x.TimeUnixMs
+	}
+	return 0
+}
+
+func (x *WatchTokensResponse) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetExecution() string {
+	if x != nil {
+		return x.Execution
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetTokens() []string {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *WatchTokensResponse) GetHeldBy() []string {
+	if x != nil {
+		return x.HeldBy
+	}
+	return nil
+}
+
+func (x *WatchTokensResponse) GetFence() uint64 {
+	if x != nil {
+		return x.Fence
+	}
+	return 0
+}
+
+func (x *WatchTokensResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetSnapshot() *TokensResponse {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
+type PolicyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyRequest) Reset() {
+	*x = PolicyRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyRequest) ProtoMessage() {}
+
+func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyRequest.ProtoReflect.Descriptor instead.
+func (*PolicyRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
+}
+
+type PolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // TOML; empty: there is none
+	SinceUnixMs   int64                  `protobuf:"varint,3,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	Problem       string                 `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyResponse) Reset() {
+	*x = PolicyResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyResponse) ProtoMessage() {}
+
+func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyResponse.ProtoReflect.Descriptor instead.
+func (*PolicyResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *PolicyResponse) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *PolicyResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PolicyResponse) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *PolicyResponse) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 var File_aria_v1_aria_proto protoreflect.FileDescriptor
 
 const file_aria_v1_aria_proto_rawDesc = "" +
@@ -2765,7 +3061,7 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"0\n" +
 	"\x0eCancelResponse\x12\x1e\n" +
 	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\r\n" +
-	"\vInfoRequest\"\xc9\x02\n" +
+	"\vInfoRequest\"\x91\x03\n" +
 	"\fInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
 	"\vquilt_ready\x18\x02 \x01(\bR\n" +
@@ -2781,7 +3077,10 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\n" +
 	"open_files\x18\t \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\n" +
-	" \x01(\x03R\rresidentBytes\"W\n" +
+	" \x01(\x03R\rresidentBytes\x12\x1f\n" +
+	"\vpolicy_file\x18\v \x01(\tR\n" +
+	"policyFile\x12%\n" +
+	"\x0epolicy_problem\x18\f \x01(\tR\rpolicyProblem\"W\n" +
 	"\x14BeginFirmwareRequest\x12\x16\n" +
 	"\x06header\x18\x01 \x01(\fR\x06header\x12'\n" +
 	"\x0fallow_downgrade\x18\x02 \x01(\bR\x0eallowDowngrade\"m\n" +
@@ -2847,7 +3146,30 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\rsince_unix_ms\x18\t \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\n" +
 	" \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\v \x01(\tR\x05class*]\n" +
+	"\x05class\x18\v \x01(\tR\x05class\"*\n" +
+	"\x12WatchTokensRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"\xcd\x02\n" +
+	"\x13WatchTokensResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12 \n" +
+	"\ftime_unix_ms\x18\x02 \x01(\x03R\n" +
+	"timeUnixMs\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03run\x18\x04 \x01(\tR\x03run\x12\x1c\n" +
+	"\texecution\x18\x05 \x01(\tR\texecution\x12\x12\n" +
+	"\x04unit\x18\x06 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x16\n" +
+	"\x06tokens\x18\b \x03(\tR\x06tokens\x12\x17\n" +
+	"\aheld_by\x18\t \x03(\tR\x06heldBy\x12\x14\n" +
+	"\x05fence\x18\n" +
+	" \x01(\x04R\x05fence\x12\x16\n" +
+	"\x06reason\x18\v \x01(\tR\x06reason\x123\n" +
+	"\bsnapshot\x18\f \x01(\v2\x17.aria.v1.TokensResponseR\bsnapshot\"\x0f\n" +
+	"\rPolicyRequest\"v\n" +
+	"\x0ePolicyResponse\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\"\n" +
+	"\rsince_unix_ms\x18\x03 \x01(\x03R\vsinceUnixMs\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem*]\n" +
 	"\n" +
 	"IntakeMode\x12\x1b\n" +
 	"\x17INTAKE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -2866,10 +3188,12 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x05Watch\x12\x15.aria.v1.WatchRequest\x1a\x16.aria.v1.WatchResponse0\x01\x126\n" +
 	"\x03Get\x12\x16.aria.v1.GetRunRequest\x1a\x17.aria.v1.GetRunResponse\x12;\n" +
 	"\x04List\x12\x18.aria.v1.ListRunsRequest\x1a\x19.aria.v1.ListRunsResponse\x129\n" +
-	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse2\x7f\n" +
+	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse2\x86\x02\n" +
 	"\rSystemService\x123\n" +
 	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse\x129\n" +
-	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse2\xb7\x02\n" +
+	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse\x12J\n" +
+	"\vWatchTokens\x12\x1b.aria.v1.WatchTokensRequest\x1a\x1c.aria.v1.WatchTokensResponse0\x01\x129\n" +
+	"\x06Policy\x12\x16.aria.v1.PolicyRequest\x1a\x17.aria.v1.PolicyResponse2\xb7\x02\n" +
 	"\x0fFirmwareService\x12F\n" +
 	"\x05Begin\x12\x1d.aria.v1.BeginFirmwareRequest\x1a\x1e.aria.v1.BeginFirmwareResponse\x12F\n" +
 	"\x05Write\x12\x1d.aria.v1.WriteFirmwareRequest\x1a\x1e.aria.v1.WriteFirmwareResponse\x12I\n" +
@@ -2889,7 +3213,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -2934,6 +3258,10 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*TokensResponse)(nil),         // 40: aria.v1.TokensResponse
 	(*TokenHolder)(nil),            // 41: aria.v1.TokenHolder
 	(*TokenWaiter)(nil),            // 42: aria.v1.TokenWaiter
+	(*WatchTokensRequest)(nil),     // 43: aria.v1.WatchTokensRequest
+	(*WatchTokensResponse)(nil),    // 44: aria.v1.WatchTokensResponse
+	(*PolicyRequest)(nil),          // 45: aria.v1.PolicyRequest
+	(*PolicyResponse)(nil),         // 46: aria.v1.PolicyResponse
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -2956,45 +3284,50 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	38, // 17: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
 	41, // 18: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
 	42, // 19: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
-	1,  // 20: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 21: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 22: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	8,  // 23: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
-	11, // 24: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	13, // 25: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	15, // 26: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	19, // 27: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	22, // 28: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	24, // 29: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	26, // 30: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	28, // 31: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	39, // 32: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
-	30, // 33: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	32, // 34: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	34, // 35: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	36, // 36: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 37: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 38: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 39: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	9,  // 40: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
-	12, // 41: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	14, // 42: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	16, // 43: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	20, // 44: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	23, // 45: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	25, // 46: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	27, // 47: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	29, // 48: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	40, // 49: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
-	31, // 50: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	33, // 51: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	35, // 52: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	37, // 53: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	37, // [37:54] is the sub-list for method output_type
-	20, // [20:37] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	40, // 20: aria.v1.WatchTokensResponse.snapshot:type_name -> aria.v1.TokensResponse
+	1,  // 21: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 22: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 23: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	8,  // 24: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
+	11, // 25: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	13, // 26: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	15, // 27: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	19, // 28: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	22, // 29: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	24, // 30: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	26, // 31: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	28, // 32: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	39, // 33: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	43, // 34: aria.v1.SystemService.WatchTokens:input_type -> aria.v1.WatchTokensRequest
+	45, // 35: aria.v1.SystemService.Policy:input_type -> aria.v1.PolicyRequest
+	30, // 36: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	32, // 37: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	34, // 38: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	36, // 39: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 40: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 41: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 42: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	9,  // 43: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
+	12, // 44: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	14, // 45: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	16, // 46: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	20, // 47: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	23, // 48: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	25, // 49: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	27, // 50: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	29, // 51: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	40, // 52: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	44, // 53: aria.v1.SystemService.WatchTokens:output_type -> aria.v1.WatchTokensResponse
+	46, // 54: aria.v1.SystemService.Policy:output_type -> aria.v1.PolicyResponse
+	31, // 55: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	33, // 56: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	35, // 57: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	37, // 58: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	40, // [40:59] is the sub-list for method output_type
+	21, // [21:40] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -3008,7 +3341,7 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   42,
+			NumMessages:   46,
 			NumExtensions: 0,
 			NumServices:   5,
 		},
