@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"google.golang.org/grpc"
@@ -65,7 +66,7 @@ func leftBehind(inst *system.Instance, containers []process, quiet, per int) (in
 			}
 		}
 	}
-	groups, err := system.CountCgroups()
+	groups, err := system.CountCgroups(launchers(inst)...)
 	if err != nil {
 		return 0, err
 	}
@@ -97,7 +98,7 @@ func quietGroups(inst *system.Instance) (int, error) {
 		}
 		if parked == 0 {
 			time.Sleep(500 * time.Millisecond)
-			return system.CountCgroups()
+			return system.CountCgroups(launchers(inst)...)
 		}
 		if time.Now().After(end) {
 			return 0, fmt.Errorf("%d containers stay parked", parked)
@@ -105,9 +106,19 @@ func quietGroups(inst *system.Instance) (int, error) {
 	}
 }
 
+// owners are the launchers of this run, dead ones too.
+var owners []int
+
+func launchers(inst *system.Instance) []int {
+	if pid := inst.Find("quiltd"); pid != 0 && !slices.Contains(owners, pid) {
+		owners = append(owners, pid)
+	}
+	return owners
+}
+
 // perContainer is how many groups one container has.
-func perContainer(quiet, containers int) (int, error) {
-	groups, err := system.CountCgroups()
+func perContainer(inst *system.Instance, quiet, containers int) (int, error) {
+	groups, err := system.CountCgroups(launchers(inst)...)
 	if err != nil {
 		return 0, err
 	}

@@ -77,7 +77,7 @@ func round(ctx context.Context, inst *system.Instance, r int, victim string, qui
 	if err != nil {
 		return 0, err
 	}
-	per, err := perContainer(quiet, len(containers))
+	per, err := perContainer(inst, quiet, len(containers))
 	if err != nil {
 		return 0, err
 	}
