@@ -30,6 +30,7 @@ type Facts struct {
 	LauncherFiles, LauncherSize int64
 	Goroutines                  int
 	PID                         int
+	Parked                      int // containers that wait to be claimed
 }
 
 // Config of a Server.
@@ -121,6 +122,6 @@ func (s *service) Status(ctx context.Context, _ *quiltv1.StatusRequest) (*quiltv
 		Version: f.Version, Epoch: f.Epoch, Isolation: s.cfg.Engine.Isolation(), Cgroup: f.Cgroup, Image: s.cfg.Engine.Image(),
 		Bun: f.Bun, Executions: int64(s.cfg.Engine.Live()), Pid: int64(f.PID), LauncherPid: int64(f.LauncherPID),
 		Goroutines: int64(f.Goroutines), OpenFiles: f.OpenFiles, ResidentBytes: f.Resident,
-		LauncherOpenFiles: f.LauncherFiles, LauncherResidentBytes: f.LauncherSize,
+		LauncherOpenFiles: f.LauncherFiles, LauncherResidentBytes: f.LauncherSize, Parked: int64(f.Parked),
 	}, nil
 }

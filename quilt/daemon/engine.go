@@ -85,7 +85,7 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
-		return facts(ctx, launcher, data, arg.BunVersion)
+		return facts(ctx, launcher, data, pool, arg.BunVersion)
 	}})
 	l, err := net.FileListener(os.NewFile(4, "socket"))
 	if err != nil {

@@ -82,13 +82,18 @@ func roomParked() int {
 	return 0
 }
 
-func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, bun string) (api.Facts, error) {
+func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, pool *engine.Pool, bun string) (api.Facts, error) {
 	stats, err := launcher.Stats(ctx)
 	if err != nil {
 		return api.Facts{}, err
 	}
 	host := launcher.Hello()
+	parked := 0
+	if pool != nil {
+		parked = pool.Parked()
+	}
 	return api.Facts{
+		Parked:  parked,
 		Version: version.Version, Bun: bun, Cgroup: "v" + strconv.Itoa(host.CgroupVersion), Epoch: data.Epoch(),
 		PID: os.Getpid(), Goroutines: runtime.NumGoroutine(), OpenFiles: openFiles(), Resident: resident(),
 		LauncherPID: host.LauncherPID, LauncherFiles: int64(stats.FDs), LauncherSize: stats.RSSBytes,

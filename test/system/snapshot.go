@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -119,8 +120,9 @@ func countLines(p string) int {
 	return n
 }
 
-// CountCgroups counts the groups below this process's own, in all hierarchies.
-func CountCgroups() (int, error) {
+// CountCgroups counts the groups below this process's own, in all hierarchies;
+// with owners only those of these launchers (others may work beside us).
+func CountCgroups(owners ...int) (int, error) {
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return 0, err
@@ -132,8 +134,8 @@ func CountCgroups() (int, error) {
 			continue
 		}
 		for _, root := range cgroupRoots(f[1]) {
-			filepath.WalkDir(filepath.Join(root, f[2]), func(_ string, d fs.DirEntry, err error) error {
-				if err == nil && d.IsDir() {
+			filepath.WalkDir(filepath.Join(root, f[2]), func(p string, d fs.DirEntry, err error) error {
+				if err == nil && d.IsDir() && ownedBy(p, owners) {
 					n++
 				}
 				return nil
@@ -141,6 +143,10 @@ func CountCgroups() (int, error) {
 		}
 	}
 	return n, nil
+}
+
+func ownedBy(path string, owners []int) bool {
+	return len(owners) == 0 || slices.ContainsFunc(owners, func(pid int) bool { return strings.Contains(path, fmt.Sprintf("/aria-quilt.%d.", pid)) })
 }
 
 func cgroupRoots(controllers string) []string {

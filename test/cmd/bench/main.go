@@ -10,6 +10,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/test/system"
@@ -58,8 +59,7 @@ func run(bin, project, example string, n int) error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(3 * time.Second)
-	idle, err := inst.Snapshot()
+	idle, err := quiet(inst)
 	if err != nil {
 		return err
 	}
@@ -70,19 +70,30 @@ func run(bin, project, example string, n int) error {
 	return report(cold, plain, wall, cpu, fresh, idle)
 }
 
+// quiet waits until no container is parked any more, and 3 s.
+func quiet(inst *system.Instance) (system.Snapshot, error) {
+	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(time.Second) {
+		if !slices.ContainsFunc(inst.PIDs(), system.InContainer) {
+			break
+		}
+	}
+	time.Sleep(3 * time.Second)
+	return inst.Snapshot()
+}
+
 func report(cold, plain, wall, cpu sample, fresh, idle system.Snapshot) error {
 	fmt.Printf("%-34s %8s %8s %8s %8s\n", "", "min", "p50", "p90", "p99")
-	cold.print("cold call through the API, ms")
+	cold.print("call through the API, ms")
 	plain.print("bare bun, same code, ms")
 	wall.print("arc build of the example, wall ms")
 	cpu.print("arc build of the example, cpu ms")
 	mib := func(s system.Snapshot) float64 { return float64(s.Resident) / (1 << 20) }
 	fmt.Printf("resident, %d processes: %.1f MiB fresh, %.1f MiB after the calls\n", idle.Processes, mib(fresh), mib(idle))
 	ratio := cold.at(.5) / plain.at(.5)
-	fmt.Printf("bench: cold p50 %.1f ms = %.2f x bare bun, idle %.0f MiB\n", cold.at(.5), ratio, mib(idle))
+	fmt.Printf("bench: call p50 %.1f ms = %.2f x bare bun, idle %.0f MiB\n", cold.at(.5), ratio, mib(idle))
 	switch {
 	case ratio > maxRatio:
-		return fmt.Errorf("a cold call costs %.2f x bare bun, promised %.1f", ratio, maxRatio)
+		return fmt.Errorf("a call costs %.2f x bare bun, promised %.1f", ratio, maxRatio)
 	case mib(idle) > maxIdleMiB:
 		return fmt.Errorf("idle daemons keep %.0f MiB, promised %d", mib(idle), maxIdleMiB)
 	case cpu.at(.5) > maxBuildMS:

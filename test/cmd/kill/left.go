@@ -1,10 +1,17 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+
+	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
 	"github.com/ariacomputecompany/firmware/test/system"
 )
 
@@ -44,18 +51,76 @@ func awaitGone(inst *system.Instance, pid int) error {
 }
 
 // leftBehind counts processes of the killed round and groups beyond the quiet
-// number.
-func leftBehind(containers []process, quiet int) (int, error) {
-	n := 0
-	for _, p := range containers {
-		if system.StartTime(p.pid) == p.start && p.start != "" {
-			fmt.Fprintf(os.Stderr, "left: process %d %s\n", p.pid, system.CommandLine(p.pid))
-			n++
-		}
-	}
-	groups, err := system.CountCgroups()
+// number. Parked containers, which may be of before, are no leftovers: they and
+// their groups, each of them per of them, are expected.
+func leftBehind(inst *system.Instance, containers []process, quiet, per int) (int, error) {
+	parked, err := parkedNow(inst)
 	if err != nil {
 		return 0, err
 	}
-	return n + max(0, groups-quiet), nil
+	n := -parked
+	for _, p := range containers {
+		if system.StartTime(p.pid) == p.start && p.start != "" {
+			if n++; n > 0 {
+				fmt.Fprintf(os.Stderr, "left: process %d %s\n", p.pid, system.CommandLine(p.pid))
+			}
+		}
+	}
+	groups, err := system.CountCgroups(launchers(inst)...)
+	if err != nil {
+		return 0, err
+	}
+	return max(0, n) + max(0, groups-quiet-parked*per), nil
+}
+
+// parkedNow asks quiltd.
+func parkedNow(inst *system.Instance) (int, error) {
+	conn, err := grpc.NewClient("unix:"+filepath.Join(inst.Dir, "run", "quilt.sock"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	s, err := quiltv1.NewQuiltServiceClient(conn).Status(ctx, &quiltv1.StatusRequest{}, grpc.WaitForReady(true))
+	if err != nil {
+		return 0, err
+	}
+	return int(s.Parked), nil
+}
+
+// quietGroups waits until nothing is parked and counts the groups.
+func quietGroups(inst *system.Instance) (int, error) {
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(200 * time.Millisecond) {
+		parked, err := parkedNow(inst)
+		if err != nil {
+			return 0, err
+		}
+		if parked == 0 {
+			time.Sleep(500 * time.Millisecond)
+			return system.CountCgroups(launchers(inst)...)
+		}
+		if time.Now().After(end) {
+			return 0, fmt.Errorf("%d containers stay parked", parked)
+		}
+	}
+}
+
+// owners are the launchers of this run, dead ones too.
+var owners []int
+
+func launchers(inst *system.Instance) []int {
+	if pid := inst.Find("quiltd"); pid != 0 && !slices.Contains(owners, pid) {
+		owners = append(owners, pid)
+	}
+	return owners
+}
+
+// perContainer is how many groups one container has.
+func perContainer(inst *system.Instance, quiet, containers int) (int, error) {
+	groups, err := system.CountCgroups(launchers(inst)...)
+	if err != nil {
+		return 0, err
+	}
+	return (groups - quiet + containers/2) / containers, nil
 }

@@ -53,7 +53,7 @@ func run(bin, project string, rounds int) (int, error) {
 		return 0, err
 	}
 	time.Sleep(time.Second)
-	quiet, err := system.CountCgroups()
+	quiet, err := quietGroups(inst)
 	if err != nil {
 		return 0, err
 	}
@@ -77,6 +77,10 @@ func round(ctx context.Context, inst *system.Instance, r int, victim string, qui
 	if err != nil {
 		return 0, err
 	}
+	per, err := perContainer(inst, quiet, len(containers))
+	if err != nil {
+		return 0, err
+	}
 	pid := inst.Find(victim)
 	if pid == 0 {
 		return 0, fmt.Errorf("no process %q", victim)
@@ -95,7 +99,7 @@ func round(ctx context.Context, inst *system.Instance, r int, victim string, qui
 	}
 	recovered := time.Since(t)
 	time.Sleep(time.Second)
-	left, err := leftBehind(containers, quiet)
+	left, err := leftBehind(inst, containers, quiet, per)
 	if err != nil {
 		return 0, err
 	}

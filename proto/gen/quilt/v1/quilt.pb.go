@@ -2586,6 +2586,7 @@ type StatusResponse struct {
 	Tokens                *TokenCounts           `protobuf:"bytes,15,opt,name=tokens,proto3" json:"tokens,omitempty"`
 	PolicyFile            string                 `protobuf:"bytes,16,opt,name=policy_file,json=policyFile,proto3" json:"policy_file,omitempty"`          // "" : none
 	PolicyProblem         string                 `protobuf:"bytes,17,opt,name=policy_problem,json=policyProblem,proto3" json:"policy_problem,omitempty"` // why its newest text does not hold
+	Parked                int64                  `protobuf:"varint,18,opt,name=parked,proto3" json:"parked,omitempty"`                                   // containers that wait to be claimed
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
@@ -2737,6 +2738,13 @@ func (x *StatusResponse) GetPolicyProblem() string {
 		return x.PolicyProblem
 	}
 	return ""
+}
+
+func (x *StatusResponse) GetParked() int64 {
+	if x != nil {
+		return x.Parked
+	}
+	return 0
 }
 
 // TokenCounts since the start, and what holds now.
@@ -3118,7 +3126,7 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x124\n" +
 	"\bsnapshot\x18\v \x01(\v2\x18.quilt.v1.LeasesResponseR\bsnapshot\"\x0f\n" +
-	"\rStatusRequest\"\xb8\x04\n" +
+	"\rStatusRequest\"\xd0\x04\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1c\n" +
@@ -3143,7 +3151,8 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06tokens\x18\x0f \x01(\v2\x15.quilt.v1.TokenCountsR\x06tokens\x12\x1f\n" +
 	"\vpolicy_file\x18\x10 \x01(\tR\n" +
 	"policyFile\x12%\n" +
-	"\x0epolicy_problem\x18\x11 \x01(\tR\rpolicyProblem\"\x84\x03\n" +
+	"\x0epolicy_problem\x18\x11 \x01(\tR\rpolicyProblem\x12\x16\n" +
+	"\x06parked\x18\x12 \x01(\x03R\x06parked\"\x84\x03\n" +
 	"\vTokenCounts\x12\x1a\n" +
 	"\bsessions\x18\x01 \x01(\x03R\bsessions\x12\x18\n" +
 	"\awaiting\x18\x02 \x01(\x03R\awaiting\x12\x18\n" +
