@@ -166,7 +166,7 @@ function storable(key, value) {
 function checkKey(key, what = "key") {
   if (typeof key != "string") throw new AriaError("invalid", `a ${what} is a string, not ${key === null ? "null" : typeof key}`);
   if (!key.isWellFormed())
-    throw new AriaError("invalid", `a ${what} is Unicode text; this one holds half of a surrogate pair`, {
+    throw new AriaError("invalid", `a ${what} is Unicode text; this one holds half a character (a lone surrogate)`, {
       hint: "the string was cut inside a character; encode binary keys as hex or base64url"
     });
 }

@@ -19,7 +19,7 @@ export function storable(key: string, value: unknown): unknown {
 export function checkKey(key: string, what = 'key'): void {
   if (typeof key !== 'string') throw new AriaError('invalid', `a ${what} is a string, not ${key === null ? 'null' : typeof key}`);
   if (!(key as any).isWellFormed()) {
-    throw new AriaError('invalid', `a ${what} is Unicode text; this one holds half of a surrogate pair`, {
+    throw new AriaError('invalid', `a ${what} is Unicode text; this one holds half a character (a lone surrogate)`, {
       hint: 'the string was cut inside a character; encode binary keys as hex or base64url',
     });
   }
