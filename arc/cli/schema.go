@@ -25,7 +25,7 @@ func results() map[string]any {
 		"inspect": inspectResult{Manifest: &bundle.Manifest{}}, "verify": verifyResult{}, "sign": signedResult{}, "diff": diffResult{},
 		"key new": keys.Key{}, "key show": keys.Key{}, "key list": keyList{}, "trust": trustResult{},
 		"upload": uploadResult{}, "rm": rmResult{}, "run": remote.Run{}, "task": remote.Run{}, "cancel": remote.Run{},
-		"logs": remote.Event{}, "ls": unitList{}, "ls bundles": bundleList{}, "ls runs": runList{}, "tokens": remote.Tokens{}, "why": whyNot{}, "policy check": policyChecked{},
+		"logs": remote.Event{}, "ls": unitList{}, "ls bundles": bundleList{}, "ls runs": runList{}, "tokens": remote.Tokens{}, "models": remote.Models{}, "why": whyNot{}, "policy check": policyChecked{},
 		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": map[string]string{},
 		"info": remote.Info{}, "doctor": doctorResult{}, "man": manResult{}, "version": versionResult{}, "firmware status": remote.Firmware{},
 		"help exit-codes": exitList{}, "error": problem{},
