@@ -28,7 +28,7 @@ func results() map[string]any {
 		"logs": remote.Event{}, "ls": unitList{}, "ls bundles": bundleList{}, "ls runs": runList{}, "tokens": remote.Tokens{}, "models": remote.Models{}, "why": whyNot{}, "policy check": policyChecked{},
 		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": map[string]string{},
 		"info": remote.Info{}, "doctor": doctorResult{}, "man": manResult{}, "version": versionResult{}, "firmware status": remote.Firmware{},
-		"help exit-codes": exitList{}, "error": problem{},
+		"help exit-codes": exitList{}, "error": problem{}, "progress": progressLine{}, "message": rawMessage{},
 	}
 }
 
