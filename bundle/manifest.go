@@ -149,10 +149,13 @@ type TeamSpec struct {
 type PipelineSpec struct {
 	Steps []Step   `json:"steps,omitempty"` // in source order
 	Uses  []string `json:"uses,omitempty"`  // units reached through use()
-	On    string   `json:"on,omitempty"`
-	Every string   `json:"every,omitempty"`
-	Cron  string   `json:"cron,omitempty"`
-	HTTP  string   `json:"http,omitempty"`
+	// Calls says which unit a call through use() is: by class and method as the
+	// code has them, "Orders.get", and "Support.run" for an agent.
+	Calls map[string]string `json:"calls,omitempty"`
+	On    string            `json:"on,omitempty"`
+	Every string            `json:"every,omitempty"`
+	Cron  string            `json:"cron,omitempty"`
+	HTTP  string            `json:"http,omitempty"`
 }
 
 // Step is one method of a pipeline.

@@ -34,7 +34,7 @@ type peer struct {
 }
 
 type stream struct {
-	grpc.ServerStreamingServer[quiltv1.ExecuteResponse]
+	quiltv1.QuiltService_ExecuteServer
 	req *quiltv1.ExecuteRequest
 }
 
@@ -47,7 +47,11 @@ func (s *stream) result(json string) *quiltv1.Ended {
 	return &quiltv1.Ended{Reason: "done", Usage: &quiltv1.Usage{WallUs: 7}}
 }
 
-func (p *peer) Execute(r *quiltv1.ExecuteRequest, out grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+func (p *peer) Execute(out quiltv1.QuiltService_ExecuteServer) error {
+	r, err := out.Recv()
+	if err != nil {
+		return err
+	}
 	p.mu.Lock()
 	p.seen = append(p.seen, r)
 	p.mu.Unlock()

@@ -95,9 +95,10 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	}
 	run := execution.New(reg, quilt, log)
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
-		bundle.Tool:  run,
+		bundle.Tool:     run,
+		bundle.Pipeline: run,
 		bundle.Agent: &agents{reg: reg, check: run.Check, models: newModels(cfg.Models), log: log},
-	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents}, log)
+	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents, Pipelines: cfg.Pipelines}, log)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -90,8 +90,12 @@ func (c *Client) Execute(ctx context.Context, req Request, emit func(Event) erro
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
-	stream, err := c.quilt.Execute(call, req.wire())
+	stream, err := c.quilt.Execute(call)
 	if err != nil {
+		return Ended{}, c.lost(ctx, err, sent)
+	}
+	out := &line{stream: stream}
+	if err := out.open(req); err != nil && !errors.Is(err, io.EOF) { // EOF: Recv says why
 		return Ended{}, c.lost(ctx, err, sent)
 	}
 	var result []byte
@@ -105,6 +109,12 @@ func (c *Client) Execute(ctx context.Context, req Request, emit func(Event) erro
 			return Ended{}, c.lost(ctx, err, at)
 		}
 		at = heard
+		if ok, err := out.take(req.Journal, m); ok {
+			if err != nil {
+				return Ended{}, err
+			}
+			continue
+		}
 		switch e := m.Event.(type) {
 		case *quiltv1.ExecuteResponse_Result:
 			result = e.Result.Value

@@ -35,6 +35,8 @@ type Start struct {
 	Args       json.RawMessage `json:"args"`
 	Revive     json.RawMessage `json:"revive,omitempty"`
 	DeadlineMs int64           `json:"deadlineMs"`
+	Clock      int64           `json:"clock,omitempty"` // Unix milliseconds; with Seed: what the unit is shown instead of the machine's
+	Seed       string          `json:"seed,omitempty"`  // 64 hex digits
 }
 
 // Frame is the start frame as bytes. Fault: Invalid if it is too large.
@@ -67,6 +69,8 @@ type Thrown struct {
 // Config of one session.
 type Config struct {
 	Ops         map[string]Op
+	Natures     map[string]func(op string, args json.RawMessage) Nature // by operation; nil: Once
+	Journal     *Journal                                                // nil: nothing is recorded
 	Execution   string
 	Unit        string
 	Grant       Grant
@@ -87,20 +91,49 @@ type Outcome struct {
 	Oversize int64 // bytes of a result that was too large
 	Denied   *fault.Error
 	Calls    int64
+	// Diverged: the unit did not do what is recorded; says where.
+	Diverged string
+	// Suspended: it waits for nothing but what its caller parked.
+	Suspended bool
 }
 
 // session is one connection. writeMu orders frames to the inside.
 type session struct {
-	cfg   Config
-	conn  io.ReadWriteCloser
-	slots chan struct{}
-	calls sync.WaitGroup
-	count atomic.Int64
+	cfg    Config
+	conn   io.ReadWriteCloser
+	slots  chan struct{}
+	cancel context.CancelFunc
+	calls  sync.WaitGroup
+	count  atomic.Int64
 
 	writeMu sync.Mutex
 
-	deniedMu sync.Mutex
-	denied   *fault.Error
+	ledger *ledger // nil without a journal
+
+	endMu     sync.Mutex
+	denied    *fault.Error
+	diverged  string
+	suspended bool
+}
+
+// diverge ends a session whose unit does not do what is recorded.
+func (s *session) diverge(where string) {
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
+	if s.diverged == "" && !s.suspended {
+		s.diverged = where
+		s.cancel()
+	}
+}
+
+// suspend ends a session that would only wait.
+func (s *session) suspend() {
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
+	if s.diverged == "" {
+		s.suspended = true
+		s.cancel()
+	}
 }
 
 // Serve speaks the protocol on conn until the inside ends it, breaks it, or
@@ -111,7 +144,10 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	// Closing is what unblocks a read or write towards a container.
 	stop := context.AfterFunc(ctx, func() { conn.Close() })
 	defer stop()
-	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight)}
+	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), cancel: cancel}
+	if cfg.Journal != nil {
+		s.ledger = newLedger(s, cfg.Journal)
+	}
 	out := s.run(ctx)
 	if out.Protocol != nil {
 		cancel()
@@ -119,7 +155,9 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	s.calls.Wait()
 	conn.Close()
 	out.Calls = s.count.Load()
-	out.Denied = s.denied
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
+	out.Denied, out.Diverged, out.Suspended = s.denied, s.diverged, s.suspended && out.Result == nil && out.Thrown == nil
 	return out
 }
 
@@ -148,6 +186,9 @@ func (s *session) run(ctx context.Context) (out Outcome) {
 			err = s.call(ctx, f, &lastID)
 		case "result", "error":
 			ended = true
+			if s.ledger != nil {
+				s.ledger.ended()
+			}
 			err = s.last(f, &out)
 			s.cfg.Last()
 		}

@@ -74,6 +74,7 @@ type Engine struct {
 	cfg    Config
 	log    *slog.Logger
 	ops    map[string]broker.Op
+	nature map[string]func(string, json.RawMessage) broker.Nature
 	leases *leases
 	all    sync.WaitGroup
 
@@ -84,9 +85,13 @@ type Engine struct {
 
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{}, ops: map[string]broker.Op{}}
+	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{}, ops: map[string]broker.Op{},
+		nature: map[string]func(string, json.RawMessage) broker.Nature{}}
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
+		for op := range s.Ops {
+			e.nature[op] = s.Nature
+		}
 	}
 	return e
 }
@@ -224,6 +229,9 @@ type Request struct {
 	Input  json.RawMessage // array of positional arguments
 	Revive json.RawMessage
 	Limits Limits
+	// Journal makes it durable; nil: nothing is recorded. Its Effect and Ask are
+	// the engine's to set.
+	Journal *broker.Journal
 }
 
 // File is one module of the unit.

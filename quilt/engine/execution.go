@@ -121,8 +121,12 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	}
 	lingers := time.AfterFunc(24*time.Hour, kill)
 	defer lingers.Stop()
+	if j := x.req.Journal; j != nil {
+		j.Effect = func(e broker.Effect) { x.emit(Event{Time: time.Now(), Effect: &e}) }
+		j.Ask = func(a broker.Ask) { x.emit(Event{Time: time.Now(), Ask: &a}) }
+	}
 	out := broker.Serve(ctx, c.Control, broker.Config{
-		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
+		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence},
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Ready: func() {
@@ -131,7 +135,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		},
 		Last: func() { lingers.Reset(exitGrace) },
 	})
-	if out.Protocol != nil {
+	if out.Protocol != nil || out.Diverged != "" || out.Suspended {
 		kill()
 	}
 	lingers.Reset(exitGrace)

@@ -60,7 +60,9 @@ func New(data Store) broker.Service {
 	s := service{data}
 	return broker.Service{Scheme: "kv", Ops: map[string]broker.Op{
 		"kv.get": s.get, "kv.list": s.list, "kv.put": s.put, "kv.cas": s.swap, "kv.delete": s.remove,
-	}}
+	}, Nature: broker.Natures{
+		"kv.get": broker.Read, "kv.list": broker.Read, "kv.put": broker.Keyed, "kv.cas": broker.Keyed, "kv.delete": broker.Keyed,
+	}.Of}
 }
 
 type service struct{ data Store }

@@ -256,7 +256,7 @@ export const log: {
 /** One of the closed list of `docs/spec/errors.md`. */
 export type Code =
   | 'invalid' | 'not_found' | 'unauthenticated' | 'denied' | 'conflict' | 'deadlock' | 'timeout' | 'cancelled'
-  | 'exhausted' | 'unavailable' | 'interrupted' | 'failed' | 'unimplemented' | 'internal';
+  | 'exhausted' | 'unavailable' | 'interrupted' | 'diverged' | 'uncertain' | 'failed' | 'unimplemented' | 'internal';
 
 /** An error with a code and, where there is one, what to do about it. */
 export class AriaError extends Error {

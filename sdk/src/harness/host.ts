@@ -2,6 +2,7 @@
 // entries, as frames.
 import type { Host, Level } from '../host';
 import { encode, keepAlive, maxFrame, send, write } from './channel';
+import { advance } from './sameness';
 import { plain } from './values';
 
 const longest = 64 << 10; // characters of one log text
@@ -52,6 +53,7 @@ export function answer(frame: any): void {
   const next = waiting.shift();
   if (next) ask(next);
   if (pending.size === 0) keepAlive(false);
+  if (frame.now) advance(frame.now);
   if (frame.t === 'ok') p?.resolve(frame.value);
   else p?.reject(frame.error);
 }

@@ -30,11 +30,15 @@ type ExecuteRequest struct {
 	Tenant    string                 `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`       // "" is the default tenant
 	Unit      string                 `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`           // for messages: "orders.get"
 	// What the execution may ever use, and takes all at once before it starts.
-	Tokens        []string `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`
-	Code          *Code    `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
-	Input         []byte   `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"` // JSON: array of positional arguments
-	Limits        *Limits  `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
-	Revive        []byte   `protobuf:"bytes,8,opt,name=revive,proto3" json:"revive,omitempty"` // JSON: where rich types stand in input (docs/spec/harness.md)
+	Tokens  []string `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	Code    *Code    `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
+	Input   []byte   `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"` // JSON: array of positional arguments
+	Limits  *Limits  `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
+	Revive  []byte   `protobuf:"bytes,8,opt,name=revive,proto3" json:"revive,omitempty"`    // JSON: where rich types stand in input (docs/spec/harness.md)
+	Journal *Journal `protobuf:"bytes,20,opt,name=journal,proto3" json:"journal,omitempty"` // its effects are journaled by the caller (docs/spec/journal.md)
+	// Later messages have one of these and nothing else.
+	Ack           uint64  `protobuf:"varint,21,opt,name=ack,proto3" json:"ack,omitempty"`      // every effect up to this sequence number is durable
+	Answer        *Answer `protobuf:"bytes,22,opt,name=answer,proto3" json:"answer,omitempty"` // to a call of the unit
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -125,6 +129,287 @@ func (x *ExecuteRequest) GetRevive() []byte {
 	return nil
 }
 
+func (x *ExecuteRequest) GetJournal() *Journal {
+	if x != nil {
+		return x.Journal
+	}
+	return nil
+}
+
+func (x *ExecuteRequest) GetAck() uint64 {
+	if x != nil {
+		return x.Ack
+	}
+	return 0
+}
+
+func (x *ExecuteRequest) GetAnswer() *Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+// Journal makes an execution one that can be taken up again after any crash.
+type Journal struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Key         string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`                                       // beginning of the idempotency keys of its calls
+	ClockUnixMs int64                  `protobuf:"varint,2,opt,name=clock_unix_ms,json=clockUnixMs,proto3" json:"clock_unix_ms,omitempty"` // what the unit's clock shows first
+	Seed        []byte                 `protobuf:"bytes,3,opt,name=seed,proto3" json:"seed,omitempty"`                                     // 32 bytes: of the unit's randomness
+	// What executions before this one recorded, in order. With more, the next
+	// message goes on.
+	Effects       []*Effect `protobuf:"bytes,4,rep,name=effects,proto3" json:"effects,omitempty"`
+	More          bool      `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Journal) Reset() {
+	*x = Journal{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Journal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Journal) ProtoMessage() {}
+
+func (x *Journal) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Journal.ProtoReflect.Descriptor instead.
+func (*Journal) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Journal) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Journal) GetClockUnixMs() int64 {
+	if x != nil {
+		return x.ClockUnixMs
+	}
+	return 0
+}
+
+func (x *Journal) GetSeed() []byte {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *Journal) GetEffects() []*Effect {
+	if x != nil {
+		return x.Effects
+	}
+	return nil
+}
+
+func (x *Journal) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// Effect is one call of the unit whose answer the unit has learned, or, with
+// intent, is about to be made and cannot be made twice.
+type Effect struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"` // 1, 2, 3 … in the order in which the unit learned
+	Id            int64                  `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`   // of the call
+	Op            string                 `protobuf:"bytes,3,opt,name=op,proto3" json:"op,omitempty"`
+	Args          []byte                 `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"` // the first 16 bytes of the sha256 of its arguments
+	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"` // the arguments for people, clipped
+	Intent        bool                   `protobuf:"varint,6,opt,name=intent,proto3" json:"intent,omitempty"`
+	Value         []byte                 `protobuf:"bytes,7,opt,name=value,proto3" json:"value,omitempty"` // JSON; unless error
+	Error         *Error                 `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	ClockUnixMs   int64                  `protobuf:"varint,9,opt,name=clock_unix_ms,json=clockUnixMs,proto3" json:"clock_unix_ms,omitempty"` // the unit's clock from here on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Effect) Reset() {
+	*x = Effect{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Effect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Effect) ProtoMessage() {}
+
+func (x *Effect) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Effect.ProtoReflect.Descriptor instead.
+func (*Effect) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Effect) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Effect) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Effect) GetOp() string {
+	if x != nil {
+		return x.Op
+	}
+	return ""
+}
+
+func (x *Effect) GetArgs() []byte {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *Effect) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Effect) GetIntent() bool {
+	if x != nil {
+		return x.Intent
+	}
+	return false
+}
+
+func (x *Effect) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Effect) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *Effect) GetClockUnixMs() int64 {
+	if x != nil {
+		return x.ClockUnixMs
+	}
+	return 0
+}
+
+// Answer to an Ask.
+type Answer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Value []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // JSON; unless error
+	Error *Error                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// No answer yet, and none for long: when the unit waits for nothing else, the
+	// execution may end with reason "suspended".
+	Waiting       bool `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Answer) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Answer) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Answer) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *Answer) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
+}
+
 type Code struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Files         []*File                `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`   // laid out read-only for the unit
@@ -137,7 +422,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[1]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -149,7 +434,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[1]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -162,7 +447,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{1}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Code) GetFiles() []*File {
@@ -203,7 +488,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[2]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -215,7 +500,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[2]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -228,7 +513,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{2}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *File) GetPath() string {
@@ -262,7 +547,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[3]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -274,7 +559,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[3]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -287,7 +572,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{3}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Limits) GetMemoryBytes() int64 {
@@ -356,6 +641,8 @@ type ExecuteResponse struct {
 	//	*ExecuteResponse_Log
 	//	*ExecuteResponse_Result
 	//	*ExecuteResponse_Ended
+	//	*ExecuteResponse_Effect
+	//	*ExecuteResponse_Ask
 	Event         isExecuteResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -363,7 +650,7 @@ type ExecuteResponse struct {
 
 func (x *ExecuteResponse) Reset() {
 	*x = ExecuteResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -375,7 +662,7 @@ func (x *ExecuteResponse) String() string {
 func (*ExecuteResponse) ProtoMessage() {}
 
 func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -388,7 +675,7 @@ func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteResponse.ProtoReflect.Descriptor instead.
 func (*ExecuteResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{4}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ExecuteResponse) GetTimeUnixNano() int64 {
@@ -450,6 +737,24 @@ func (x *ExecuteResponse) GetEnded() *Ended {
 	return nil
 }
 
+func (x *ExecuteResponse) GetEffect() *Effect {
+	if x != nil {
+		if x, ok := x.Event.(*ExecuteResponse_Effect); ok {
+			return x.Effect
+		}
+	}
+	return nil
+}
+
+func (x *ExecuteResponse) GetAsk() *Ask {
+	if x != nil {
+		if x, ok := x.Event.(*ExecuteResponse_Ask); ok {
+			return x.Ask
+		}
+	}
+	return nil
+}
+
 type isExecuteResponse_Event interface {
 	isExecuteResponse_Event()
 }
@@ -474,6 +779,14 @@ type ExecuteResponse_Ended struct {
 	Ended *Ended `protobuf:"bytes,6,opt,name=ended,proto3,oneof"`
 }
 
+type ExecuteResponse_Effect struct {
+	Effect *Effect `protobuf:"bytes,20,opt,name=effect,proto3,oneof"` // to be made durable and acknowledged, in order
+}
+
+type ExecuteResponse_Ask struct {
+	Ask *Ask `protobuf:"bytes,21,opt,name=ask,proto3,oneof"` // to be answered by the caller
+}
+
 func (*ExecuteResponse_Queued) isExecuteResponse_Event() {}
 
 func (*ExecuteResponse_Started) isExecuteResponse_Event() {}
@@ -483,6 +796,71 @@ func (*ExecuteResponse_Log) isExecuteResponse_Event() {}
 func (*ExecuteResponse_Result) isExecuteResponse_Event() {}
 
 func (*ExecuteResponse_Ended) isExecuteResponse_Event() {}
+
+func (*ExecuteResponse_Effect) isExecuteResponse_Event() {}
+
+func (*ExecuteResponse_Ask) isExecuteResponse_Event() {}
+
+// Ask is a call that only the caller can answer: other units, approvals, timers.
+type Ask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Op            string                 `protobuf:"bytes,2,opt,name=op,proto3" json:"op,omitempty"`
+	Args          []byte                 `protobuf:"bytes,3,opt,name=args,proto3" json:"args,omitempty"` // JSON
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ask) Reset() {
+	*x = Ask{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ask) ProtoMessage() {}
+
+func (x *Ask) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ask.ProtoReflect.Descriptor instead.
+func (*Ask) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Ask) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Ask) GetOp() string {
+	if x != nil {
+		return x.Op
+	}
+	return ""
+}
+
+func (x *Ask) GetArgs() []byte {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
 
 // Queued: the lease could not be had at once.
 type Queued struct {
@@ -496,7 +874,7 @@ type Queued struct {
 
 func (x *Queued) Reset() {
 	*x = Queued{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -508,7 +886,7 @@ func (x *Queued) String() string {
 func (*Queued) ProtoMessage() {}
 
 func (x *Queued) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -521,7 +899,7 @@ func (x *Queued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queued.ProtoReflect.Descriptor instead.
 func (*Queued) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{5}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Queued) GetWaitsFor() []string {
@@ -560,7 +938,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -572,7 +950,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -585,7 +963,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{6}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Started) GetStart() string {
@@ -648,7 +1026,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -660,7 +1038,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -673,7 +1051,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{7}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Log) GetLevel() string {
@@ -706,7 +1084,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -718,7 +1096,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -731,7 +1109,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{8}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Result) GetValue() []byte {
@@ -744,7 +1122,7 @@ func (x *Result) GetValue() []byte {
 type Ended struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// done | error | timeout | oom | pids | cpu | killed | denied | deadlock |
-	// output | crash | protocol | internal
+	// output | crash | protocol | internal | diverged | suspended
 	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	Error         *Error `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // unless done
 	Usage         *Usage `protobuf:"bytes,3,opt,name=usage,proto3" json:"usage,omitempty"`
@@ -754,7 +1132,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -766,7 +1144,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -779,7 +1157,7 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{9}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Ended) GetReason() string {
@@ -817,7 +1195,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +1207,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +1220,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{10}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Error) GetCode() string {
@@ -899,7 +1277,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -911,7 +1289,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -924,7 +1302,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{11}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Usage) GetWallUs() int64 {
@@ -965,7 +1343,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -977,7 +1355,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -990,7 +1368,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{12}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *KillRequest) GetExecution() string {
@@ -1016,7 +1394,7 @@ type KillResponse struct {
 
 func (x *KillResponse) Reset() {
 	*x = KillResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1406,7 @@ func (x *KillResponse) String() string {
 func (*KillResponse) ProtoMessage() {}
 
 func (x *KillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1419,7 @@ func (x *KillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillResponse.ProtoReflect.Descriptor instead.
 func (*KillResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{13}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KillResponse) GetFound() bool {
@@ -1059,7 +1437,7 @@ type LeasesRequest struct {
 
 func (x *LeasesRequest) Reset() {
 	*x = LeasesRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1071,7 +1449,7 @@ func (x *LeasesRequest) String() string {
 func (*LeasesRequest) ProtoMessage() {}
 
 func (x *LeasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1084,7 +1462,7 @@ func (x *LeasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasesRequest.ProtoReflect.Descriptor instead.
 func (*LeasesRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{14}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
 }
 
 type LeasesResponse struct {
@@ -1097,7 +1475,7 @@ type LeasesResponse struct {
 
 func (x *LeasesResponse) Reset() {
 	*x = LeasesResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1109,7 +1487,7 @@ func (x *LeasesResponse) String() string {
 func (*LeasesResponse) ProtoMessage() {}
 
 func (x *LeasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1122,7 +1500,7 @@ func (x *LeasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasesResponse.ProtoReflect.Descriptor instead.
 func (*LeasesResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{15}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *LeasesResponse) GetLeases() []*Lease {
@@ -1155,7 +1533,7 @@ type Lease struct {
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1167,7 +1545,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1180,7 +1558,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{16}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Lease) GetId() string {
@@ -1258,7 +1636,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1270,7 +1648,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1283,7 +1661,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{17}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Wait) GetExecution() string {
@@ -1372,7 +1750,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1384,7 +1762,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1397,7 +1775,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -1426,7 +1804,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1816,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1829,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *WatchResponse) GetSeq() uint64 {
@@ -1539,7 +1917,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1929,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1942,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{24}
 }
 
 type StatusResponse struct {
@@ -1589,7 +1967,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1979,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1992,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -1719,7 +2097,7 @@ var File_quilt_v1_quilt_proto protoreflect.FileDescriptor
 
 const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\n" +
-	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\xee\x01\n" +
+	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\xd7\x02\n" +
 	"\x0eExecuteRequest\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -1728,7 +2106,31 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x04code\x18\x05 \x01(\v2\x0e.quilt.v1.CodeR\x04code\x12\x14\n" +
 	"\x05input\x18\x06 \x01(\fR\x05input\x12(\n" +
 	"\x06limits\x18\a \x01(\v2\x10.quilt.v1.LimitsR\x06limits\x12\x16\n" +
-	"\x06revive\x18\b \x01(\fR\x06revive\"r\n" +
+	"\x06revive\x18\b \x01(\fR\x06revive\x12+\n" +
+	"\ajournal\x18\x14 \x01(\v2\x11.quilt.v1.JournalR\ajournal\x12\x10\n" +
+	"\x03ack\x18\x15 \x01(\x04R\x03ack\x12(\n" +
+	"\x06answer\x18\x16 \x01(\v2\x10.quilt.v1.AnswerR\x06answer\"\x93\x01\n" +
+	"\aJournal\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\"\n" +
+	"\rclock_unix_ms\x18\x02 \x01(\x03R\vclockUnixMs\x12\x12\n" +
+	"\x04seed\x18\x03 \x01(\fR\x04seed\x12*\n" +
+	"\aeffects\x18\x04 \x03(\v2\x10.quilt.v1.EffectR\aeffects\x12\x12\n" +
+	"\x04more\x18\x05 \x01(\bR\x04more\"\xdb\x01\n" +
+	"\x06Effect\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x0e\n" +
+	"\x02op\x18\x03 \x01(\tR\x02op\x12\x12\n" +
+	"\x04args\x18\x04 \x01(\fR\x04args\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x16\n" +
+	"\x06intent\x18\x06 \x01(\bR\x06intent\x12\x14\n" +
+	"\x05value\x18\a \x01(\fR\x05value\x12%\n" +
+	"\x05error\x18\b \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12\"\n" +
+	"\rclock_unix_ms\x18\t \x01(\x03R\vclockUnixMs\"o\n" +
+	"\x06Answer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\x12%\n" +
+	"\x05error\x18\x03 \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12\x18\n" +
+	"\awaiting\x18\x04 \x01(\bR\awaiting\"r\n" +
 	"\x04Code\x12$\n" +
 	"\x05files\x18\x01 \x03(\v2\x0e.quilt.v1.FileR\x05files\x12\x14\n" +
 	"\x05entry\x18\x02 \x01(\tR\x05entry\x12\x16\n" +
@@ -1746,15 +2148,21 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\ttmp_bytes\x18\x05 \x01(\x03R\btmpBytes\x12\x1b\n" +
 	"\tlog_bytes\x18\x06 \x01(\x03R\blogBytes\x12!\n" +
 	"\fresult_bytes\x18\a \x01(\x03R\vresultBytes\x12\x17\n" +
-	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\x93\x02\n" +
+	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\xe2\x02\n" +
 	"\x0fExecuteResponse\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12*\n" +
 	"\x06queued\x18\x02 \x01(\v2\x10.quilt.v1.QueuedH\x00R\x06queued\x12-\n" +
 	"\astarted\x18\x03 \x01(\v2\x11.quilt.v1.StartedH\x00R\astarted\x12!\n" +
 	"\x03log\x18\x04 \x01(\v2\r.quilt.v1.LogH\x00R\x03log\x12*\n" +
 	"\x06result\x18\x05 \x01(\v2\x10.quilt.v1.ResultH\x00R\x06result\x12'\n" +
-	"\x05ended\x18\x06 \x01(\v2\x0f.quilt.v1.EndedH\x00R\x05endedB\a\n" +
-	"\x05event\"Z\n" +
+	"\x05ended\x18\x06 \x01(\v2\x0f.quilt.v1.EndedH\x00R\x05ended\x12*\n" +
+	"\x06effect\x18\x14 \x01(\v2\x10.quilt.v1.EffectH\x00R\x06effect\x12!\n" +
+	"\x03ask\x18\x15 \x01(\v2\r.quilt.v1.AskH\x00R\x03askB\a\n" +
+	"\x05event\"9\n" +
+	"\x03Ask\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x0e\n" +
+	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +
+	"\x04args\x18\x03 \x01(\fR\x04args\"Z\n" +
 	"\x06Queued\x12\x1b\n" +
 	"\twaits_for\x18\x01 \x03(\tR\bwaitsFor\x12\x17\n" +
 	"\aheld_by\x18\x02 \x03(\tR\x06heldBy\x12\x1a\n" +
@@ -1857,9 +2265,9 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"open_files\x18\v \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\f \x01(\x03R\rresidentBytes\x12.\n" +
 	"\x13launcher_open_files\x18\r \x01(\x03R\x11launcherOpenFiles\x126\n" +
-	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes2\xbd\x02\n" +
-	"\fQuiltService\x12@\n" +
-	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse0\x01\x125\n" +
+	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes2\xbf\x02\n" +
+	"\fQuiltService\x12B\n" +
+	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse(\x010\x01\x125\n" +
 	"\x04Kill\x12\x15.quilt.v1.KillRequest\x1a\x16.quilt.v1.KillResponse\x12;\n" +
 	"\x06Leases\x12\x17.quilt.v1.LeasesRequest\x1a\x18.quilt.v1.LeasesResponse\x12:\n" +
 	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12;\n" +
@@ -1877,60 +2285,71 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),  // 0: quilt.v1.ExecuteRequest
-	(*Code)(nil),            // 1: quilt.v1.Code
-	(*File)(nil),            // 2: quilt.v1.File
-	(*Limits)(nil),          // 3: quilt.v1.Limits
-	(*ExecuteResponse)(nil), // 4: quilt.v1.ExecuteResponse
-	(*Queued)(nil),          // 5: quilt.v1.Queued
-	(*Started)(nil),         // 6: quilt.v1.Started
-	(*Log)(nil),             // 7: quilt.v1.Log
-	(*Result)(nil),          // 8: quilt.v1.Result
-	(*Ended)(nil),           // 9: quilt.v1.Ended
-	(*Error)(nil),           // 10: quilt.v1.Error
-	(*Usage)(nil),           // 11: quilt.v1.Usage
-	(*KillRequest)(nil),     // 12: quilt.v1.KillRequest
-	(*KillResponse)(nil),    // 13: quilt.v1.KillResponse
-	(*LeasesRequest)(nil),   // 14: quilt.v1.LeasesRequest
-	(*LeasesResponse)(nil),  // 15: quilt.v1.LeasesResponse
-	(*Lease)(nil),           // 16: quilt.v1.Lease
-	(*Wait)(nil),            // 17: quilt.v1.Wait
-	(*WatchRequest)(nil),    // 18: quilt.v1.WatchRequest
-	(*WatchResponse)(nil),   // 19: quilt.v1.WatchResponse
-	(*StatusRequest)(nil),   // 20: quilt.v1.StatusRequest
-	(*StatusResponse)(nil),  // 21: quilt.v1.StatusResponse
+	(*Journal)(nil),         // 1: quilt.v1.Journal
+	(*Effect)(nil),          // 2: quilt.v1.Effect
+	(*Answer)(nil),          // 3: quilt.v1.Answer
+	(*Code)(nil),            // 4: quilt.v1.Code
+	(*File)(nil),            // 5: quilt.v1.File
+	(*Limits)(nil),          // 6: quilt.v1.Limits
+	(*ExecuteResponse)(nil), // 7: quilt.v1.ExecuteResponse
+	(*Ask)(nil),             // 8: quilt.v1.Ask
+	(*Queued)(nil),          // 9: quilt.v1.Queued
+	(*Started)(nil),         // 10: quilt.v1.Started
+	(*Log)(nil),             // 11: quilt.v1.Log
+	(*Result)(nil),          // 12: quilt.v1.Result
+	(*Ended)(nil),           // 13: quilt.v1.Ended
+	(*Error)(nil),           // 14: quilt.v1.Error
+	(*Usage)(nil),           // 15: quilt.v1.Usage
+	(*KillRequest)(nil),     // 16: quilt.v1.KillRequest
+	(*KillResponse)(nil),    // 17: quilt.v1.KillResponse
+	(*LeasesRequest)(nil),   // 18: quilt.v1.LeasesRequest
+	(*LeasesResponse)(nil),  // 19: quilt.v1.LeasesResponse
+	(*Lease)(nil),           // 20: quilt.v1.Lease
+	(*Wait)(nil),            // 21: quilt.v1.Wait
+	(*WatchRequest)(nil),    // 22: quilt.v1.WatchRequest
+	(*WatchResponse)(nil),   // 23: quilt.v1.WatchResponse
+	(*StatusRequest)(nil),   // 24: quilt.v1.StatusRequest
+	(*StatusResponse)(nil),  // 25: quilt.v1.StatusResponse
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
-	1,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
-	3,  // 1: quilt.v1.ExecuteRequest.limits:type_name -> quilt.v1.Limits
-	2,  // 2: quilt.v1.Code.files:type_name -> quilt.v1.File
-	5,  // 3: quilt.v1.ExecuteResponse.queued:type_name -> quilt.v1.Queued
-	6,  // 4: quilt.v1.ExecuteResponse.started:type_name -> quilt.v1.Started
-	7,  // 5: quilt.v1.ExecuteResponse.log:type_name -> quilt.v1.Log
-	8,  // 6: quilt.v1.ExecuteResponse.result:type_name -> quilt.v1.Result
-	9,  // 7: quilt.v1.ExecuteResponse.ended:type_name -> quilt.v1.Ended
-	10, // 8: quilt.v1.Ended.error:type_name -> quilt.v1.Error
-	11, // 9: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
-	16, // 10: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
-	17, // 11: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
-	15, // 12: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
-	0,  // 13: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
-	12, // 14: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
-	14, // 15: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
-	18, // 16: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
-	20, // 17: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
-	4,  // 18: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	13, // 19: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	15, // 20: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	19, // 21: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
-	21, // 22: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	4,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
+	6,  // 1: quilt.v1.ExecuteRequest.limits:type_name -> quilt.v1.Limits
+	1,  // 2: quilt.v1.ExecuteRequest.journal:type_name -> quilt.v1.Journal
+	3,  // 3: quilt.v1.ExecuteRequest.answer:type_name -> quilt.v1.Answer
+	2,  // 4: quilt.v1.Journal.effects:type_name -> quilt.v1.Effect
+	14, // 5: quilt.v1.Effect.error:type_name -> quilt.v1.Error
+	14, // 6: quilt.v1.Answer.error:type_name -> quilt.v1.Error
+	5,  // 7: quilt.v1.Code.files:type_name -> quilt.v1.File
+	9,  // 8: quilt.v1.ExecuteResponse.queued:type_name -> quilt.v1.Queued
+	10, // 9: quilt.v1.ExecuteResponse.started:type_name -> quilt.v1.Started
+	11, // 10: quilt.v1.ExecuteResponse.log:type_name -> quilt.v1.Log
+	12, // 11: quilt.v1.ExecuteResponse.result:type_name -> quilt.v1.Result
+	13, // 12: quilt.v1.ExecuteResponse.ended:type_name -> quilt.v1.Ended
+	2,  // 13: quilt.v1.ExecuteResponse.effect:type_name -> quilt.v1.Effect
+	8,  // 14: quilt.v1.ExecuteResponse.ask:type_name -> quilt.v1.Ask
+	14, // 15: quilt.v1.Ended.error:type_name -> quilt.v1.Error
+	15, // 16: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
+	20, // 17: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
+	21, // 18: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
+	19, // 19: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
+	0,  // 20: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
+	16, // 21: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
+	18, // 22: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
+	22, // 23: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
+	24, // 24: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
+	7,  // 25: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	17, // 26: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	19, // 27: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	23, // 28: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	25, // 29: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	25, // [25:30] is the sub-list for method output_type
+	20, // [20:25] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_quilt_v1_quilt_proto_init() }
@@ -1938,12 +2357,14 @@ func file_quilt_v1_quilt_proto_init() {
 	if File_quilt_v1_quilt_proto != nil {
 		return
 	}
-	file_quilt_v1_quilt_proto_msgTypes[4].OneofWrappers = []any{
+	file_quilt_v1_quilt_proto_msgTypes[7].OneofWrappers = []any{
 		(*ExecuteResponse_Queued)(nil),
 		(*ExecuteResponse_Started)(nil),
 		(*ExecuteResponse_Log)(nil),
 		(*ExecuteResponse_Result)(nil),
 		(*ExecuteResponse_Ended)(nil),
+		(*ExecuteResponse_Effect)(nil),
+		(*ExecuteResponse_Ask)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1951,7 +2372,7 @@ func file_quilt_v1_quilt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
