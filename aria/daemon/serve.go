@@ -97,7 +97,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: run,
-		bundle.Agent: &agents{reg: reg, check: run.Check, models: newModels(cfg.Models), log: log},
+		bundle.Agent:    &agents{reg: reg, check: run.Check, models: newModels(cfg.Models), log: log},
 	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents, Pipelines: cfg.Pipelines}, log)
 	if err != nil {
 		return nil, nil, err

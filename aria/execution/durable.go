@@ -26,6 +26,7 @@ type durable struct {
 	n     int    // attempt
 	scope string // of its effects
 	asks  *asks
+	began bool            // a container ran
 	until context.Context // of the run, for what outlives an execution
 }
 
@@ -52,7 +53,11 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 			return tokenapi.Ended{}, err
 		}
 		req.Execution = d.execution(again)
-		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error { return report(d.job, d.n, ev) })
+		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
+			_, is := ev.(tokenapi.Started)
+			d.began = d.began || is
+			return report(d.job, d.n, ev)
+		})
 		switch {
 		case err == nil && end.Reason == tokenapi.Suspended:
 			if err := d.asks.suspend(ctx); err != nil {

@@ -62,8 +62,8 @@ func (x *Executor) Run(ctx context.Context, job task.Job) (task.Outcome, error) 
 	if err != nil {
 		return task.Outcome{}, err
 	}
-	return x.attempts(ctx, job, p, piece{name: mainPiece, output: p.output, retries: func(end tokenapi.Ended, err error) int {
-		return allowed(job.Unit, end, err)
+	return x.attempts(ctx, job, p, piece{name: mainPiece, output: p.output, retries: func(end tokenapi.Ended, err error, began bool) int {
+		return allowed(job.Unit, end, err, began)
 	}}, req)
 }
 
@@ -75,7 +75,7 @@ const mainPiece = "main"
 type piece struct {
 	name    string
 	output  *shape
-	retries func(end tokenapi.Ended, err error) int // for the way an attempt ended
+	retries func(end tokenapi.Ended, err error, began bool) int // for the way an attempt ended
 }
 
 // attempts runs a piece until it succeeds or may not be tried again.
@@ -85,13 +85,14 @@ func (x *Executor) attempts(ctx context.Context, job task.Job, p *plan, pc piece
 		return task.Outcome{}, err
 	}
 	for ; ; attempt++ {
-		end, err := x.attempt(job, p, pc.name, attempt).run(ctx, req)
+		d := x.attempt(job, p, pc.name, attempt)
+		end, err := d.run(ctx, req)
 		usage := usage{end.Usage, attempt}
 		if err == nil && end.Error == nil {
 			out, err := pc.output.result(end.Result)
 			return task.Outcome{Output: out, Usage: usage}, err
 		}
-		again := attempt <= pc.retries(end, err) && ctx.Err() == nil
+		again := attempt <= pc.retries(end, err, d.began) && ctx.Err() == nil
 		if err == nil {
 			err = p.blame(end)
 		}
@@ -121,7 +122,7 @@ const (
 )
 
 // allowed is how many retries a unit has for the way an attempt ended.
-func allowed(u registry.Unit, end tokenapi.Ended, err error) int {
+func allowed(u registry.Unit, end tokenapi.Ended, err error, began bool) int {
 	own := u.Retries
 	if u.Idempotent {
 		own = max(own, idempotentRetries)
@@ -142,6 +143,9 @@ func allowed(u registry.Unit, end tokenapi.Ended, err error) int {
 	case "crash":
 		return own
 	case "deadlock":
+		if began { // what it did before the lock that it could not have stays done
+			return own
+		}
 		return max(own, deadlockRetries)
 	}
 	return 0

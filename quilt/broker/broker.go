@@ -87,9 +87,10 @@ type Outcome struct {
 	Ready    bool
 	Result   json.RawMessage
 	Thrown   *Thrown
-	Protocol error // the inside broke the protocol
-	Oversize int64 // bytes of a result that was too large
-	Denied   *fault.Error
+	Protocol error        // the inside broke the protocol
+	Oversize int64        // bytes of a result that was too large
+	Denied   *fault.Error // the first refusal of this kind
+	Deadlock *fault.Error // the same
 	Calls    int64
 	// Diverged: the unit did not do what is recorded; says where.
 	Diverged string
@@ -110,10 +111,10 @@ type session struct {
 
 	ledger *ledger // nil without a journal
 
-	endMu     sync.Mutex
-	denied    *fault.Error
-	diverged  string
-	suspended bool
+	endMu            sync.Mutex // guards the four
+	denied, deadlock *fault.Error
+	diverged         string
+	suspended        bool
 }
 
 // diverge ends a session whose unit does not do what is recorded.
@@ -136,8 +137,9 @@ func (s *session) suspend() {
 	}
 }
 
-// Serve speaks the protocol on conn until the inside ends it, breaks it, or
-// ctx ends; it closes conn and returns when no operation is under way.
+// Serve speaks the protocol on conn until the inside has said its last word,
+// breaks it or goes away, or ctx ends; it closes conn and returns when no
+// operation is under way.
 func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -157,15 +159,20 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	out.Calls = s.count.Load()
 	s.endMu.Lock()
 	defer s.endMu.Unlock()
-	out.Denied, out.Diverged, out.Suspended = s.denied, s.diverged, s.suspended && out.Result == nil && out.Thrown == nil
+	out.Denied, out.Deadlock = s.denied, s.deadlock
+	out.Diverged, out.Suspended = s.diverged, s.suspended && out.Result == nil && out.Thrown == nil
 	return out
 }
 
 func (s *session) run(ctx context.Context) (out Outcome) {
 	var lastID int64
 	ended := false
+	in := inbox{r: s.conn}
 	for {
-		f, err := readFrame(s.conn)
+		if ended && !in.whole() {
+			return out // nobody waits to see whether it says more
+		}
+		f, err := in.next()
 		if err != nil {
 			if errors.Is(err, errProtocol) && ctx.Err() == nil {
 				out.Protocol = err

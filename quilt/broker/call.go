@@ -100,12 +100,18 @@ func (s *session) face(err error) *fault.Error {
 		s.cfg.Log.Trouble("broker operation", err)
 		face = fault.New(fault.Internal, "internal error in the broker").WithHint("the log of quiltd has the cause")
 	}
-	if face.Code == fault.Denied {
-		s.endMu.Lock()
-		if s.denied == nil {
-			s.denied = face
-		}
-		s.endMu.Unlock()
-	}
+	s.remember(face)
 	return face
+}
+
+// remember keeps the first refusals that can be the reason of an ending.
+func (s *session) remember(face *fault.Error) {
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
+	switch {
+	case face.Code == fault.Denied && s.denied == nil:
+		s.denied = face
+	case face.Code == fault.Deadlock && s.deadlock == nil:
+		s.deadlock = face
+	}
 }

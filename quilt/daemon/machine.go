@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -31,8 +30,9 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 		return nil, err
 	}
 	return &engine.Container{
-		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill,
+		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill, End: c.End,
 		Claim: func(ctx context.Context, s engine.Spec) error {
+			s.Parked = true
 			plan, err := sandbox.NewPlan(spec(s), m.client.Hello())
 			if err != nil {
 				return err
@@ -42,20 +42,39 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 		Wait: func(ctx context.Context) (engine.Exit, error) {
 			exit, err := c.Wait(ctx)
 			c.Pidfd.Close()
-			if err == nil && exit.Leftover != "" {
-				err = fmt.Errorf("left over: %s", exit.Leftover)
-			}
 			return engine.Exit{Code: exit.Code, Signal: exit.Signal, OOM: exit.OOM, PidsHit: exit.PidsHit, CPU: exit.CPU, PeakMemory: exit.PeakMemory}, err
 		},
 	}, nil
 }
 
 func spec(s engine.Spec) sandbox.Spec {
-	return sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes}
+	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes}
+	if s.Parked {
+		out.Env = []string{"ARIA_PARKED=1"} // sdk/src/harness/warm.ts
+	}
+	return out
 }
 
 // fitsParked: what is fixed before exec cannot be changed by a claim.
 func fitsParked(s engine.Spec) bool { return s.TmpBytes == 0 || s.TmpBytes == sandbox.DefaultTmpBytes }
+
+// parkedBytes is what one parked container takes, with what the kernel keeps for it.
+const parkedBytes = 5 << 20
+
+// roomParked lets the pool have an eighth of the memory that is free now.
+func roomParked() int {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "MemAvailable:" {
+			kib, _ := strconv.ParseInt(f[1], 10, 64)
+			return int(kib << 10 / 8 / parkedBytes)
+		}
+	}
+	return 0
+}
 
 func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, bun string) (api.Facts, error) {
 	stats, err := launcher.Stats(ctx)

@@ -36,14 +36,17 @@ type Spec struct {
 	Pids        int64
 	CPUMillis   int64
 	TmpBytes    int64
+	Parked      bool // it is for nobody yet, and may take its time to boot
 }
 
-// Container is one running container. Wait returns when nothing of it is left.
+// Container is one running container. Wait returns when no process of it is
+// left; Kill ends one by force, End one that has said its last word.
 type Container struct {
 	Control        io.ReadWriteCloser
 	Stdout, Stderr io.ReadCloser
 	Start          string // how it came to be: "cold" or "pooled"
 	Kill           func() error
+	End            func() error
 	// Claim binds the limits of s to a container that was started for nobody. It
 	// works once. An error leaves the container to be killed.
 	Claim func(ctx context.Context, s Spec) error
