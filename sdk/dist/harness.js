@@ -340,8 +340,7 @@ async function warm(self2) {
 export const one = 1;` }], entry: "code/warm.js", export: "Warm", method: "run", args: [{ at: "2000-01-01T00:00:00Z" }], revive: [{ arg: 0, path: "/at", type: "date" }] }, start;
   take(encode(frame2), (f) => start = f), revive(start.args, start.revive);
   let unit = new (await load(start.files, start.entry))[start.export]();
-  encode({ t: "result", value: plain(await unit[start.method](...start.args)) }), failure(new Error("warm"), root, self2), forget();
-  for (let often of ["node:fs", "node:path", "node:crypto"]) require(often);
+  encode({ t: "result", value: plain(await unit[start.method](...start.args)) }), failure(new Error("warm"), root, self2), forget(), require("node:fs");
 }
 
 // src/harness/main.ts
