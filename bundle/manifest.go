@@ -1,6 +1,9 @@
 package bundle
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Digest names a bundle: "sha256:" and the 64 hex digits of the sha256 of its
 // manifest.json, byte for byte as packed.
@@ -164,8 +167,23 @@ type Step struct {
 	After     []string        `json:"after,omitempty"`
 	Retries   int             `json:"retries,omitempty"`
 	TimeoutMS int64           `json:"timeoutMs,omitempty"`
+	When      string          `json:"when,omitempty"` // runs only if this step's result is truthy
+	Each      string          `json:"each,omitempty"` // runs once for every element of this step's result
+	Undo      string          `json:"undo,omitempty"` // method that undoes it when the pipeline fails later
+	Join      bool            `json:"join,omitempty"` // runs even where a step before it was skipped
 	Output    json.RawMessage `json:"output,omitempty"`
 	Place     Place           `json:"place"`
+}
+
+// Needs are the steps that must be done before it.
+func (s Step) Needs() []string {
+	out := slices.Clone(s.After)
+	for _, n := range []string{s.When, s.Each} {
+		if n != "" && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // Unit finds a unit by name.

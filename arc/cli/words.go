@@ -71,6 +71,11 @@ reads them from stdin.`
 	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
 	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
 here: the events are the data. --after N starts behind event number N.`
+	wordsApproveLong = `Answers the oldest question that the run, or a run that it called, asks a person:
+approval() in a pipeline, or a tool that is marked with approve. The run then
+goes on; with --deny it hears of it as a result. "arc ps" shows what is asked.`
+	wordsGraphLong = `Draws a pipeline of steps: a line for all that can run at the same time, each
+step with those it comes after. Nothing is run.`
 	wordsCancelLong   = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
 	wordsFirmwareLong = `For machines that boot Aria's own image. An update goes into the slot that does
 not run, is started once, and is kept only if it is found healthy in time; else

@@ -125,6 +125,15 @@ func (j Job) Suspend(ctx context.Context, until func(context.Context) error) err
 	return j.t.suspend(ctx, j.l, until)
 }
 
+// Pieces says that so many more pieces of the run go on by themselves, or fewer.
+// A run begins with one. It is shown as waiting when all of them do.
+func (j Job) Pieces(ctx context.Context, more int) error {
+	if j.t == nil {
+		return nil
+	}
+	return j.t.park(ctx, j.l, more, 0)
+}
+
 // Wait waits for what has an answer only later: see Wait. name is unique in the
 // run and the same when it is taken up again.
 func (j Job) Wait(ctx context.Context, name string, w Wait) (Answer, error) {

@@ -26,6 +26,10 @@ type live struct {
 	hasSlot  bool
 	resumed  bool // another process drove it before
 
+	parkMu         sync.Mutex // before mu; guards these and hasSlot
+	pieces, parked int        // of the run: those that go on by themselves, and of them those that wait
+	waits, hadSlot bool
+
 	mu       sync.Mutex
 	run      Run
 	next     uint64        // sequence number of the last event given out
@@ -42,7 +46,7 @@ type live struct {
 }
 
 func newLive() *live {
-	return &live{done: make(chan struct{}), changed: make(chan struct{}), marks: map[string]json.RawMessage{},
+	return &live{done: make(chan struct{}), changed: make(chan struct{}), marks: map[string]json.RawMessage{}, pieces: 1,
 		waiters: map[string]chan Answer{}}
 }
 

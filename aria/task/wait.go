@@ -195,33 +195,52 @@ func orSomebody(s string) string {
 	return s
 }
 
-// suspend shows the run as waiting while until runs; its slot goes to others.
+// suspend shows the run as waiting while until runs and nothing else of it does;
+// its slot then goes to others.
 func (t *Tasks) suspend(ctx context.Context, l *live, until func(context.Context) error) error {
-	if err := t.setState(l, Waiting); err != nil {
+	if err := t.park(ctx, l, 0, 1); err != nil {
 		return err
 	}
-	had := l.hasSlot
-	if had {
-		l.slot.leave()
-		l.hasSlot = false
-	}
 	err := until(ctx)
-	if had && ctx.Err() == nil {
-		tk, _ := l.slot.enter(l.root)
-		select {
-		case <-tk.ready:
-			l.hasSlot = true
-		case <-ctx.Done():
-			l.slot.abandon(tk)
-		}
+	if back := t.park(ctx, l, 0, -1); err == nil {
+		err = back
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// park counts the pieces of a run that go on by themselves, and those of them
+// that wait.
+func (t *Tasks) park(ctx context.Context, l *live, pieces, parked int) error {
+	l.parkMu.Lock()
+	defer l.parkMu.Unlock()
+	l.pieces += pieces
+	l.parked += parked
+	switch waits := l.parked > 0 && l.parked >= l.pieces; {
+	case waits && !l.waits:
+		l.waits, l.hadSlot = true, l.hasSlot
+		if l.hasSlot {
+			l.slot.leave()
+			l.hasSlot = false
+		}
+		return t.setState(l, Waiting)
+	case !waits && l.waits && ctx.Err() == nil:
+		l.waits = false
+		if l.hadSlot {
+			tk, _ := l.slot.enter(l.root)
+			select {
+			case <-tk.ready:
+				l.hasSlot = true
+			case <-ctx.Done():
+				l.slot.abandon(tk)
+				return context.Cause(ctx)
+			}
+		}
+		return t.setState(l, Running)
 	}
-	return t.setState(l, Running)
+	return nil
 }
 
 func (t *Tasks) setState(l *live, s State) error {
@@ -243,4 +262,39 @@ func (t *Tasks) setState(l *live, s State) error {
 	l.notify()
 	l.mu.Unlock()
 	return nil
+}
+
+// OpenWait is a wait without an answer.
+type OpenWait struct {
+	Run     ID
+	Unit    string
+	Role    string
+	Data    json.RawMessage
+	Created time.Time
+	Due     time.Time // zero: never
+}
+
+// Waits lists what open runs wait for, oldest first, at most 1000.
+func (t *Tasks) Waits(ctx context.Context) ([]OpenWait, error) {
+	rows, err := t.db.QueryContext(ctx, `SELECT run, unit, role, data, waits.created, due FROM waits JOIN runs ON runs.id = run
+		WHERE answer IS NULL AND runs.ended = 0 ORDER BY waits.created LIMIT 1000`)
+	if err != nil {
+		return nil, fmt.Errorf("waits: %w", err)
+	}
+	defer rows.Close()
+	var out []OpenWait
+	for rows.Next() {
+		var w OpenWait
+		var data []byte
+		var created, due int64
+		if err := rows.Scan(&w.Run, &w.Unit, &w.Role, &data, &created, &due); err != nil {
+			return nil, fmt.Errorf("waits: %w", err)
+		}
+		w.Data, w.Created = data, time.UnixMilli(created)
+		if due > 0 {
+			w.Due = time.UnixMilli(due)
+		}
+		out = append(out, w)
+	}
+	return out, rows.Err()
 }

@@ -64,8 +64,7 @@ func (x *execution) thrown(out broker.Outcome, exit Exit) Ended {
 	case exit.PidsHit:
 		ended.Reason = Pids
 		f.Code = fault.Exhausted
-	case t.Code == string(fault.Conflict) || t.Code == string(fault.Exhausted) || t.Code == string(fault.Invalid) || t.Code == string(fault.Uncertain) ||
-		t.Code == string(fault.Timeout) || t.Code == string(fault.NotFound) || t.Code == string(fault.Deadlock):
+	case t.Code == string(fault.Conflict) || t.Code == string(fault.Exhausted) || t.Code == string(fault.Invalid) || t.Code == string(fault.Uncertain):
 		f.Code = fault.Code(t.Code)
 	}
 	return ended

@@ -271,6 +271,15 @@ var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, most = 64, o
       pending.set(++last, { resolve, reject }), keepAlive(!0), open >= most ? waiting[waiting.length] = frame2 : ask(frame2);
     });
   },
+  // Another unit, by class and method: the caller of this execution knows which.
+  use(cls) {
+    return new Proxy({}, {
+      get: (_, method) => async (...args) => {
+        let sent = args.map((a) => plain(a)), got = await host.call("run.call", { class: cls.name, method, args: sent }), out = [got.value];
+        return revive(out, got.revive), out[0];
+      }
+    });
+  },
   log(level, text, fields) {
     text.length > longest && (text = text.slice(0, longest) + " … (cut)");
     let f;

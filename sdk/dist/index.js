@@ -101,7 +101,11 @@ function use(cls) {
           target ??= reach(cls);
           let method = target[name];
           if (typeof method != "function") throw new TypeError(`${cls.name} has no method ${name}`);
-          return method.apply(target, args);
+          try {
+            return await method.apply(target, args);
+          } catch (e) {
+            throw refused(e);
+          }
         };
     }
   });
@@ -152,6 +156,15 @@ function bad(what, path, why) {
   throw new TypeError(path ? `${what} at ${path}: ${why}` : `${what}: ${why}`);
 }
 __name(bad, "bad");
+
+// src/time.ts
+var unit = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
+function millis(d) {
+  let m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(d), n = m ? Math.round(Number(m[1]) * unit[m[2]]) : 0;
+  if (!(n >= 1)) throw new AriaError("invalid", `"${d}" is not a span of time`, { hint: 'write it like "30s", "5m" or "7d"' });
+  return n;
+}
+__name(millis, "millis");
 
 // src/kv.ts
 var page = 200, most = 1e4, tries = 16, Client = class {
@@ -239,13 +252,19 @@ function storable(key, value) {
   }
 }
 __name(storable, "storable");
-var unit = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-function millis(d) {
-  let m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(d), n = m ? Math.round(Number(m[1]) * unit[m[2]]) : 0;
-  if (!(n >= 1)) throw new AriaError("invalid", `"${d}" is not a span of time`, { hint: 'write it like "30s", "5m" or "7d"' });
-  return n;
-}
-__name(millis, "millis");
+
+// src/wait.ts
+var approval = /* @__PURE__ */ __name(async (role, data, opts = {}) => {
+  let timeoutMs = opts.timeout === void 0 ? 0 : millis(opts.timeout), what;
+  try {
+    what = strictJSON(data ?? null, "data of the approval");
+  } catch (e) {
+    throw new AriaError("invalid", e.message, { hint: "show plain data" });
+  }
+  return call("run.approve", { role, data: what, timeoutMs });
+}, "approval"), sleep = /* @__PURE__ */ __name(async (span) => {
+  await call("run.sleep", { ms: millis(span) });
+}, "sleep");
 
 // src/log.ts
 function write(level, text, fields) {
@@ -267,9 +286,11 @@ export {
   Team,
   TerminalError,
   agent,
+  approval,
   kv,
   log,
   pipeline,
+  sleep,
   step,
   team,
   tool,

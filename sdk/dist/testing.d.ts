@@ -5,6 +5,8 @@ export interface MemoryHost {
   readonly logs: { level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: object }[];
   /** Every key of a kv namespace. */
   dump(ns: string): Record<string, unknown>;
+  /** Answers approvals; without it, everything is agreed to. `sleep` takes no time. */
+  approve?: (role: string, data: unknown) => { ok: boolean; by?: string; reason?: string; timeout?: boolean };
   /** Forgets everything. */
   reset(): void;
 }

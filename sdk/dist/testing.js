@@ -26,6 +26,8 @@ function memoryHost() {
       if (has !== a.version) throw { code: "conflict", message: `kv "${a.ns}": "${a.key}" has version ${has}, not ${a.version}` };
       return a.delete ? (space(a.ns).delete(a.key), { version: a.version }) : write(a);
     }, "kv.cas"),
+    "run.sleep": /* @__PURE__ */ __name(() => null, "run.sleep"),
+    "run.approve": /* @__PURE__ */ __name((a) => self.approve ? self.approve(a.role, a.data) : { ok: !0 }, "run.approve"),
     "kv.delete": /* @__PURE__ */ __name((a) => ({ deleted: space(a.ns).delete(a.key) }), "kv.delete")
   }, host = {
     async call(op, args) {
@@ -38,13 +40,15 @@ function memoryHost() {
     }, "log"),
     use: /* @__PURE__ */ __name((cls) => new cls(), "use")
   };
-  return globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host, {
+  globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host;
+  let self = {
     logs,
     dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
     reset: /* @__PURE__ */ __name(() => {
       logs.length = 0, spaces.clear();
     }, "reset")
   };
+  return self;
 }
 __name(memoryHost, "memoryHost");
 function checkKey(key) {

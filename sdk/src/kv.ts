@@ -3,6 +3,7 @@ import type * as api from '../dist/index';
 import { AriaError, Conflict } from './errors';
 import { call } from './host';
 import { strictJSON } from './json';
+import { millis } from './time';
 
 const page = 200; // entries per question of a list
 const most = 10_000; // entries that entries() collects
@@ -108,11 +109,3 @@ function storable(key: string, value: unknown): unknown {
   }
 }
 
-const unit: Record<string, number> = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
-
-function millis(d: api.Dur): number {
-  const m = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(d);
-  const n = m ? Math.round(Number(m[1]) * unit[m[2]!]!) : 0;
-  if (!(n >= 1)) throw new AriaError('invalid', `"${d}" is not a span of time`, { hint: 'write it like "30s", "5m" or "7d"' });
-  return n;
-}

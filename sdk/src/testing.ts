@@ -41,6 +41,8 @@ export function memoryHost(): MemoryHost {
       space(a.ns).delete(a.key);
       return { version: a.version };
     },
+    'run.sleep': () => null,
+    'run.approve': (a) => (self.approve ? self.approve(a.role, a.data) : { ok: true }),
     'kv.delete': (a) => ({ deleted: space(a.ns).delete(a.key) }),
   };
   const host = {
@@ -54,11 +56,12 @@ export function memoryHost(): MemoryHost {
     use: (cls: any) => new cls(),
   };
   (globalThis as any)[Symbol.for('aria.host')] = host;
-  return {
+  const self: MemoryHost = {
     logs,
     dump: (ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
     reset: () => { logs.length = 0; spaces.clear(); },
   };
+  return self;
 }
 
 function checkKey(key: unknown): void {

@@ -875,7 +875,7 @@ type Run struct {
 	Unit          string                 `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
 	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	Bundle        string                 `protobuf:"bytes,4,opt,name=bundle,proto3" json:"bundle,omitempty"` // digest that the run is pinned to
-	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`   // pending | running | done | failed | cancelled
+	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`   // pending | running | waiting | done | failed | cancelled
 	Input         []byte                 `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"`   // JSON
 	Output        []byte                 `protobuf:"bytes,7,opt,name=output,proto3" json:"output,omitempty"` // JSON, when done
 	Error         *Error                 `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`   // when failed or cancelled
@@ -1539,6 +1539,282 @@ func (x *CancelResponse) GetRun() *Run {
 	return nil
 }
 
+type ApproveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Deny          bool                   `protobuf:"varint,2,opt,name=deny,proto3" json:"deny,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	By            string                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"` // who answers, for the record
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveRequest) Reset() {
+	*x = ApproveRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveRequest) ProtoMessage() {}
+
+func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
+func (*ApproveRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ApproveRequest) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *ApproveRequest) GetDeny() bool {
+	if x != nil {
+		return x.Deny
+	}
+	return false
+}
+
+func (x *ApproveRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ApproveRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type ApproveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           *Run                   `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveResponse) Reset() {
+	*x = ApproveResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveResponse) ProtoMessage() {}
+
+func (x *ApproveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveResponse.ProtoReflect.Descriptor instead.
+func (*ApproveResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ApproveResponse) GetRun() *Run {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+type WaitsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitsRequest) Reset() {
+	*x = WaitsRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitsRequest) ProtoMessage() {}
+
+func (x *WaitsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitsRequest.ProtoReflect.Descriptor instead.
+func (*WaitsRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{27}
+}
+
+type WaitsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Waits         []*Waiting             `protobuf:"bytes,1,rep,name=waits,proto3" json:"waits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitsResponse) Reset() {
+	*x = WaitsResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitsResponse) ProtoMessage() {}
+
+func (x *WaitsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitsResponse.ProtoReflect.Descriptor instead.
+func (*WaitsResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *WaitsResponse) GetWaits() []*Waiting {
+	if x != nil {
+		return x.Waits
+	}
+	return nil
+}
+
+type Waiting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Unit          string                 `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	Role          string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"` // who may agree; "": a timer
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"` // JSON: what is to be agreed to
+	CreatedUnixMs int64                  `protobuf:"varint,5,opt,name=created_unix_ms,json=createdUnixMs,proto3" json:"created_unix_ms,omitempty"`
+	DueUnixMs     int64                  `protobuf:"varint,6,opt,name=due_unix_ms,json=dueUnixMs,proto3" json:"due_unix_ms,omitempty"` // 0: never
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *Waiting) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Waiting) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *Waiting) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Waiting) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Waiting) GetCreatedUnixMs() int64 {
+	if x != nil {
+		return x.CreatedUnixMs
+	}
+	return 0
+}
+
+func (x *Waiting) GetDueUnixMs() int64 {
+	if x != nil {
+		return x.DueUnixMs
+	}
+	return 0
+}
+
 type InfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1547,7 +1823,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[25]
+	mi := &file_aria_v1_aria_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1835,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[25]
+	mi := &file_aria_v1_aria_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1848,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{25}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{30}
 }
 
 type InfoResponse struct {
@@ -1593,7 +1869,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[26]
+	mi := &file_aria_v1_aria_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +1881,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[26]
+	mi := &file_aria_v1_aria_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1618,7 +1894,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{26}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *InfoResponse) GetVersion() string {
@@ -1700,7 +1976,7 @@ type BeginFirmwareRequest struct {
 
 func (x *BeginFirmwareRequest) Reset() {
 	*x = BeginFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1988,7 @@ func (x *BeginFirmwareRequest) String() string {
 func (*BeginFirmwareRequest) ProtoMessage() {}
 
 func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +2001,7 @@ func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*BeginFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{27}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *BeginFirmwareRequest) GetHeader() []byte {
@@ -1747,7 +2023,7 @@ type BeginFirmwareResponse struct {
 
 func (x *BeginFirmwareResponse) Reset() {
 	*x = BeginFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +2035,7 @@ func (x *BeginFirmwareResponse) String() string {
 func (*BeginFirmwareResponse) ProtoMessage() {}
 
 func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +2048,7 @@ func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*BeginFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{28}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *BeginFirmwareResponse) GetImage() string {
@@ -1814,7 +2090,7 @@ type WriteFirmwareRequest struct {
 
 func (x *WriteFirmwareRequest) Reset() {
 	*x = WriteFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +2102,7 @@ func (x *WriteFirmwareRequest) String() string {
 func (*WriteFirmwareRequest) ProtoMessage() {}
 
 func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +2115,7 @@ func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*WriteFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{29}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *WriteFirmwareRequest) GetImage() string {
@@ -1872,7 +2148,7 @@ type WriteFirmwareResponse struct {
 
 func (x *WriteFirmwareResponse) Reset() {
 	*x = WriteFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1884,7 +2160,7 @@ func (x *WriteFirmwareResponse) String() string {
 func (*WriteFirmwareResponse) ProtoMessage() {}
 
 func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1897,7 +2173,7 @@ func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*WriteFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{30}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *WriteFirmwareResponse) GetOffset() int64 {
@@ -1916,7 +2192,7 @@ type CommitFirmwareRequest struct {
 
 func (x *CommitFirmwareRequest) Reset() {
 	*x = CommitFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2204,7 @@ func (x *CommitFirmwareRequest) String() string {
 func (*CommitFirmwareRequest) ProtoMessage() {}
 
 func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2217,7 @@ func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*CommitFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{31}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *CommitFirmwareRequest) GetImage() string {
@@ -1960,7 +2236,7 @@ type CommitFirmwareResponse struct {
 
 func (x *CommitFirmwareResponse) Reset() {
 	*x = CommitFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2248,7 @@ func (x *CommitFirmwareResponse) String() string {
 func (*CommitFirmwareResponse) ProtoMessage() {}
 
 func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2261,7 @@ func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*CommitFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *CommitFirmwareResponse) GetStatus() *FirmwareStatusResponse {
@@ -2003,7 +2279,7 @@ type FirmwareStatusRequest struct {
 
 func (x *FirmwareStatusRequest) Reset() {
 	*x = FirmwareStatusRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2291,7 @@ func (x *FirmwareStatusRequest) String() string {
 func (*FirmwareStatusRequest) ProtoMessage() {}
 
 func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2304,7 @@ func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareStatusRequest.ProtoReflect.Descriptor instead.
 func (*FirmwareStatusRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
 }
 
 type FirmwareStatusResponse struct {
@@ -2047,7 +2323,7 @@ type FirmwareStatusResponse struct {
 
 func (x *FirmwareStatusResponse) Reset() {
 	*x = FirmwareStatusResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2059,7 +2335,7 @@ func (x *FirmwareStatusResponse) String() string {
 func (*FirmwareStatusResponse) ProtoMessage() {}
 
 func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,7 +2348,7 @@ func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareStatusResponse.ProtoReflect.Descriptor instead.
 func (*FirmwareStatusResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *FirmwareStatusResponse) GetVersion() string {
@@ -2148,7 +2424,7 @@ type FirmwareUpdate struct {
 
 func (x *FirmwareUpdate) Reset() {
 	*x = FirmwareUpdate{}
-	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2436,7 @@ func (x *FirmwareUpdate) String() string {
 func (*FirmwareUpdate) ProtoMessage() {}
 
 func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2449,7 @@ func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareUpdate.ProtoReflect.Descriptor instead.
 func (*FirmwareUpdate) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *FirmwareUpdate) GetVersion() string {
@@ -2247,7 +2523,7 @@ type TokensRequest struct {
 
 func (x *TokensRequest) Reset() {
 	*x = TokensRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2259,7 +2535,7 @@ func (x *TokensRequest) String() string {
 func (*TokensRequest) ProtoMessage() {}
 
 func (x *TokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2272,7 +2548,7 @@ func (x *TokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
 func (*TokensRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{41}
 }
 
 type TokensResponse struct {
@@ -2285,7 +2561,7 @@ type TokensResponse struct {
 
 func (x *TokensResponse) Reset() {
 	*x = TokensResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2573,7 @@ func (x *TokensResponse) String() string {
 func (*TokensResponse) ProtoMessage() {}
 
 func (x *TokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2586,7 @@ func (x *TokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensResponse.ProtoReflect.Descriptor instead.
 func (*TokensResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *TokensResponse) GetHolders() []*TokenHolder {
@@ -2343,7 +2619,7 @@ type TokenHolder struct {
 
 func (x *TokenHolder) Reset() {
 	*x = TokenHolder{}
-	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +2631,7 @@ func (x *TokenHolder) String() string {
 func (*TokenHolder) ProtoMessage() {}
 
 func (x *TokenHolder) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2644,7 @@ func (x *TokenHolder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenHolder.ProtoReflect.Descriptor instead.
 func (*TokenHolder) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *TokenHolder) GetRun() string {
@@ -2446,7 +2722,7 @@ type TokenWaiter struct {
 
 func (x *TokenWaiter) Reset() {
 	*x = TokenWaiter{}
-	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2734,7 @@ func (x *TokenWaiter) String() string {
 func (*TokenWaiter) ProtoMessage() {}
 
 func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2747,7 @@ func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenWaiter.ProtoReflect.Descriptor instead.
 func (*TokenWaiter) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TokenWaiter) GetRun() string {
@@ -2652,7 +2928,24 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"0\n" +
 	"\x0eCancelResponse\x12\x1e\n" +
-	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\r\n" +
+	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"^\n" +
+	"\x0eApproveRequest\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x12\n" +
+	"\x04deny\x18\x02 \x01(\bR\x04deny\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"1\n" +
+	"\x0fApproveResponse\x12\x1e\n" +
+	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\x0e\n" +
+	"\fWaitsRequest\"7\n" +
+	"\rWaitsResponse\x12&\n" +
+	"\x05waits\x18\x01 \x03(\v2\x10.aria.v1.WaitingR\x05waits\"\x9f\x01\n" +
+	"\aWaiting\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x12\n" +
+	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x12\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\x12&\n" +
+	"\x0fcreated_unix_ms\x18\x05 \x01(\x03R\rcreatedUnixMs\x12\x1e\n" +
+	"\vdue_unix_ms\x18\x06 \x01(\x03R\tdueUnixMs\"\r\n" +
 	"\vInfoRequest\"\xc9\x02\n" +
 	"\fInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
@@ -2746,13 +3039,15 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x03Get\x12\x19.aria.v1.GetBundleRequest\x1a\x1a.aria.v1.GetBundleResponse2\x8a\x01\n" +
 	"\x0fRegistryService\x12=\n" +
 	"\x04List\x12\x19.aria.v1.ListUnitsRequest\x1a\x1a.aria.v1.ListUnitsResponse\x128\n" +
-	"\x03Get\x12\x17.aria.v1.GetUnitRequest\x1a\x18.aria.v1.GetUnitResponse2\xaf\x02\n" +
+	"\x03Get\x12\x17.aria.v1.GetUnitRequest\x1a\x18.aria.v1.GetUnitResponse2\xa5\x03\n" +
 	"\vTaskService\x126\n" +
 	"\x05Start\x12\x15.aria.v1.StartRequest\x1a\x16.aria.v1.StartResponse\x128\n" +
 	"\x05Watch\x12\x15.aria.v1.WatchRequest\x1a\x16.aria.v1.WatchResponse0\x01\x126\n" +
 	"\x03Get\x12\x16.aria.v1.GetRunRequest\x1a\x17.aria.v1.GetRunResponse\x12;\n" +
 	"\x04List\x12\x18.aria.v1.ListRunsRequest\x1a\x19.aria.v1.ListRunsResponse\x129\n" +
-	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse2\x7f\n" +
+	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse\x12<\n" +
+	"\aApprove\x12\x17.aria.v1.ApproveRequest\x1a\x18.aria.v1.ApproveResponse\x126\n" +
+	"\x05Waits\x12\x15.aria.v1.WaitsRequest\x1a\x16.aria.v1.WaitsResponse2\x7f\n" +
 	"\rSystemService\x123\n" +
 	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse\x129\n" +
 	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse2\xb7\x02\n" +
@@ -2775,7 +3070,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 45)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -2803,21 +3098,26 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*ListRunsResponse)(nil),       // 23: aria.v1.ListRunsResponse
 	(*CancelRequest)(nil),          // 24: aria.v1.CancelRequest
 	(*CancelResponse)(nil),         // 25: aria.v1.CancelResponse
-	(*InfoRequest)(nil),            // 26: aria.v1.InfoRequest
-	(*InfoResponse)(nil),           // 27: aria.v1.InfoResponse
-	(*BeginFirmwareRequest)(nil),   // 28: aria.v1.BeginFirmwareRequest
-	(*BeginFirmwareResponse)(nil),  // 29: aria.v1.BeginFirmwareResponse
-	(*WriteFirmwareRequest)(nil),   // 30: aria.v1.WriteFirmwareRequest
-	(*WriteFirmwareResponse)(nil),  // 31: aria.v1.WriteFirmwareResponse
-	(*CommitFirmwareRequest)(nil),  // 32: aria.v1.CommitFirmwareRequest
-	(*CommitFirmwareResponse)(nil), // 33: aria.v1.CommitFirmwareResponse
-	(*FirmwareStatusRequest)(nil),  // 34: aria.v1.FirmwareStatusRequest
-	(*FirmwareStatusResponse)(nil), // 35: aria.v1.FirmwareStatusResponse
-	(*FirmwareUpdate)(nil),         // 36: aria.v1.FirmwareUpdate
-	(*TokensRequest)(nil),          // 37: aria.v1.TokensRequest
-	(*TokensResponse)(nil),         // 38: aria.v1.TokensResponse
-	(*TokenHolder)(nil),            // 39: aria.v1.TokenHolder
-	(*TokenWaiter)(nil),            // 40: aria.v1.TokenWaiter
+	(*ApproveRequest)(nil),         // 26: aria.v1.ApproveRequest
+	(*ApproveResponse)(nil),        // 27: aria.v1.ApproveResponse
+	(*WaitsRequest)(nil),           // 28: aria.v1.WaitsRequest
+	(*WaitsResponse)(nil),          // 29: aria.v1.WaitsResponse
+	(*Waiting)(nil),                // 30: aria.v1.Waiting
+	(*InfoRequest)(nil),            // 31: aria.v1.InfoRequest
+	(*InfoResponse)(nil),           // 32: aria.v1.InfoResponse
+	(*BeginFirmwareRequest)(nil),   // 33: aria.v1.BeginFirmwareRequest
+	(*BeginFirmwareResponse)(nil),  // 34: aria.v1.BeginFirmwareResponse
+	(*WriteFirmwareRequest)(nil),   // 35: aria.v1.WriteFirmwareRequest
+	(*WriteFirmwareResponse)(nil),  // 36: aria.v1.WriteFirmwareResponse
+	(*CommitFirmwareRequest)(nil),  // 37: aria.v1.CommitFirmwareRequest
+	(*CommitFirmwareResponse)(nil), // 38: aria.v1.CommitFirmwareResponse
+	(*FirmwareStatusRequest)(nil),  // 39: aria.v1.FirmwareStatusRequest
+	(*FirmwareStatusResponse)(nil), // 40: aria.v1.FirmwareStatusResponse
+	(*FirmwareUpdate)(nil),         // 41: aria.v1.FirmwareUpdate
+	(*TokensRequest)(nil),          // 42: aria.v1.TokensRequest
+	(*TokensResponse)(nil),         // 43: aria.v1.TokensResponse
+	(*TokenHolder)(nil),            // 44: aria.v1.TokenHolder
+	(*TokenWaiter)(nil),            // 45: aria.v1.TokenWaiter
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -2834,48 +3134,54 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	15, // 11: aria.v1.GetRunResponse.run:type_name -> aria.v1.Run
 	15, // 12: aria.v1.ListRunsResponse.runs:type_name -> aria.v1.Run
 	15, // 13: aria.v1.CancelResponse.run:type_name -> aria.v1.Run
-	35, // 14: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
-	36, // 15: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
-	36, // 16: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
-	39, // 17: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
-	40, // 18: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
-	1,  // 19: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 20: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 21: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	9,  // 22: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	11, // 23: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	13, // 24: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	17, // 25: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	20, // 26: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	22, // 27: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	24, // 28: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	26, // 29: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	37, // 30: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
-	28, // 31: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	30, // 32: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	32, // 33: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	34, // 34: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 35: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 36: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 37: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	10, // 38: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	12, // 39: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	14, // 40: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	18, // 41: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	21, // 42: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	23, // 43: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	25, // 44: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	27, // 45: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	38, // 46: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
-	29, // 47: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	31, // 48: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	33, // 49: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	35, // 50: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	35, // [35:51] is the sub-list for method output_type
-	19, // [19:35] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	15, // 14: aria.v1.ApproveResponse.run:type_name -> aria.v1.Run
+	30, // 15: aria.v1.WaitsResponse.waits:type_name -> aria.v1.Waiting
+	40, // 16: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
+	41, // 17: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
+	41, // 18: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
+	44, // 19: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
+	45, // 20: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
+	1,  // 21: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 22: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 23: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	9,  // 24: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	11, // 25: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	13, // 26: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	17, // 27: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	20, // 28: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	22, // 29: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	24, // 30: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	26, // 31: aria.v1.TaskService.Approve:input_type -> aria.v1.ApproveRequest
+	28, // 32: aria.v1.TaskService.Waits:input_type -> aria.v1.WaitsRequest
+	31, // 33: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	42, // 34: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	33, // 35: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	35, // 36: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	37, // 37: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	39, // 38: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 39: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 40: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 41: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	10, // 42: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	12, // 43: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	14, // 44: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	18, // 45: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	21, // 46: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	23, // 47: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	25, // 48: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	27, // 49: aria.v1.TaskService.Approve:output_type -> aria.v1.ApproveResponse
+	29, // 50: aria.v1.TaskService.Waits:output_type -> aria.v1.WaitsResponse
+	32, // 51: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	43, // 52: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	34, // 53: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	36, // 54: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	38, // 55: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	40, // 56: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	39, // [39:57] is the sub-list for method output_type
+	21, // [21:39] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -2889,7 +3195,7 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   40,
+			NumMessages:   45,
 			NumExtensions: 0,
 			NumServices:   5,
 		},
