@@ -53,27 +53,47 @@ type Ask struct {
 // maxPast bounds the recorded effects in one message, in bytes.
 const maxPast = 4 << 20
 
-// line is one execution's stream, for many writers.
+// line is one execution's stream, for many writers; when quiltd is replaced it
+// has another one.
 type line struct {
 	mu     sync.Mutex
 	stream quiltv1.QuiltService_ExecuteClient
+	acked  uint64
 }
 
-func (l *line) send(m *quiltv1.ExecuteRequest) error {
+// open gives the line a stream and says the first messages. With a journal, a
+// stream that goes on hears again what is durable.
+func (l *line) open(stream quiltv1.QuiltService_ExecuteClient, first []*quiltv1.ExecuteRequest, journal bool) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.stream.Send(m)
-}
-
-// open sends the request and the recorded effects, over as many messages as
-// they take.
-func (l *line) open(r Request) error {
-	m := r.wire()
-	if r.Journal == nil {
-		if err := l.send(m); err != nil {
+	l.stream = stream
+	for _, m := range first {
+		if err := stream.Send(m); err != nil {
 			return err
 		}
-		return l.stream.CloseSend()
+	}
+	if !journal {
+		return stream.CloseSend()
+	}
+	if l.acked > 0 {
+		return stream.Send(&quiltv1.ExecuteRequest{Ack: l.acked})
+	}
+	return nil
+}
+
+func (l *line) send(m *quiltv1.ExecuteRequest) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.acked = max(l.acked, m.Ack)
+	_ = l.stream.Send(m) // Recv says what is wrong
+}
+
+// messages are the request and the recorded effects, as many as they take.
+func (r Request) messages() []*quiltv1.ExecuteRequest {
+	m := r.wire()
+	all := []*quiltv1.ExecuteRequest{m}
+	if r.Journal == nil {
+		return all
 	}
 	j := &quiltv1.Journal{Key: r.Journal.Key, ClockUnixMs: r.Journal.Clock.UnixMilli(), Seed: r.Journal.Seed}
 	m.Journal = j
@@ -81,15 +101,12 @@ func (l *line) open(r Request) error {
 	for _, e := range r.Journal.Past {
 		if size += len(e.Value) + 200; size > maxPast && len(j.Effects) > 0 {
 			j.More = true
-			if err := l.send(m); err != nil {
-				return err
-			}
 			j, size = &quiltv1.Journal{}, len(e.Value)
-			m = &quiltv1.ExecuteRequest{Journal: j}
+			all = append(all, &quiltv1.ExecuteRequest{Journal: j})
 		}
 		j.Effects = append(j.Effects, e.wire())
 	}
-	return l.send(m)
+	return all
 }
 
 // take handles what a journal is for; ok is false for other messages.
@@ -100,7 +117,7 @@ func (l *line) take(j *Journal, m *quiltv1.ExecuteResponse) (ok bool, err error)
 			return true, fmt.Errorf("quiltd sent an effect nobody asked for")
 		}
 		seq := e.Effect.Seq
-		return true, j.Record(effect(e.Effect), func() { _ = l.send(&quiltv1.ExecuteRequest{Ack: seq}) })
+		return true, j.Record(effect(e.Effect), func() { l.send(&quiltv1.ExecuteRequest{Ack: seq}) })
 	case *quiltv1.ExecuteResponse_Ask:
 		if j == nil {
 			return true, fmt.Errorf("quiltd asked something nobody listens for")
@@ -108,9 +125,9 @@ func (l *line) take(j *Journal, m *quiltv1.ExecuteResponse) (ok bool, err error)
 		id := e.Ask.Id
 		j.Ask(Ask{ID: id, Op: e.Ask.Op, Args: e.Ask.Args,
 			Done: func(value json.RawMessage, err error) {
-				_ = l.send(&quiltv1.ExecuteRequest{Answer: &quiltv1.Answer{Id: id, Value: value, Error: wireError(err)}})
+				l.send(&quiltv1.ExecuteRequest{Answer: &quiltv1.Answer{Id: id, Value: value, Error: wireError(err)}})
 			},
-			Park: func() { _ = l.send(&quiltv1.ExecuteRequest{Answer: &quiltv1.Answer{Id: id, Waiting: true}}) },
+			Park: func() { l.send(&quiltv1.ExecuteRequest{Answer: &quiltv1.Answer{Id: id, Waiting: true}}) },
 		})
 		return true, nil
 	}

@@ -16,6 +16,13 @@ func (s *service) Execute(stream quiltv1.QuiltService_ExecuteServer) error {
 	if err != nil {
 		return err
 	}
+	emit := func(e engine.Event) error { return stream.Send(response(e)) }
+	if r.Attach {
+		if j := s.cfg.Engine.Journal(r.Execution); j != nil {
+			go listenTo(stream, j)
+		}
+		return reply(s.cfg.Engine.Attach(stream.Context(), r.Execution, r.After, emit))
+	}
 	req := request(r)
 	if r.Journal != nil {
 		if req.Journal, err = journal(r.Journal, stream); err != nil {
@@ -23,10 +30,7 @@ func (s *service) Execute(stream quiltv1.QuiltService_ExecuteServer) error {
 		}
 		go listenTo(stream, req.Journal)
 	}
-	err = s.cfg.Engine.Execute(stream.Context(), req, func(e engine.Event) error {
-		return stream.Send(response(e))
-	})
-	return reply(err)
+	return reply(s.cfg.Engine.Execute(stream.Context(), req, emit))
 }
 
 // journal reads the recorded effects, over as many messages as they take.

@@ -61,8 +61,8 @@ type Journal struct {
 	Past  []Effect  // in order
 
 	// Effect and Ask tell the caller, in order, and return at once.
-	Effect func(Effect)
-	Ask    func(Ask)
+	Effect func(Effect) `json:"-"`
+	Ask    func(Ask)    `json:"-"`
 
 	mu      sync.Mutex
 	acked   uint64

@@ -49,7 +49,50 @@ type ledger struct {
 	quiet   *time.Timer
 }
 
-func newLedger(s *session, j *Journal) *ledger {
+// LedgerCarry is a ledger between two processes.
+type LedgerCarry struct {
+	Seq, Told, Acked uint64
+	Clock            time.Time
+	Next             int
+	Asked            []int64 // recorded calls that were made and not told
+	Intents          []int64 // calls that were announced and not told
+}
+
+// carry is what the next process needs. Nothing of the session may run.
+func (l *ledger) carry() *LedgerCarry {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.quiet != nil {
+		l.quiet.Stop()
+	}
+	c := &LedgerCarry{Seq: l.seq, Told: l.told, Clock: l.clock, Next: l.next}
+	for _, id := range l.order[l.next:] {
+		if l.asked[id] {
+			c.Asked = append(c.Asked, id)
+		}
+	}
+	for id := range l.intents {
+		c.Intents = append(c.Intents, id)
+	}
+	l.j.mu.Lock()
+	c.Acked = l.j.acked
+	l.j.mu.Unlock()
+	return c
+}
+
+// resume goes on where another process stopped.
+func (l *ledger) resume(c *LedgerCarry) {
+	l.seq, l.told, l.clock, l.next = c.Seq, c.Told, c.Clock, c.Next
+	for _, id := range c.Asked {
+		l.asked[id] = true
+	}
+	for _, id := range c.Intents {
+		l.intents[id] = true
+	}
+	l.j.Ack(c.Acked)
+}
+
+func newLedger(s *session, j *Journal, from *Carry) *ledger {
 	l := &ledger{s: s, j: j, past: map[int64]Effect{}, intents: map[int64]bool{}, asked: map[int64]bool{},
 		drained: make(chan struct{}), clock: j.Clock, open: map[int64]bool{}}
 	for _, e := range j.Past {
@@ -61,7 +104,10 @@ func newLedger(s *session, j *Journal) *ledger {
 		l.past[e.ID] = e
 		l.order = append(l.order, e.ID)
 	}
-	if len(l.order) == 0 {
+	if from != nil && from.Ledger != nil {
+		l.resume(from.Ledger)
+	}
+	if l.next == len(l.order) {
 		close(l.drained)
 	} else {
 		s.cfg.Log.mute(true) // it was said already
@@ -93,7 +139,12 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 	l.s.calls.Go(func() {
 		defer func() { <-l.s.slots }()
 		value, err := l.make(ctx, f, e, rests)
-		l.tell(ctx, e, value, err)
+		if err == nil || context.Cause(ctx) != errMoved {
+			if l.tell(ctx, e, value, err) || context.Cause(ctx) != errMoved {
+				return
+			}
+		}
+		l.s.mover.put(f) // the next process makes it, or says that it is uncertain
 	})
 }
 
@@ -152,14 +203,15 @@ func (l *ledger) announce(e Effect) uint64 {
 	defer l.mu.Unlock()
 	l.seq++
 	e.Seq, e.Intent, e.Clock = l.seq, true, l.clock
+	l.intents[e.ID] = true
 	l.j.Effect(e)
 	return e.Seq
 }
 
 // tell records an answer and lets the unit learn it, after all recorded ones.
-func (l *ledger) tell(ctx context.Context, e Effect, value json.RawMessage, err error) {
+func (l *ledger) tell(ctx context.Context, e Effect, value json.RawMessage, err error) bool {
 	if !l.turn(ctx, e) {
-		return
+		return false
 	}
 	if err == nil && len(value) > MaxOut-1024 {
 		err = fault.New(fault.Exhausted, "the answer is too large").WithHint("ask for fewer keys with limit")
@@ -167,13 +219,16 @@ func (l *ledger) tell(ctx context.Context, e Effect, value json.RawMessage, err 
 	var face *fault.Error
 	if err != nil {
 		if ctx.Err() != nil {
-			return // the session ends: nobody learns, nothing is recorded
+			return false // the session ends: nobody learns, nothing is recorded
 		}
-		face, value = l.s.face(err), nil
+		f := *l.s.face(err)
+		f.Cause = nil // it stays here
+		face, value = &f, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.open, e.ID)
+	delete(l.intents, e.ID)
 	if now := time.Now(); now.After(l.clock) {
 		l.clock = now.Truncate(time.Millisecond)
 	}
@@ -187,6 +242,7 @@ func (l *ledger) tell(ctx context.Context, e Effect, value json.RawMessage, err 
 		l.s.ok(e.ID, value, l.clock)
 	}
 	l.rest()
+	return true
 }
 
 // turn waits until every recorded answer is told; false: that will not be.

@@ -17,6 +17,9 @@ type Service struct {
 	// Nature says what a call may do that is made again after a crash; nil: all
 	// are Once. Natures.Of is one for services whose operations have fixed ones.
 	Nature func(op string, args json.RawMessage) Nature
+	// Repeats: an operation whose context ended with an error has done nothing, and
+	// can be asked again. A planned restart does so.
+	Repeats bool
 }
 
 // Op is one operation that a container may ask for. What it returns is the

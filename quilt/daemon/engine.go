@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,7 +21,6 @@ import (
 	"github.com/ariacomputecompany/firmware/quilt/engine"
 	"github.com/ariacomputecompany/firmware/quilt/kv"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
-	"github.com/ariacomputecompany/firmware/quilt/store"
 )
 
 // runEngine is the side without privilege. Descriptor 3 is the launcher.
@@ -34,31 +34,43 @@ func runEngine(text string, log *slog.Logger) error {
 	debug.SetMemoryLimit(256 << 20)
 	cfg := arg.Config
 
-	opened := openData(cfg, log) // while the launcher may still be at work
 	launcher, err := sandbox.Dial(os.NewFile(3, "launcher"))
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
-	data, err := opened()
+	before, err := inherit(launcher)
+	if err != nil {
+		return err
+	}
+	data, err := before.openStore(cfg, log)
 	if err != nil {
 		return err
 	}
 	defer data.Close()
+	gate, err := modelGate(cfg, nil, log)
+	if err != nil {
+		return err
+	}
+	defer gate.Close()
 	audit, err := engine.OpenAudit(filepath.Join(cfg.Data, "quilt"), log)
 	if err != nil {
 		return err
 	}
 	defer audit.Close()
 	var host engine.Machine = machine{launcher}
+	var pool *engine.Pool
 	if cfg.Parked > 0 {
-		pool := engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Busy: 2 * runtime.NumCPU(), Room: roomParked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
+		pool = engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Busy: 2 * runtime.NumCPU(), Room: roomParked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
 		defer pool.Close()
 		host = pool
 	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data)}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: []broker.Service{kv.New(data), gate.Service()}, Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
+	if err := before.settle(machine{launcher}, pool, eng); err != nil {
+		return err
+	}
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, arg.BunVersion)
 	}})
@@ -73,25 +85,15 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))
 	notify("READY=1")
-	return untilStopped(cfg, eng, srv, launcher, served, log)
+	err = untilStopped(cfg, eng, srv, launcher, served, log)
+	if err == errYield {
+		return leave(launcher, pool, eng, srv, log, data.Close, audit.Close)
+	}
+	return err
 }
 
-// openData begins to open the store; the result waits for it.
-func openData(cfg Config, log *slog.Logger) func() (*store.Store, error) {
-	type opened struct {
-		data *store.Store
-		err  error
-	}
-	done := make(chan opened, 1)
-	go func() {
-		data, err := store.Open(filepath.Join(cfg.Data, "quilt"), log)
-		done <- opened{data, err}
-	}()
-	return func() (*store.Store, error) {
-		o := <-done
-		return o.data, o.err
-	}
-}
+// errYield says that another engine waits to take over.
+var errYield = errors.New("another engine takes over")
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are
 // killed, their last events go out, the data is closed.
@@ -101,6 +103,8 @@ func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *san
 	select {
 	case sig := <-stop:
 		log.Info("quiltd stopping", "signal", sig.String(), "executions", eng.Live())
+	case <-launcher.Yield():
+		return errYield
 	case <-launcher.Done():
 		return fault.New(fault.Interrupted, "the launcher is gone").WithHint("start quiltd again")
 	case err := <-served:

@@ -29,7 +29,13 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 	if err != nil {
 		return nil, err
 	}
+	return m.container(c), nil
+}
+
+// container is c as the engine sees it.
+func (m machine) container(c *sandbox.Container) *engine.Container {
 	return &engine.Container{
+		Number: c.N(), Leave: c.Leave,
 		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill, End: c.End,
 		Claim: func(ctx context.Context, s engine.Spec) error {
 			s.Parked = true
@@ -44,7 +50,7 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 			c.Pidfd.Close()
 			return engine.Exit{Code: exit.Code, Signal: exit.Signal, OOM: exit.OOM, PidsHit: exit.PidsHit, CPU: exit.CPU, PeakMemory: exit.PeakMemory}, err
 		},
-	}, nil
+	}
 }
 
 func spec(s engine.Spec) sandbox.Spec {

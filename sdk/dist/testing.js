@@ -27,13 +27,19 @@ function memoryHost() {
       return a.delete ? (space(a.ns).delete(a.key), { version: a.version }) : write(a);
     }, "kv.cas"),
     "run.sleep": /* @__PURE__ */ __name(() => null, "run.sleep"),
-    "run.approve": /* @__PURE__ */ __name((a) => self.approve ? self.approve(a.role, a.data) : { ok: !0 }, "run.approve"),
-    "kv.delete": /* @__PURE__ */ __name((a) => ({ deleted: space(a.ns).delete(a.key) }), "kv.delete")
+    "run.approve": /* @__PURE__ */ __name((a) => memory.approve ? memory.approve(a.role, a.data) : { ok: !0 }, "run.approve"),
+    "kv.delete": /* @__PURE__ */ __name((a) => ({ deleted: space(a.ns).delete(a.key) }), "kv.delete"),
+    "llm.chat": /* @__PURE__ */ __name(async (a) => {
+      if (!memory.llm) throw { code: "unavailable", message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
+      let r = await memory.llm(a);
+      return { stop: "end", usage: { inputTokens: 0, outputTokens: 0 }, ...typeof r == "string" ? { text: r } : r };
+    }, "llm.chat"),
+    "llm.embed": /* @__PURE__ */ __name((a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }), "llm.embed")
   }, host = {
     async call(op, args) {
       let f = ops[op];
       if (!f) throw { code: "unimplemented", message: `the host in memory does not know ${op}` };
-      return checkKey(args.key), structuredClone(f(JSON.parse(JSON.stringify(args))));
+      return checkKey(args.key), structuredClone(await f(JSON.parse(JSON.stringify(args))));
     },
     log: /* @__PURE__ */ __name((level, text, fields) => {
       logs.push(fields ? { level, text, fields } : { level, text });
@@ -41,16 +47,27 @@ function memoryHost() {
     use: /* @__PURE__ */ __name((cls) => new cls(), "use")
   };
   globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host;
-  let self = {
+  let memory = {
     logs,
     dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
     reset: /* @__PURE__ */ __name(() => {
-      logs.length = 0, spaces.clear();
+      logs.length = 0, spaces.clear(), delete memory.llm;
     }, "reset")
   };
-  return self;
+  return memory;
 }
 __name(memoryHost, "memoryHost");
+function vector(text) {
+  let v = new Array(32).fill(0);
+  for (let word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [""]) {
+    let h = 2166136261;
+    for (let c of word) h = Math.imul(h ^ c.codePointAt(0), 16777619);
+    v[(h >>> 0) % 32] += 1;
+  }
+  let length = Math.hypot(...v);
+  return v.map((x) => x / length);
+}
+__name(vector, "vector");
 function checkKey(key) {
   if (key === void 0) return;
   let n = new TextEncoder().encode(String(key)).length;

@@ -1,7 +1,7 @@
 // A host in memory, with the answers the broker would give. It speaks the same
 // operations as docs/spec/harness.md, and shares no code with the SDK proper so
 // that both can be loaded beside each other.
-import type { MemoryHost } from '../dist/testing';
+import type { LlmRequest, MemoryHost } from '../dist/testing';
 
 interface Cell { value: unknown; version: number; until: number }
 
@@ -42,26 +42,44 @@ export function memoryHost(): MemoryHost {
       return { version: a.version };
     },
     'run.sleep': () => null,
-    'run.approve': (a) => (self.approve ? self.approve(a.role, a.data) : { ok: true }),
+    'run.approve': (a) => (memory.approve ? memory.approve(a.role, a.data) : { ok: true }),
     'kv.delete': (a) => ({ deleted: space(a.ns).delete(a.key) }),
+    'llm.chat': async (a) => {
+      if (!memory.llm) throw { code: 'unavailable', message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
+      const r = await memory.llm(a as LlmRequest);
+      return { stop: 'end', usage: { inputTokens: 0, outputTokens: 0 }, ...(typeof r === 'string' ? { text: r } : r) };
+    },
+    'llm.embed': (a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }),
   };
   const host = {
     async call(op: string, args: object) {
       const f = ops[op];
       if (!f) throw { code: 'unimplemented', message: `the host in memory does not know ${op}` };
       checkKey((args as any).key);
-      return structuredClone(f(JSON.parse(JSON.stringify(args))));
+      return structuredClone(await f(JSON.parse(JSON.stringify(args))));
     },
     log: (level: any, text: string, fields?: object) => void logs.push(fields ? { level, text, fields } : { level, text }),
     use: (cls: any) => new cls(),
   };
   (globalThis as any)[Symbol.for('aria.host')] = host;
-  const self: MemoryHost = {
+  const memory: MemoryHost = {
     logs,
     dump: (ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
-    reset: () => { logs.length = 0; spaces.clear(); },
+    reset: () => { logs.length = 0; spaces.clear(); delete memory.llm; },
   };
-  return self;
+  return memory;
+}
+
+// A vector for tests: the same words, the same direction; no meaning is in it.
+function vector(text: string): number[] {
+  const v = new Array<number>(32).fill(0);
+  for (const word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['']) {
+    let h = 2166136261;
+    for (const c of word) h = Math.imul(h ^ c.codePointAt(0)!, 16777619);
+    v[(h >>> 0) % 32]! += 1;
+  }
+  const length = Math.hypot(...v);
+  return v.map((x) => x / length);
 }
 
 function checkKey(key: unknown): void {

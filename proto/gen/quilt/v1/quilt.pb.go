@@ -37,8 +37,12 @@ type ExecuteRequest struct {
 	Revive  []byte   `protobuf:"bytes,8,opt,name=revive,proto3" json:"revive,omitempty"`    // JSON: where rich types stand in input (docs/spec/harness.md)
 	Journal *Journal `protobuf:"bytes,20,opt,name=journal,proto3" json:"journal,omitempty"` // its effects are journaled by the caller (docs/spec/journal.md)
 	// Later messages have one of these and nothing else.
-	Ack           uint64  `protobuf:"varint,21,opt,name=ack,proto3" json:"ack,omitempty"`      // every effect up to this sequence number is durable
-	Answer        *Answer `protobuf:"bytes,22,opt,name=answer,proto3" json:"answer,omitempty"` // to a call of the unit
+	Ack    uint64  `protobuf:"varint,21,opt,name=ack,proto3" json:"ack,omitempty"`      // every effect up to this sequence number is durable
+	Answer *Answer `protobuf:"bytes,22,opt,name=answer,proto3" json:"answer,omitempty"` // to a call of the unit
+	// Go on with a live execution, whose engine was replaced: with its id and
+	// nothing else. Every event after this number comes.
+	Attach        bool   `protobuf:"varint,30,opt,name=attach,proto3" json:"attach,omitempty"`
+	After         uint64 `protobuf:"varint,31,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -148,6 +152,20 @@ func (x *ExecuteRequest) GetAnswer() *Answer {
 		return x.Answer
 	}
 	return nil
+}
+
+func (x *ExecuteRequest) GetAttach() bool {
+	if x != nil {
+		return x.Attach
+	}
+	return false
+}
+
+func (x *ExecuteRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
 }
 
 // Journal makes an execution one that can be taken up again after any crash.
@@ -634,6 +652,7 @@ func (x *Limits) GetWaitMs() int64 {
 type ExecuteResponse struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	TimeUnixNano int64                  `protobuf:"varint,1,opt,name=time_unix_nano,json=timeUnixNano,proto3" json:"time_unix_nano,omitempty"`
+	Seq          uint64                 `protobuf:"varint,30,opt,name=seq,proto3" json:"seq,omitempty"` // 1, 2, 3 … of its execution
 	// Types that are valid to be assigned to Event:
 	//
 	//	*ExecuteResponse_Queued
@@ -681,6 +700,13 @@ func (*ExecuteResponse) Descriptor() ([]byte, []int) {
 func (x *ExecuteResponse) GetTimeUnixNano() int64 {
 	if x != nil {
 		return x.TimeUnixNano
+	}
+	return 0
+}
+
+func (x *ExecuteResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
 	}
 	return 0
 }
@@ -1182,13 +1208,18 @@ func (x *Ended) GetUsage() *Usage {
 }
 
 type Error struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	Hint          string                 `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
-	Stack         string                 `protobuf:"bytes,4,opt,name=stack,proto3" json:"stack,omitempty"`          // as the container reported it
-	Retryable     bool                   `protobuf:"varint,5,opt,name=retryable,proto3" json:"retryable,omitempty"` // false for TerminalError
-	Name          string                 `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`            // class of the thrown error
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Code      string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Message   string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Hint      string                 `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
+	Stack     string                 `protobuf:"bytes,4,opt,name=stack,proto3" json:"stack,omitempty"`          // as the container reported it
+	Retryable bool                   `protobuf:"varint,5,opt,name=retryable,proto3" json:"retryable,omitempty"` // false for TerminalError
+	Name      string                 `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`            // class of the thrown error
+	// Of a call that ended because the engine is being replaced: the next one is
+	// there in a moment. begun: the execution goes on, attach to it; else nothing
+	// of it began, and the same request is welcome.
+	Again         bool `protobuf:"varint,30,opt,name=again,proto3" json:"again,omitempty"`
+	Begun         bool `protobuf:"varint,31,opt,name=begun,proto3" json:"begun,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1263,6 +1294,20 @@ func (x *Error) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *Error) GetAgain() bool {
+	if x != nil {
+		return x.Again
+	}
+	return false
+}
+
+func (x *Error) GetBegun() bool {
+	if x != nil {
+		return x.Begun
+	}
+	return false
 }
 
 type Usage struct {
@@ -2097,7 +2142,7 @@ var File_quilt_v1_quilt_proto protoreflect.FileDescriptor
 
 const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\n" +
-	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\xd7\x02\n" +
+	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\x85\x03\n" +
 	"\x0eExecuteRequest\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -2109,7 +2154,9 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06revive\x18\b \x01(\fR\x06revive\x12+\n" +
 	"\ajournal\x18\x14 \x01(\v2\x11.quilt.v1.JournalR\ajournal\x12\x10\n" +
 	"\x03ack\x18\x15 \x01(\x04R\x03ack\x12(\n" +
-	"\x06answer\x18\x16 \x01(\v2\x10.quilt.v1.AnswerR\x06answer\"\x93\x01\n" +
+	"\x06answer\x18\x16 \x01(\v2\x10.quilt.v1.AnswerR\x06answer\x12\x16\n" +
+	"\x06attach\x18\x1e \x01(\bR\x06attach\x12\x14\n" +
+	"\x05after\x18\x1f \x01(\x04R\x05after\"\x93\x01\n" +
 	"\aJournal\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\"\n" +
 	"\rclock_unix_ms\x18\x02 \x01(\x03R\vclockUnixMs\x12\x12\n" +
@@ -2148,9 +2195,10 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\ttmp_bytes\x18\x05 \x01(\x03R\btmpBytes\x12\x1b\n" +
 	"\tlog_bytes\x18\x06 \x01(\x03R\blogBytes\x12!\n" +
 	"\fresult_bytes\x18\a \x01(\x03R\vresultBytes\x12\x17\n" +
-	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\xe2\x02\n" +
+	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\xf4\x02\n" +
 	"\x0fExecuteResponse\x12$\n" +
-	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12*\n" +
+	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12\x10\n" +
+	"\x03seq\x18\x1e \x01(\x04R\x03seq\x12*\n" +
 	"\x06queued\x18\x02 \x01(\v2\x10.quilt.v1.QueuedH\x00R\x06queued\x12-\n" +
 	"\astarted\x18\x03 \x01(\v2\x11.quilt.v1.StartedH\x00R\astarted\x12!\n" +
 	"\x03log\x18\x04 \x01(\v2\r.quilt.v1.LogH\x00R\x03log\x12*\n" +
@@ -2184,14 +2232,16 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x05Ended\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12%\n" +
 	"\x05error\x18\x02 \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12%\n" +
-	"\x05usage\x18\x03 \x01(\v2\x0f.quilt.v1.UsageR\x05usage\"\x91\x01\n" +
+	"\x05usage\x18\x03 \x01(\v2\x0f.quilt.v1.UsageR\x05usage\"\xbd\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
 	"\x04hint\x18\x03 \x01(\tR\x04hint\x12\x14\n" +
 	"\x05stack\x18\x04 \x01(\tR\x05stack\x12\x1c\n" +
 	"\tretryable\x18\x05 \x01(\bR\tretryable\x12\x12\n" +
-	"\x04name\x18\x06 \x01(\tR\x04name\"\x86\x01\n" +
+	"\x04name\x18\x06 \x01(\tR\x04name\x12\x14\n" +
+	"\x05again\x18\x1e \x01(\bR\x05again\x12\x14\n" +
+	"\x05begun\x18\x1f \x01(\bR\x05begun\"\x86\x01\n" +
 	"\x05Usage\x12\x17\n" +
 	"\awall_us\x18\x01 \x01(\x03R\x06wallUs\x12\x15\n" +
 	"\x06cpu_us\x18\x02 \x01(\x03R\x05cpuUs\x12*\n" +
