@@ -13,6 +13,8 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/ariacomputecompany/firmware/aria/api"
 	"github.com/ariacomputecompany/firmware/aria/task"
@@ -51,6 +53,9 @@ func (p *peer) Execute(out quiltv1.QuiltService_ExecuteServer) error {
 	r, err := out.Recv()
 	if err != nil {
 		return err
+	}
+	if r.Attach {
+		return status.Error(codes.NotFound, "no execution is live")
 	}
 	p.mu.Lock()
 	p.seen = append(p.seen, r)
