@@ -31,9 +31,11 @@ type LauncherConfig struct {
 	Log          *slog.Logger
 }
 
+const defaultCgroup = "aria-quilt"
+
 func (c LauncherConfig) withDefaults() LauncherConfig {
 	if c.CgroupName == "" {
-		c.CgroupName = "aria-quilt"
+		c.CgroupName = defaultCgroup
 	}
 	if c.UIDBase == 0 {
 		c.UIDBase = 200000
@@ -63,6 +65,7 @@ type launcher struct {
 	last      uint64 // highest number seen
 	closed    bool
 	started   uint64
+	born      uint64
 	live      map[uint64]*running
 	leftovers int
 	idle      sync.WaitGroup // one per container that is not wholly removed
@@ -75,6 +78,7 @@ type running struct {
 	pidfd *os.File
 	slot  *slot
 	spec  Spec // with its defaults
+	born  bool // in its group, by CLONE_INTO_CGROUP
 
 	claim sync.Once
 }
@@ -108,6 +112,7 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	}
 	l.host.CgroupVersion = l.tree.version
 	l.host.ImageDigest = cfg.ImageDigest
+	l.host.Disks = l.tree.disks()
 	l.host.HugeImage = l.template.huge
 	l.host.Isolation = fmt.Sprintf("full (cgroup v%d)", l.tree.version)
 	l.slots = newSlots(l.tree, cfg.UIDBase)
@@ -206,6 +211,9 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	}
 	l.live[n] = r
 	l.started++
+	if r.born {
+		l.born++
+	}
 	return r, nil
 }
 
@@ -247,6 +255,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd,
 		null: l.null, stdout: fds[0], stderr: fds[1], control: fds[2],
 		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
+	born := sl.dir >= 0
 	pid, pidfd, err := l.template.spawn(p, sl.dir)
 	sl.closeDoors()
 	if err != nil {
@@ -254,7 +263,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	}
 	// Not blocking, so that the runtime's poller can wait on it.
 	_ = unix.SetNonblock(pidfd, true)
-	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec}, nil
+	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec, born: born}, nil
 }
 
 // ended waits for r's end and says how it was. The first process of a pid

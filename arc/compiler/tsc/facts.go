@@ -85,8 +85,9 @@ type Function struct {
 
 // Shape is how a function is called.
 type Shape struct {
-	Params        []Param
-	Rest          bool
+	Params []Param
+	Rest   bool
+	// Empty where the mark has a schema of its own for it.
 	Input, Output json.RawMessage
 }
 
@@ -121,6 +122,7 @@ const (
 	List
 	Object
 	Reference
+	Schema // a value that only running the code would show
 )
 
 // Value is a constant of the source, folded without running code.
