@@ -79,6 +79,7 @@ type Config struct {
 	Start       []byte // from Start.Frame
 	Log         *Log
 	ResultBytes int64
+	Live        func(op string) bool // see Service; nil: none is
 	Repeats     func(op string) bool // see Service; nil: none does
 	Freeze      <-chan struct{}      // closed: the session is to be carried over; nil: never
 	Carry       *Carry               // go on with a session that was
@@ -112,6 +113,7 @@ type session struct {
 	cancel context.CancelFunc
 	calls  sync.WaitGroup
 	count  atomic.Int64
+	left   chan struct{} // closed when the inside has gone
 
 	writeMu sync.Mutex
 	mover   mover
@@ -150,7 +152,7 @@ func (s *session) suspend() {
 func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), cancel: func() { cancel(nil) }}
+	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), left: make(chan struct{}), cancel: func() { cancel(nil) }}
 	if cfg.Journal != nil {
 		s.ledger = newLedger(s, cfg.Journal, cfg.Carry)
 	}
@@ -167,9 +169,11 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	unwatch()
 	if out.Frozen != nil {
 		s.mover.drain(&s.calls, cancel)
+		cancel(errMoved)
 		s.leave(&out)
 		return out
 	}
+	close(s.left)
 	if out.Protocol != nil {
 		cancel(nil)
 	}

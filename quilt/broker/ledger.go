@@ -124,11 +124,16 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 	defer l.mu.Unlock()
 	sum := sha256.Sum256(f.Args)
 	if was, ok := l.past[f.ID]; ok {
-		<-l.s.slots
 		if was.Op != f.Op || !bytes.Equal(was.Args, sum[:16]) {
 			l.s.diverge(fmt.Sprintf("call %d was %s %s, and now is %s %s", f.ID, was.Op, was.Text, Clip(f.Op, 40), text(f.Args)))
+			<-l.s.slots
 			return
 		}
+		if was.Fault == nil && l.s.cfg.Live != nil && l.s.cfg.Live(f.Op) {
+			l.s.calls.Go(func() { defer func() { <-l.s.slots }(); l.relive(ctx, f) })
+			return
+		}
+		<-l.s.slots
 		l.asked[f.ID] = true
 		l.advance()
 		return
@@ -146,6 +151,23 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		}
 		l.s.mover.put(f) // the next process makes it, or says that it is uncertain
 	})
+}
+
+// relive makes a recorded call whose effect is the session's own, and tells the
+// recorded answer.
+func (l *ledger) relive(ctx context.Context, f inbound) {
+	_, err := l.s.operate(ctx, f.ID, f.Op, f.Args)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case err != nil && context.Cause(ctx) == errMoved:
+		l.s.mover.put(f)
+	case err != nil && ctx.Err() == nil:
+		l.s.diverge(fmt.Sprintf("call %d, %s, cannot be made again: %s", f.ID, f.Op, l.s.face(err).Message))
+	case err == nil:
+		l.asked[f.ID] = true
+		l.advance()
+	}
 }
 
 // advance tells recorded answers as far as their turn has come. l.mu is held.

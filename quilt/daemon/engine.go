@@ -17,9 +17,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/api"
-	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
-	"github.com/ariacomputecompany/firmware/quilt/kv"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 )
 
@@ -70,8 +68,12 @@ func runEngine(text string, log *slog.Logger) error {
 		defer pool.Close()
 		host = pool
 	}
+	behind, err := services(data, cfg, !before.real, log)
+	if err != nil {
+		return err
+	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data), gate.Service()}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: append(behind, gate.Service()), Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	if err := before.settle(machine{launcher}, pool, eng); err != nil {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -79,6 +80,7 @@ type Engine struct {
 	cfg    Config
 	log    *slog.Logger
 	ops    map[string]broker.Op
+	alive  map[string]bool // operations that a replay makes again
 	nature map[string]func(string, json.RawMessage) broker.Nature
 	again  map[string]bool // operations that can be asked again when they were cut
 	leases *leases
@@ -97,12 +99,13 @@ type Engine struct {
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{},
 		over: map[string]*execution{}, freeze: make(chan struct{}), ops: map[string]broker.Op{}, again: map[string]bool{},
-		nature: map[string]func(string, json.RawMessage) broker.Nature{}}
+		alive: map[string]bool{}, nature: map[string]func(string, json.RawMessage) broker.Nature{}}
 	e.leases.moved = e.freeze
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
 		for op := range s.Ops {
 			e.again[op], e.nature[op] = s.Repeats, s.Nature
+			e.alive[op] = slices.Contains(s.Live, op)
 		}
 	}
 	return e

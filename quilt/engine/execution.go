@@ -178,7 +178,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Take: x.engine.leases.taker(x.req.Execution)},
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
-		Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
+		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
 		Ready: func() {
 			late.Stop()
 			x.started(c, lease, granted)
