@@ -95,10 +95,12 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 		}
 	}
 	run := execution.New(reg, quilt, log)
+	thinking := &agents{reg: reg, check: run.Check, models: newModels(cfg.Models), log: log}
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),
-		bundle.Agent:    &agents{reg: reg, check: run.Check, models: newModels(cfg.Models), log: log},
+		bundle.Agent:    thinking,
+		bundle.Team:     orchestrator.NewTeams(pieces{run}, thinking.lead),
 	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents, Pipelines: cfg.Pipelines}, log)
 	if err != nil {
 		return nil, nil, err

@@ -58,6 +58,9 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 			d.began = d.began || is
 			return report(d.job, d.n, ev)
 		})
+		if err == nil && lost(end) {
+			err = end.Error
+		}
 		switch {
 		case err == nil && end.Reason == tokenapi.Suspended:
 			if err := d.asks.suspend(ctx); err != nil {
@@ -80,6 +83,12 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 	}
 }
 
+// lost: it was quiltd or its launcher that ended, not the unit.
+func lost(end tokenapi.Ended) bool {
+	return end.Error != nil && (end.Reason == "internal" || end.Reason == "killed") &&
+		(end.Error.Code == fault.Unavailable || end.Error.Code == fault.Interrupted)
+}
+
 // mayGoOn: quiltd went away. What was never begun is refused as before, unless
 // others rest on it.
 func (d *durable) mayGoOn(err error, again bool) bool {
@@ -87,7 +96,7 @@ func (d *durable) mayGoOn(err error, again bool) bool {
 	case fault.Interrupted:
 		return true
 	case fault.Unavailable:
-		return again || d.job.Child || d.p.unit.Pipeline != nil
+		return again || d.began || d.job.Child || d.p.unit.Pipeline != nil
 	}
 	return false
 }

@@ -108,6 +108,19 @@ func (j Job) Clock(ctx context.Context, scope string) (time.Time, error) {
 	return now, j.Note(name, now.UnixMilli())
 }
 
+// Events are those of the run that are on disk.
+func (j Job) Events(ctx context.Context) ([]Event, error) {
+	if j.t == nil {
+		return nil, nil
+	}
+	var out []Event
+	err := j.t.replay(ctx, j.Run, 0, ^uint64(0), func(evs []Event) error {
+		out = append(out, evs...)
+		return nil
+	})
+	return out, err
+}
+
 // Created is when the run was accepted.
 func (j Job) Created() time.Time {
 	if j.l == nil {

@@ -245,7 +245,7 @@ func (e *Engine) Shutdown(grace time.Duration) {
 	}
 	e.mu.Lock()
 	for _, x := range e.live {
-		x.cancel(errKilled{"quiltd is stopping"})
+		x.cancel(fault.New(fault.Interrupted, "quiltd is stopping"))
 	}
 	e.mu.Unlock()
 	<-done
@@ -256,6 +256,9 @@ func stopped(ctx context.Context) (Reason, *fault.Error) {
 	cause := context.Cause(ctx)
 	var killed errKilled
 	if f, ok := fault.As(cause); ok {
+		if f.Code == fault.Interrupted {
+			return Killed, f
+		}
 		return Timeout, f
 	}
 	if !errors.As(cause, &killed) {
