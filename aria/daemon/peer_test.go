@@ -194,7 +194,7 @@ func sample(version string) (*bundle.Manifest, map[string][]byte) {
 			{Name: "helper", Kind: bundle.Agent, Agent: &bundle.AgentSpec{Model: "mock:any", Tools: []string{"shop.get", "shop.hang"}},
 				Input:  object(`{"type":"object","properties":{"request":{"type":"string"}},"required":["request"]}`),
 				Output: object(`{"type":"string"}`)},
-			{Name: "crew", Kind: bundle.Team, Team: &bundle.TeamSpec{Members: []string{"helper"}, Mode: "sequence"},
+			{Name: "crew", Kind: bundle.Team, Team: &bundle.TeamSpec{Members: []string{"helper"}, Mode: "handoff"},
 				Input: object(`{"type":"object"}`), Output: object(`{}`)},
 		}}
 	return m, map[string][]byte{"code/shop.js": []byte("import './chunk-a.js';\nexport class Shop {}\n"),
