@@ -15,6 +15,12 @@ ROUND ?= -1
 .PHONY: all chaos chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all chaos bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all chaos bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles deadlocks demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all budgets sdks bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos-quilt parked bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -81,12 +87,18 @@ chaos: build ## kill -9 of ariad, quiltd or both during RUNS ten-step pipelines;
 	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS)
 
 cycles: build ## N executions in a row; nothing may leak
+cycles: build ## N executions in a row, and PARKED=1000 at once; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
+	@if [ -n "$(PARKED)" ]; then $(MAKE) -s parked PARKED=$(PARKED); fi
+
+parked: PARKED ?= 1000
+parked: $(BIN)/sandbox.test ## PARKED containers parked at once; what one takes, and that nothing is left
+	@export ARIA_PARKED_N=$(PARKED); $(SANDBOX_TEST) -test.run '^TestParked$$'
 
 # What the image needs of Debian, by a file that says the package is there.
 BOOT_TOOLS := /usr/bin/qemu-system-x86_64:qemu-system-x86 /usr/bin/qemu-img:qemu-utils /usr/bin/mksquashfs:squashfs-tools \
 	/usr/bin/mcopy:mtools /usr/sbin/mkfs.vfat:dosfstools /usr/sbin/mke2fs:e2fsprogs /usr/bin/objcopy:binutils \
-	/usr/lib/systemd/boot/efi/linuxx64.efi.stub:systemd-boot-efi /usr/share/ovmf/OVMF.fd:ovmf /usr/bin/veritysetup:cryptsetup-bin
+	/usr/lib/systemd/boot/efi/linuxx64.efi.stub:systemd-boot-efi /usr/share/ovmf/OVMF.fd:ovmf /usr/sbin/veritysetup:cryptsetup-bin
 
 boot-tools:
 	@need=""; for t in $(BOOT_TOOLS); do test -e "$${t%%:*}" || need="$$need $${t##*:}"; done; \
@@ -125,6 +137,9 @@ bench-vector: ## 100,000 vectors: ours beside a full comparison and sqlite-vec; 
 bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbolt
 	@go run ./test/cmd/bench-tokens
 
+deadlocks: build ## rings of 2 to 1,000 real executions; each found, named, and no false victim
+	@go run ./test/cmd/deadlocks -bin $(BIN)
+
 spin: ## the two Spin models and the variants that must fail (Debian packages spin, gcc)
 	@command -v spin >/dev/null || { apt-get update -qq && apt-get install -y -qq spin gcc >/dev/null; }
 	@go run ./test/cmd/spin
@@ -140,14 +155,21 @@ syscall-fuzz: $(BIN)/sandbox.test ## N random system calls inside containers
 faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each errno
 	@$(SANDBOX_TEST) -test.run '^TestFaults$$'
 
-bench-containers: $(BIN)/sandbox.test ## our cold start beside bare bun and the container runtimes that are installed
-	@$(SANDBOX_TEST) -test.run '^$$' -test.bench '^BenchmarkRivals$$' -test.benchtime 60x
+bench-containers: build $(BIN)/sandbox.test ## a container alone, many at once, parked, ended; beside bare bun and the runtimes that are installed
+	@ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/bench-containers -bin $(BIN)
 
 .PHONY: $(BIN)/sandbox.test
 $(BIN)/sandbox.test: setup
 	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox
 conformance: ## our schemas beside those of an outside project
 	@go run ./test/cmd/conformance
+
+sdks: ## our dialects beside the official Go clients of the providers (a module of its own; ten minutes the first time)
+	@cd test/sdks && out=$$(go test -count=1 -v . 2>&1) || { echo "$$out"; exit 1; }; \
+	echo "sdks: $$(echo "$$out" | grep -c '^--- PASS') of $$(echo "$$out" | grep -c '^=== RUN   [^/]*$$') passed"
+
+budgets: ## N greedy calls at limits of tokens and dollars; nothing may overshoot
+	@go run ./test/cmd/budgets -n $(N)
 
 fuzz: ## every fuzz target of the house, T each (T=10m)
 	@go run ./test/cmd/fuzz -t $(T)

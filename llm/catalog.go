@@ -25,9 +25,10 @@ var Dialects = []string{DialectOpenAI, DialectResponses, DialectAnthropic, Diale
 type Provider struct {
 	Dialect string `toml:"dialect" json:"dialect"`
 	BaseURL string `toml:"base_url,omitempty" json:"baseUrl,omitempty"` // "https://api.openai.com/v1"
-	// Key names the secret in Quilt's store that holds the key.
+	// Key names the secret in Quilt's store that holds the key: what units use.
 	Key string `toml:"key,omitempty" json:"key,omitempty"`
-	// KeyFile holds the key and nothing else; mode 0600. Neither: no key is sent.
+	// KeyFile holds the key and nothing else; mode 0600. Agents use it, and units
+	// where no Key is named. Neither: no key is sent.
 	KeyFile string `toml:"key_file,omitempty" json:"keyFile,omitempty"`
 	// PlainHTTP allows a key to cross http:// to another machine.
 	PlainHTTP bool `toml:"plain_http,omitempty" json:"plainHttp,omitempty"`

@@ -165,15 +165,17 @@ func cmdNeeds(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// cmdWaitFor waits until a file is there: waitfor FILE.
+// cmdWaitFor waits until a file is there, or holds a text: waitfor FILE [TEXT].
 func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: waitfor FILE")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: waitfor FILE [TEXT]")
 	}
+	var held []byte
 	for end := time.Now().Add(testenv.Patience(20 * time.Second)); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+		var err error
+		if held, err = os.ReadFile(ts.MkAbs(args[0])); err == nil && (len(args) == 1 || strings.Contains(string(held), args[1])) {
 			return
 		}
 	}
-	ts.Fatalf("%s never came", args[0])
+	ts.Fatalf("%s never came; %s holds:\n%s", strings.Join(args, " with "), args[0], held)
 }

@@ -63,6 +63,12 @@ func (t Token) Params() Params { return t.params }
 // transaction (hold=tx).
 func (t *Token) HoldsTx() bool { return t.params.Hold == "tx" }
 
+// OnUse: the token is authority while the unit runs, and what it locks or counts
+// is taken by each use: hold=tx, and calls of models, tools and agents.
+func (t *Token) OnUse() bool {
+	return t.HoldsTx() || t.scheme == "llm" || t.scheme == "tool" || t.scheme == "agent"
+}
+
 // Units is how many units of a pool the token takes: at least 1 for llm, gpu,
 // cpu, mem, slot, tool and agent, 0 for all other schemes.
 func (t Token) Units() int64 { return t.units }

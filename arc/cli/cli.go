@@ -93,7 +93,7 @@ func (a *app) root() *cobra.Command {
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
 		a.uploadCmd(), a.rmCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.psCmd(), a.approveCmd(), a.graphCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(),
 		a.publishCmd(), a.installCmd(), a.outdatedCmd(), a.yankCmd(),
-		a.infoCmd(), a.doctorCmd(), a.manCmd(), a.firmwareCmd(), a.versionCmd(),
+		a.infoCmd(), a.policyCmd(), a.doctorCmd(), a.manCmd(), a.firmwareCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
 	return root

@@ -26,6 +26,7 @@ type devFlags struct {
 	place dev.Place
 	unit  string
 	input string
+	rerun bool
 }
 
 func (a *app) devCmd() *cobra.Command {
@@ -44,6 +45,8 @@ func (a *app) devCmd() *cobra.Command {
 	c.Flags().StringVar(&flags.place.Data, "data", "", "data folder of the daemons that are started (default: ariad's own)")
 	c.Flags().StringVar(&flags.place.Listen, "listen", "", "address of the daemons that are started (default: ariad's own)")
 	c.Flags().StringVar(&flags.unit, "run", "", "run this unit after every upload and print its result")
+	c.Flags().BoolVar(&flags.rerun, "rerun", false, "run the last call again after every upload, with its input, and print its events and result")
+	c.MarkFlagsMutuallyExclusive("run", "rerun")
 	c.Flags().StringVar(&flags.input, "input", "{}", "the input for --run: JSON, @FILE, or - for stdin")
 	return c
 }
@@ -53,7 +56,7 @@ func (a *app) dev(ctx context.Context, dir string, flags devFlags) error {
 	if err != nil {
 		return asBuild(err)
 	}
-	l := &devLoop{app: a, dir: root, unit: flags.unit}
+	l := &devLoop{app: a, dir: root, unit: flags.unit, rerun: flags.rerun, mine: map[string]bool{}}
 	if l.input, err = a.input(flags.input); err != nil {
 		return err
 	}
@@ -162,6 +165,8 @@ type devLoop struct {
 	input   json.RawMessage
 	old     []string // digests of builds that the next one replaces
 	looked  bool     // for those that an earlier arc dev left
+	rerun   bool
+	mine    map[string]bool // digests of every build of this loop
 }
 
 func (l *devLoop) watch(ctx context.Context, w *dev.Watcher) error {
@@ -201,10 +206,10 @@ func (l *devLoop) turn(ctx context.Context, change dev.Change) error {
 	err = l.say(devEvent{Event: "built", Build: &b.summary, UploadMS: float64(uploaded.Microseconds()) / 1000, Changed: names}, func() {
 		l.noteTurn(before, m, b.took, uploaded, names)
 	})
-	if err != nil || l.unit == "" {
+	if err != nil {
 		return err
 	}
-	return l.start(ctx, remote.Task{Unit: m.Name + "@" + m.Version + "#" + l.unit, Input: l.input}, startFlags{})
+	return l.again(ctx, m)
 }
 
 func (l *devLoop) rebuild(ctx context.Context, change dev.Change) (*built, error) {
@@ -247,6 +252,7 @@ func (l *devLoop) upload(ctx context.Context, b *built, change dev.Change) (*bui
 // tidy takes the builds of the loop away that now replaces. One that a run still
 // needs stays until the next time.
 func (l *devLoop) tidy(ctx context.Context, now remote.Bundle) {
+	l.mine[now.Digest] = true
 	if !l.looked {
 		l.looked = true
 		held, err := l.client.Bundles(ctx)

@@ -30,6 +30,12 @@ func (a *app) infoCmd() *cobra.Command {
 				}
 				fmt.Fprintf(w, "server     %s\nversion    %s\nquilt      %s\nisolation  %s\nruns open  %d\n",
 					i.Server, clean(i.Version), clean(quilt), clean(i.Isolation), i.RunsOpen)
+				if i.PolicyFile != "" {
+					fmt.Fprintf(w, "policy     %s\n", clean(i.PolicyFile))
+				}
+				if i.PolicyProblem != "" {
+					fmt.Fprintf(w, "policy     the newest text does not hold: %s\n", clean(i.PolicyProblem))
+				}
 				fmt.Fprintf(w, "process    pid %d, up %s, %s resident, %s, %s\n", i.PID,
 					time.Since(i.Started).Round(time.Second), bytesText(i.ResidentBytes),
 					count(int(i.OpenFiles), "descriptor"), count(int(i.Goroutines), "goroutine"))

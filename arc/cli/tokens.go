@@ -12,7 +12,8 @@ import (
 )
 
 func (a *app) tokensCmd() *cobra.Command {
-	var dot bool
+	var dot, watch bool
+	var after uint64
 	c := &cobra.Command{
 		Use:     "tokens",
 		Short:   "Show who holds which tokens and who waits for whom",
@@ -22,6 +23,9 @@ func (a *app) tokensCmd() *cobra.Command {
 			client, err := a.client()
 			if err != nil {
 				return err
+			}
+			if watch {
+				return a.watchTokens(c.Context(), client, after)
 			}
 			t, err := client.Tokens(c.Context())
 			if err != nil {
@@ -34,6 +38,8 @@ func (a *app) tokensCmd() *cobra.Command {
 			return a.result(t, func(w io.Writer) { a.tokenTables(w, t) })
 		},
 	}
+	c.Flags().BoolVar(&watch, "watch", false, "go on: one line for everything that happens to tokens, until Ctrl-C")
+	c.Flags().Uint64Var(&after, "after", 0, "with --watch: begin behind event number `N`")
 	c.Flags().BoolVar(&dot, "dot", false, "print the graph of waits in the DOT language of Graphviz")
 	return c
 }

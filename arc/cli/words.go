@@ -32,8 +32,9 @@ the same bytes, always.`
 some), builds the project in DIR (default: here, or a folder above), uploads it, and
 does so again at every change until Ctrl-C. Each build gets a version of its own, below
 the one in aria.toml, or above it once that is uploaded, so that the plain name of a
-unit means the newest. With --run a unit runs after every upload: its events on stderr, its
-result on stdout.`
+unit means the newest, and takes the place of the build before it. With --run a unit runs
+after every upload, with --rerun whatever was called last (by "arc run" in another terminal):
+its events on stderr, its result on stdout.`
 	wordsInspectLong = `Shows what is in a bundle: its digest, units, every permission with the places
 in the source that ask for it, and its files. Everything is verified on the way.`
 	wordsUploadLong = `Uploads a bundle, or builds the project in DIR (default: here) and uploads that.
@@ -92,7 +93,10 @@ approval() in a pipeline, or a tool that is marked with approve. The run then
 goes on; with --deny it hears of it as a result. "arc ps" shows what is asked.`
 	wordsGraphLong = `Draws a pipeline of steps: a line for all that can run at the same time, each
 step with those it comes after. Nothing is run.`
-	wordsCancelLong   = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
+	wordsCancelLong      = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
+	wordsPolicyCheckLong = `Checks the policy FILE, or shows what ariad's policy is. With --bundle every token
+of the bundle is explained: whether the policy gives it, which line decides that,
+and how much of it there is. Exit code 4 if a token would be refused.`
 	wordsFirmwareLong = `For machines that boot Aria's own image. An update goes into the slot that does
 not run, is started once, and is kept only if it is found healthy in time; else
 the machine goes back by itself and "arc firmware status" says why.`

@@ -1,10 +1,10 @@
 package compiler
 
 import (
-	strict "github.com/go-json-experiment/json" // names are told apart by case, and stand once
 	"encoding/json"
 	"errors"
 	"fmt"
+	strict "github.com/go-json-experiment/json" // names are told apart by case, and stand once
 	"io/fs"
 	"os"
 	"path/filepath"

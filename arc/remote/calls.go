@@ -111,6 +111,7 @@ func (c *Client) Info(ctx context.Context) (Info, error) {
 		QuiltProblem: res.GetQuiltProblem(), Isolation: res.GetIsolation(), RunsOpen: res.GetRunsOpen(),
 		Started: millis(res.GetStartedUnixMs()), PID: res.GetPid(), Goroutines: res.GetGoroutines(),
 		OpenFiles: res.GetOpenFiles(), ResidentBytes: res.GetResidentBytes(),
+		PolicyFile: res.GetPolicyFile(), PolicyProblem: res.GetPolicyProblem(),
 	}, err
 }
 

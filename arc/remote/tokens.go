@@ -44,6 +44,10 @@ type TokenWaiter struct {
 // Tokens asks for the table.
 func (c *Client) Tokens(ctx context.Context) (Tokens, error) {
 	res, err := retry(ctx, c, c.system.Tokens, &ariav1.TokensRequest{})
+	return toTokens(res), err
+}
+
+func toTokens(res *ariav1.TokensResponse) Tokens {
 	out := Tokens{Holders: []TokenHolder{}, Waiters: []TokenWaiter{}}
 	for _, h := range res.GetHolders() {
 		out.Holders = append(out.Holders, TokenHolder{
@@ -58,5 +62,5 @@ func (c *Client) Tokens(ctx context.Context) (Tokens, error) {
 			Since: millis(w.GetSinceUnixMs()), Tenant: w.GetTenant(), Class: w.GetClass(),
 		})
 	}
-	return out, err
+	return out
 }

@@ -78,6 +78,8 @@ type Info struct {
 	Goroutines    int64     `json:"goroutines"`
 	OpenFiles     int64     `json:"openFiles"`
 	ResidentBytes int64     `json:"residentBytes"`
+	PolicyFile    string    `json:"policyFile,omitempty"`
+	PolicyProblem string    `json:"policyProblem,omitempty"` // why its newest text does not hold
 }
 
 func toBundle(b *ariav1.Bundle) Bundle {

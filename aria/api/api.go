@@ -21,7 +21,6 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/registry"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/internal/fault"
-	ariav1 "github.com/ariacomputecompany/firmware/proto/gen/aria/v1"
 	"github.com/ariacomputecompany/firmware/proto/gen/aria/v1/ariav1connect"
 )
 
@@ -32,9 +31,8 @@ type Deps struct {
 	Credential string // what callers must bear
 	// Quilt says how the other daemon is; the error is what to show when it is
 	// not ready.
-	Quilt func(ctx context.Context) (isolation string, err error)
-	// Tokens is the other daemon's table of holders and waiters, without runs.
-	Tokens   func(ctx context.Context) (*ariav1.TokensResponse, error)
+	Quilt    func(ctx context.Context) (isolation string, err error)
+	Engine   Engine // the other daemon's tokens; nil: it has none
 	Version  string
 	Started  time.Time
 	Firmware string // socket of firmware/control; empty where this is not our image
@@ -59,6 +57,9 @@ const (
 // sequence number.
 func New(stop context.Context, d Deps) http.Handler {
 	s := &server{Deps: d, stop: stop}
+	if s.Engine == nil {
+		s.Engine = noEngine{}
+	}
 	opts := []connect.HandlerOption{
 		connect.WithInterceptors(replies{s}),
 		connect.WithCodec(jsonCodec{"json"}), connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
@@ -77,6 +78,7 @@ func New(stop context.Context, d Deps) http.Handler {
 	mux.Handle(grpcreflect.NewHandlerV1(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.HandleFunc("GET /v1/runs/{id}/events", s.events)
+	mux.HandleFunc("GET /metrics", s.metrics)
 	if d.OCI != nil {
 		mux.Handle(ociPrefix, d.OCI)
 	}
@@ -99,7 +101,7 @@ func (s *server) bound(next http.Handler) http.Handler {
 				WithHint("only pages of this very address may call it"))
 			return
 		}
-		if strings.HasSuffix(r.URL.Path, "/Watch") || r.Method == http.MethodGet {
+		if strings.HasSuffix(r.URL.Path, "/Watch") || strings.HasSuffix(r.URL.Path, "/WatchTokens") || r.Method == http.MethodGet {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -25,6 +25,8 @@ func (y system) Info(ctx context.Context, _ *connect.Request[ariav1.InfoRequest]
 	isolation, err := y.s.quilt(ctx)
 	if out.QuiltReady, out.Isolation = err == nil, isolation; err != nil {
 		out.QuiltProblem = y.s.face("Info", err).Message
+	} else if p, err := y.s.Engine.Policy(ctx); err == nil {
+		out.PolicyFile, out.PolicyProblem = p.File, p.Problem
 	}
 	return connect.NewResponse(out), nil
 }

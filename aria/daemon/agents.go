@@ -60,11 +60,21 @@ func (a *agents) Run(ctx context.Context, job task.Job) (task.Outcome, error) {
 	if err := emit("started", map[string]any{"attempt": 1, "model": job.Unit.Agent.Model, "tools": len(tools)}); err != nil {
 		return task.Outcome{}, err
 	}
-	res, err := agent.Run(ctx, in, agent.Deps{Model: &remembering{model: model, job: job}, Price: price, Tools: tools, Emit: emit,
+	res, err := agent.Run(ctx, in, agent.Deps{Model: &remembering{model: model, job: job}, Price: price, Tools: tools, Emit: emit, Live: told(job),
 		Invoke: func(ctx context.Context, unit string, input json.RawMessage, callID string) (json.RawMessage, error) {
 			return job.Invoke(ctx, refs[unit], input, callID)
 		}})
 	return task.Outcome{Output: res.Output, Usage: agentUsage{res.Usage, res.Steps, res.Calls}}, err
+}
+
+// told makes events of what happens to a turn at its provider.
+func told(job task.Job) func(llm.Event) error {
+	return func(e llm.Event) error {
+		if e.Kind != llm.EventRetry && e.Kind != llm.EventFallback {
+			return nil
+		}
+		return job.Emit("model."+e.Kind, map[string]any{"text": e.Text})
+	}
 }
 
 type agentUsage struct {

@@ -41,7 +41,10 @@ type Config struct {
 	Grace duration `toml:"grace"`
 	// Trust says which bundles are taken in.
 	Trust trustConfig `toml:"trust"`
-	// Models are the providers that agents may name before the colon.
+	// ModelsFile says which providers agents and units may name before the colon;
+	// quiltd reads the same one. Empty: DATA/models.toml. It need not be there.
+	ModelsFile string `toml:"models_file"`
+	// Models are providers for agents alone; they win over the file's.
 	Models llm.Catalog `toml:"models"`
 
 	file string // absolute; the one that --config named, or ""
@@ -164,10 +167,15 @@ func (c *Config) check() error {
 	if c.Trust.File == "" {
 		c.Trust.File = filepath.Join(c.Data, "trust.toml")
 	}
+	if c.ModelsFile == "" {
+		c.ModelsFile = filepath.Join(c.Data, "models.toml")
+	}
 	if c.Socket, err = filepath.Abs(c.Socket); err != nil {
 		return fault.Wrap(err, fault.Invalid, "socket %s", c.Socket)
 	}
 	switch {
+	case !filepath.IsAbs(c.ModelsFile):
+		return fault.New(fault.Invalid, "models_file %q is not an absolute path", c.ModelsFile).WithHint("write it from / on")
 	case !filepath.IsAbs(c.Trust.File):
 		return fault.New(fault.Invalid, "trust.file %q is not an absolute path", c.Trust.File).WithHint("write it from / on")
 	case len(c.Socket) > 107:

@@ -2,45 +2,99 @@ package daemon
 
 import (
 	"errors"
+	"log/slog"
+	"maps"
 	"os"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/dialect"
 	"github.com/ariacomputecompany/firmware/llm/embed"
+	"github.com/ariacomputecompany/firmware/llm/fallback"
 	"github.com/ariacomputecompany/firmware/llm/local"
-	"github.com/ariacomputecompany/firmware/llm/openai"
+	file "github.com/ariacomputecompany/firmware/llm/models"
+	"github.com/ariacomputecompany/firmware/llm/wire"
 )
 
-// models are the providers of the configuration and the planner of this build.
+// models are the providers of the models file and of the configuration, which
+// wins, and the planner of this build.
 type models struct {
-	catalog llm.Catalog
+	own     llm.Catalog // of ariad.toml
+	live    *file.Live
 	planner *local.Planner
 }
 
-// newModels loads nothing: the planner's vectors are read at their first use.
-func newModels(c llm.Catalog) models {
-	return models{c, local.New(embed.New().Embed)}
+// newModels reads the models file; the planner's vectors are read at their first
+// use.
+func newModels(cfg Config, log *slog.Logger) (models, error) {
+	live, err := file.Open(cfg.ModelsFile, log)
+	return models{cfg.Models, live, local.New(embed.New().Embed)}, err
 }
 
-// model makes the model that an agent names. A key is read from its file at
-// each request, so that changing it needs no restart; it is kept nowhere else.
+// file is what holds now.
+func (m models) file() file.File {
+	f := m.live.File()
+	f.Providers = maps.Clone(f.Providers)
+	maps.Copy(f.Providers, m.own)
+	return f
+}
+
+// model makes the model that an agent names, with those that stand in for it. A
+// key is read from its file at each request, so that changing it needs no
+// restart; it is kept nowhere else. The price is the dearest of all, nil if one
+// of them is not known: a budget is never passed because another took over.
 func (m models) model(ref string) (llm.Model, *llm.Price, error) {
-	t, err := m.catalog.Resolve(ref)
+	f := m.file()
+	t, err := f.Providers.Resolve(ref)
 	if err != nil {
 		return nil, nil, err
 	}
-	switch t.Dialect {
-	case llm.DialectLocal:
-		return m.planner, t.Price, nil
-	case llm.DialectOpenAI:
-		model, err := openai.New(openai.Config{BaseURL: t.BaseURL, Model: t.Model, Key: key(t), PlainHTTP: t.PlainHTTP})
-		return model, t.Price, err
+	first, err := m.one(t)
+	if err != nil {
+		return nil, nil, err
 	}
-	return nil, nil, fault.New(fault.Unimplemented, "this build has no %q models", t.Dialect).
-		WithHint("configure a provider that speaks openai")
+	price, choices := t.Price, []fallback.Choice{{Ref: t.Ref(), Model: first}}
+	for _, other := range f.FallbackOf(t) {
+		o, err := f.Providers.Resolve(other)
+		if err != nil {
+			return nil, nil, err
+		}
+		if o.Ref() == t.Ref() {
+			continue
+		}
+		model, err := m.one(o)
+		if err != nil {
+			return nil, nil, err
+		}
+		choices, price = append(choices, fallback.Choice{Ref: o.Ref(), Model: model}), dearer(price, o.Price)
+	}
+	return fallback.New(choices...), price, nil
+}
+
+func (m models) one(t llm.Target) (llm.Model, error) {
+	if t.Dialect == llm.DialectLocal {
+		if t.Model != "planner" {
+			return nil, fault.New(fault.Invalid, "%s is no model for an agent", t.Ref()).WithHint(`write "local:planner"`)
+		}
+		return m.planner, nil
+	}
+	return dialect.Open(t, wire.Config{Key: key(t)})
+}
+
+func dearer(a, b *llm.Price) *llm.Price {
+	if a == nil || b == nil {
+		return nil
+	}
+	return &llm.Price{Input: max(a.Input, b.Input), Output: max(a.Output, b.Output)}
 }
 
 func key(t llm.Target) func() (string, error) {
+	if t.KeyFile == "" && t.Key != "" {
+		return func() (string, error) {
+			return "", fault.New(fault.Unauthenticated, "the key of provider %q lies in quiltd's secret store, for units only", t.Name).
+				WithHint("give agents a key_file beside key in models.toml")
+		}
+	}
 	if t.KeyFile == "" {
 		return nil
 	}

@@ -94,8 +94,12 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			return nil, nil, err
 		}
 	}
+	known, err := newModels(cfg, log)
+	if err != nil {
+		return nil, nil, err
+	}
 	run := execution.New(reg, quilt, log)
-	thinking := &agents{reg: reg, check: run.Check, models: newModels(cfg.Models), log: log}
+	thinking := &agents{reg: reg, check: run.Check, models: known, log: log}
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),
@@ -116,7 +120,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Tokens: tokenTable(quilt),
+		Engine: tokens{quilt},
 	}), tasks, nil
 }
 

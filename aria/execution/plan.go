@@ -95,7 +95,8 @@ func (p *plan) call(method string, args []any, rich []place, timeout time.Durati
 	}
 	return tokenapi.Request{
 		Unit: u.Name, Tokens: u.Tokens, Files: p.files,
-		Entry: u.Entry.Code, Export: u.Entry.Export, Method: method, Args: raw, Revive: revive,
+		Standing: tokenapi.Standing{Bundle: string(u.Digest), Package: p.bundle.Manifest.Name},
+		Entry:    u.Entry.Code, Export: u.Entry.Export, Method: method, Args: raw, Revive: revive,
 		Limits: tokenapi.Limits{Memory: u.Limits.MemoryBytes, CPUMillis: u.Limits.CPUMillis, Wall: timeout},
 	}, nil
 }

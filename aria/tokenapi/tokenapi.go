@@ -109,6 +109,10 @@ type Status struct {
 	Version    string
 	Isolation  string // "full (cgroup v1)"
 	Executions int64
+	Resident   int64 // bytes of the engine
+	Counts     Counts
+
+	PolicyProblem string // why the policy's newest text does not hold
 }
 
 // Status asks at once and does not wait for quiltd to come up.
@@ -118,6 +122,6 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	if err != nil {
 		return Status{}, c.lost(ctx, err, asked)
 	}
-	s := Status{Version: r.Version, Isolation: r.Isolation, Executions: r.Executions}
-	return s, nil
+	return Status{Version: r.Version, Isolation: r.Isolation, Executions: r.Executions, Resident: r.ResidentBytes,
+		Counts: counts(r.Tokens), PolicyProblem: r.PolicyProblem}, nil
 }

@@ -26,6 +26,21 @@ type Request struct {
 	Revive    json.RawMessage // where rich types stand in Args; may be nil
 	Limits    Limits
 	Journal   *Journal // nil: nothing is recorded
+	Tenant    string
+	Standing  Standing
+}
+
+// Standing is on whose behalf something runs, and how urgent it is.
+type Standing struct {
+	Parent      string // the execution or session that waits for it
+	Class       string // system | interactive | normal | batch; "": the parent's, or normal
+	Preemptible bool
+	Bundle      string // digest
+	Package     string // name of the bundle
+}
+
+func (s Standing) wire() *quiltv1.Standing {
+	return &quiltv1.Standing{Parent: s.Parent, Class: s.Class, Preemptible: s.Preemptible, Bundle: s.Bundle, Package: s.Package}
 }
 
 // File is one file of the unit's code.
@@ -47,7 +62,7 @@ func (r Request) wire() *quiltv1.ExecuteRequest {
 		code.Files = append(code.Files, &quiltv1.File{Path: f.Path, Content: f.Content})
 	}
 	return &quiltv1.ExecuteRequest{Execution: r.Execution, Unit: r.Unit, Tokens: r.Tokens, Code: code,
-		Input: r.Args, Revive: r.Revive,
+		Input: r.Args, Revive: r.Revive, Tenant: r.Tenant, Standing: r.Standing.wire(),
 		Limits: &quiltv1.Limits{MemoryBytes: r.Limits.Memory, CpuMillis: r.Limits.CPUMillis, WallMs: r.Limits.Wall.Milliseconds()}}
 }
 
@@ -113,12 +128,15 @@ type Usage struct {
 	CPUUS       int64 `json:"cpu_us"`
 	PeakMemory  int64 `json:"peak_memory_bytes"`
 	BrokerCalls int64 `json:"broker_calls"`
+	Read        int64 `json:"read_bytes"`
+	Written     int64 `json:"written_bytes"`
+	ResultUS    int64 `json:"result_us,omitempty"`
 }
 
 func ended(e *quiltv1.Ended, result []byte) Ended {
 	out := Ended{Reason: e.Reason, Result: result}
 	if u := e.Usage; u != nil {
-		out.Usage = Usage{u.WallUs, u.CpuUs, u.PeakMemoryBytes, u.BrokerCalls}
+		out.Usage = Usage{u.WallUs, u.CpuUs, u.PeakMemoryBytes, u.BrokerCalls, u.ReadBytes, u.WrittenBytes, u.ResultUs}
 	}
 	if e.Reason == "done" || e.Reason == Suspended {
 		return out

@@ -39,10 +39,19 @@ func (m *machine) extra() {
 }
 
 // misbehave does once what aria.hang or aria.crash ask for: init stops where it
-// pets the watchdog, or ends.
+// pets the watchdog, or ends; or ariad stops once it has been healthy.
 func (m *machine) misbehave() {
 	const done = layout.FirmwareDir + "/misbehaved"
-	_, hang := m.args["aria.hang"]
+	hang := m.args["aria.hang"] == "init"
+	if m.args["aria.hang"] == "ariad" {
+		go func() {
+			for !m.healthy {
+				time.Sleep(50 * time.Millisecond)
+			}
+			m.sup.signal("ariad", unix.SIGSTOP)
+			fmt.Fprintln(m.out, "aria: hanging ariad")
+		}()
+	}
 	_, crash := m.args["aria.crash"]
 	if _, err := os.Stat(done); err == nil || !hang && !crash {
 		return

@@ -13,6 +13,8 @@ import (
 	"github.com/ariacomputecompany/firmware/boot/layout"
 )
 
+var errQuiltd = errors.New("quiltd is not ready yet")
+
 // healthy asks ariad as any client would whether it and quiltd are up. One
 // request by hand: a whole HTTP client would be half of init.
 func healthy() error {
@@ -21,7 +23,7 @@ func healthy() error {
 		return errors.New("ariad has not started yet")
 	}
 	if _, err := os.Stat(layout.QuiltSocket); err != nil {
-		return errors.New("quiltd has not started yet")
+		return errQuiltd
 	}
 	c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", layout.Port), time.Second)
 	if err != nil {
@@ -47,7 +49,7 @@ func readHealth(r io.Reader) error {
 	case !strings.HasPrefix(status, "HTTP/1.1 200 "):
 		return fmt.Errorf("ariad answers %s", strings.TrimSpace(status))
 	case !strings.Contains(string(body), `"quiltReady":true`):
-		return errors.New("quiltd is not ready yet")
+		return errQuiltd
 	}
 	return nil
 }

@@ -70,6 +70,7 @@ func (m *machine) serve() error {
 				return err
 			}
 			m.announce(fresh)
+			go m.vitals()
 		case <-tick.C:
 			m.dog.pet()
 			if m.healthy {

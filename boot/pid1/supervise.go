@@ -242,6 +242,17 @@ func (s *supervisor) end(d *daemon, log *slog.Logger) {
 	}
 }
 
+// signal goes to a daemon by its name, if it runs.
+func (s *supervisor) signal(name string, sig syscall.Signal) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.daemons {
+		if d.name == name && d.pid != 0 {
+			_ = syscall.Kill(d.pid, sig)
+		}
+	}
+}
+
 // states is one line per daemon, for the screen.
 func (s *supervisor) states() string {
 	s.mu.Lock()

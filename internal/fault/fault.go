@@ -37,7 +37,7 @@ type Error struct {
 	Message string // one sentence, no capital, no full stop
 	Hint    string // what to do next; may be empty
 	Stack   string // of user code, in the author's files; may be empty
-	Cause   error  // never shown
+	Cause   error  `json:"-"` // never shown
 }
 
 // New makes a fault with a fixed or formatted message.

@@ -95,9 +95,6 @@ func (f File) checkProvider(p places, name string) error {
 		e, _ := fault.As(err)
 		return p.fail(e.Message, e.Hint, append(key, "dialect")...)
 	}
-	if prov.Key != "" && prov.KeyFile != "" {
-		return p.fail(fmt.Sprintf("provider %q has both key and key_file", name), "key names a secret of quiltd, key_file a file: keep one", append(key, "key")...)
-	}
 	if err := checkLimits(prov.Limits, p, key...); err != nil {
 		return err
 	}

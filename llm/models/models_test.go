@@ -61,7 +61,6 @@ func TestMistakesAreSaidWithTheirLine(t *testing.T) {
 		{"a negative price", "output = 0.60", "output = -1", "models.toml:11: -1 is no price", "million"},
 		{"more out than in all", "context = 128000", "context = 1000", "models.toml:13: max_output 16384", "together"},
 		{"a fallback nobody knows", `"local:planner"`, `"nobody:x"`, `models.toml:14: fallback: no provider "nobody"`, "configured"},
-		{"two keys", `key = "openai"`, "key = \"openai\"\nkey_file = \"/x\"", "models.toml:8: ", "keep one"},
 		{"a key in the address", "https://api", "https://user:pw@api", "models.toml:6: ", "no user"},
 		{"a limit below nothing", "usd_per_day = 5.0", "usd_per_day = -5.0", "models.toml:3: usd_per_day", "positive"},
 		{"a number in words", "requests_per_minute = 500", `requests_per_minute = "many"`, "models.toml", "docs/guide"},
@@ -104,5 +103,19 @@ func TestAChangedFileIsReadAgainAndAWrongOneIsNot(t *testing.T) {
 	}
 	if fixed := Fixed(File{Providers: llm.DefaultCatalog()}); len(fixed.File().Providers) != 1 {
 		t.Error("a fixed file changed")
+	}
+}
+
+// The example of the guide is a file that is taken.
+func TestTheGuidesExample(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guide/models.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, _ := strings.Cut(string(guide), "```toml\n")
+	text, _, found := strings.Cut(text, "```")
+	f, err := Parse("models.md", text)
+	if err != nil || !found || len(f.Providers) != 5 || f.Providers["openai"].Models["gpt-4o-mini"].USDPerRun != 0.05 {
+		t.Errorf("%+v, %v", f, err)
 	}
 }

@@ -107,7 +107,9 @@ func (s *service) Status(ctx context.Context, _ *quiltv1.StatusRequest) (*quiltv
 	if err != nil {
 		return nil, reply(err)
 	}
+	p := s.cfg.Engine.Policy()
 	return &quiltv1.StatusResponse{
+		Tokens: counts(s.cfg.Engine.Counts()), PolicyFile: p.File, PolicyProblem: p.Problem,
 		Version: f.Version, Epoch: f.Epoch, Isolation: s.cfg.Engine.Isolation(), Cgroup: f.Cgroup, Image: s.cfg.Engine.Image(),
 		Bun: f.Bun, Executions: int64(s.cfg.Engine.Live()), Pid: int64(f.PID), LauncherPid: int64(f.LauncherPID),
 		Goroutines: int64(f.Goroutines), OpenFiles: f.OpenFiles, ResidentBytes: f.Resident,

@@ -15,7 +15,7 @@ func request(r *quiltv1.ExecuteRequest) engine.Request {
 	out := engine.Request{
 		Execution: r.Execution, Tenant: r.Tenant, Unit: r.Unit, Tokens: r.Tokens,
 		Entry: r.Code.GetEntry(), Export: r.Code.GetExport(), Method: r.Code.GetMethod(),
-		Input: r.Input, Revive: r.Revive,
+		Input: r.Input, Revive: r.Revive, Standing: standing(r.Standing),
 	}
 	for _, f := range r.Code.GetFiles() {
 		out.Files = append(out.Files, engine.File{Path: f.Path, Content: string(f.Content)})
@@ -66,6 +66,7 @@ func ended(e *engine.Ended) *quiltv1.Ended {
 	out := &quiltv1.Ended{Reason: string(e.Reason), Usage: &quiltv1.Usage{
 		WallUs: e.Usage.Wall.Microseconds(), CpuUs: e.Usage.CPU.Microseconds(),
 		PeakMemoryBytes: e.Usage.PeakMemory, BrokerCalls: e.Usage.Calls,
+		ReadBytes: e.Usage.Read, WrittenBytes: e.Usage.Written, ResultUs: e.Usage.Result.Microseconds(),
 	}}
 	if e.Fault != nil {
 		out.Error = face(e.Fault)

@@ -98,6 +98,8 @@ type Outcome struct {
 	Denied   *fault.Error // the first refusal of this kind
 	Deadlock *fault.Error // the same
 	Calls    int64
+	Read     int64 // bytes that the inside was sent
+	Written  int64 // bytes that it sent, stdout and stderr not counted
 	// Diverged: the unit did not do what is recorded; says where.
 	Diverged string
 	// Suspended: it waits for nothing but what its caller parked.
@@ -116,6 +118,7 @@ type session struct {
 	left   chan struct{} // closed when the inside has gone
 
 	writeMu sync.Mutex
+	sent    int64 // bytes; guarded by writeMu
 	mover   mover
 
 	ledger *ledger // nil without a journal
@@ -179,7 +182,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	}
 	s.calls.Wait()
 	conn.Close()
-	out.Calls = s.count.Load()
+	out.Calls, out.Read = s.count.Load(), s.sent
 	s.endMu.Lock()
 	defer s.endMu.Unlock()
 	out.Denied, out.Deadlock = s.denied, s.deadlock
@@ -191,8 +194,10 @@ func (s *session) run(ctx context.Context) (out Outcome) {
 	var lastID int64
 	ended := false
 	in := inbox{r: s.conn}
+	defer func() { out.Written = in.seen }()
 	if c := s.cfg.Carry; c != nil {
-		out.Ready, lastID, in.buf = c.Ready, c.LastID, c.Unread
+		out.Ready, lastID, in.buf, in.seen = c.Ready, c.LastID, c.Unread, c.Written
+		s.sent = c.Read
 		s.goOn(ctx, c)
 	}
 	for {
@@ -201,7 +206,7 @@ func (s *session) run(ctx context.Context) (out Outcome) {
 		}
 		f, err := in.next()
 		if s.mover.cut(err) {
-			out.Frozen = &Carry{Ready: out.Ready, LastID: lastID, Unread: in.buf}
+			out.Frozen = &Carry{Ready: out.Ready, LastID: lastID, Unread: in.buf, Written: in.seen}
 			return out
 		}
 		if err != nil {
@@ -311,6 +316,7 @@ func (s *session) write(frame []byte) error {
 func (s *session) push(frame []byte) error {
 	if len(s.mover.unsent) == 0 {
 		n, err := s.conn.Write(frame)
+		s.sent += int64(n)
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
@@ -323,7 +329,7 @@ func (s *session) push(frame []byte) error {
 // leave completes what is carried over.
 func (s *session) leave(out *Outcome) {
 	c := out.Frozen
-	c.Calls, c.Again, c.Unsent = s.count.Load(), s.mover.again, s.mover.unsent
+	c.Calls, c.Again, c.Unsent, c.Read = s.count.Load(), s.mover.again, s.mover.unsent, s.sent
 	if s.ledger != nil {
 		c.Ledger = s.ledger.carry()
 	}

@@ -18,13 +18,15 @@ import (
 
 // Carry is a session between two processes. It crosses as JSON.
 type Carry struct {
-	Ready  bool
-	LastID int64
-	Calls  int64
-	Unread []byte    // from inside, not yet a whole frame
-	Unsent []byte    // towards the inside
-	Again  []Pending // calls that had no effect yet
-	Ledger *LedgerCarry
+	Ready   bool
+	LastID  int64
+	Calls   int64
+	Read    int64 // bytes so far, as in Outcome
+	Written int64
+	Unread  []byte    // from inside, not yet a whole frame
+	Unsent  []byte    // towards the inside
+	Again   []Pending // calls that had no effect yet
+	Ledger  *LedgerCarry
 }
 
 // Pending is a call that is to be made again.

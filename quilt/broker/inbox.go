@@ -13,6 +13,7 @@ import (
 type inbox struct {
 	r    io.Reader
 	buf  []byte
+	seen int64 // bytes read
 	room [16 << 10]byte
 }
 
@@ -33,6 +34,7 @@ func (b *inbox) next() (inbound, error) {
 		}
 		n, err := b.r.Read(b.room[:])
 		b.buf = append(b.buf, b.room[:n]...)
+		b.seen += int64(n)
 		if err != nil && n == 0 {
 			if err == io.EOF && len(b.buf) > 0 {
 				err = io.ErrUnexpectedEOF

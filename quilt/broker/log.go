@@ -30,6 +30,7 @@ type Log struct {
 	left  int64
 	full  bool
 	muted bool
+	read  int64 // bytes from the pipes
 	emit  func(Entry)
 }
 

@@ -49,7 +49,11 @@ type Grant struct {
 	Tenant string
 	Tokens token.Set
 	Fence  uint64
-	Take   Take // nil: nothing can be taken beside what the lease holds
+	// Lent are the fences of tokens that the execution which waits for this one
+	// holds and lends.
+	Lent   map[token.Token]uint64
+	Charge Charger // nil: nothing is counted
+	Take   Take    // nil: nothing can be taken beside what the lease holds
 }
 
 // Take locks tokens for a while beside what the lease holds: all of want or
@@ -91,13 +95,13 @@ func (c Call) HoldAll(ctx context.Context, needs token.Set) ([]Hold, error) {
 		switch {
 		case !ok:
 			return nil, c.deny(need)
-		case best.HoldsTx() && need.Mode() != token.None:
+		case best.OnUse() && (need.Mode() != token.None || need.Units() > 0):
 			want, at = append(want, need), append(at, i)
 			if w := best.Params().Wait; w > 0 && (wait == 0 || w < wait) {
 				wait = w
 			}
 		default:
-			holds[i] = Hold{Token: best, Fence: c.Grant.Fence, Done: func() {}}
+			holds[i] = Hold{Token: best, Fence: c.Grant.fence(best), Done: func() {}}
 			if best.HoldsTx() {
 				holds[i].Token = need
 			}
@@ -123,6 +127,13 @@ func (c Call) HoldAll(ctx context.Context, needs token.Set) ([]Hold, error) {
 		holds[at[i]] = h
 	}
 	return holds, nil
+}
+
+func (g Grant) fence(t token.Token) uint64 {
+	if f, ok := g.Lent[t]; ok {
+		return f
+	}
+	return g.Fence
 }
 
 // covering is the token of the grant that allows need: one that the lease holds

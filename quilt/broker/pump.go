@@ -11,6 +11,7 @@ import (
 type LogCarry struct {
 	Left  int64
 	Full  bool
+	Piped int64
 	Begun map[string][]byte // by level
 }
 
@@ -18,14 +19,21 @@ type LogCarry struct {
 func (l *Log) Carry(begun map[string][]byte) LogCarry {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return LogCarry{l.left, l.full, begun}
+	return LogCarry{l.left, l.full, l.read, begun}
+}
+
+// Piped is how many bytes came through stdout and stderr.
+func (l *Log) Piped() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.read
 }
 
 // Resume goes on with a log that was carried over.
 func (l *Log) Resume(c LogCarry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.left, l.full = c.Left, c.Full
+	l.left, l.full, l.read = c.Left, c.Full, c.Piped
 }
 
 // Pump adds what r yields line by line until it ends or fails. It keeps reading
@@ -38,6 +46,9 @@ func (l *Log) Pump(level string, r io.Reader, begun []byte) (rest []byte) {
 	for {
 		k, err := r.Read(buf[n:])
 		n += k
+		l.mu.Lock()
+		l.read += int64(k)
+		l.mu.Unlock()
 		n = copy(buf, l.lines(level, buf[:n]))
 		if n == maxLine {
 			l.line(level, buf[:n])

@@ -30,6 +30,10 @@ type Config struct {
 	// Image is a ready-made image folder on a read-only file system, described
 	// by IMAGE.json; empty: quiltd makes one from Bun. The boot image has one.
 	Image string `toml:"image"`
+	// Policy says which tenants may use what, and how much (docs/spec/policy.md).
+	// It is read anew when it changes and on SIGHUP. Default: Data/policy.toml, if
+	// there is one; without, everything that bundles ask for is allowed.
+	Policy string `toml:"policy"`
 	// Models is the models file: providers, prices and limits behind llm tokens.
 	// Default: Data/models.toml. It need not be there; a change needs no restart.
 	Models string `toml:"models"`
@@ -81,7 +85,7 @@ func (d *duration) UnmarshalText(b []byte) error {
 // to see what holds.
 func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	cfg = defaults()
-	var file, data, socket, bun, image, models string
+	var file, data, socket, bun, image, policy, models string
 	fs := flag.NewFlagSet("quiltd", flag.ContinueOnError)
 	fs.SetOutput(usage)
 	fs.Usage = func() {
@@ -95,6 +99,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
 	fs.StringVar(&models, "models", "", "models `file` (default DATA/models.toml)")
 	fs.StringVar(&image, "image", "", "ready-made image `folder` on a read-only file system")
+	fs.StringVar(&policy, "policy", "", "policy `file` (default DATA/policy.toml, if there is one)")
 	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions; 0: none (default 16)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
 	if err := fs.Parse(args); err != nil {
@@ -108,7 +113,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 			return cfg, false, err
 		}
 	}
-	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}, {&cfg.Models, &models}} {
+	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}, {&cfg.Policy, &policy}, {&cfg.Models, &models}} {
 		if *o.from != "" {
 			*o.to = *o.from
 		}
@@ -147,6 +152,12 @@ func (c Config) resolved() Config {
 	}
 	if abs, err := filepath.Abs(c.Data); err == nil {
 		c.Data = abs
+	}
+	if c.Policy == "" {
+		c.Policy = filepath.Join(c.Data, "policy.toml")
+	}
+	if abs, err := filepath.Abs(c.Policy); err == nil {
+		c.Policy = abs
 	}
 	if abs, err := filepath.Abs(c.Socket); err == nil {
 		c.Socket = abs

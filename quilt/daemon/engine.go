@@ -72,7 +72,12 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	rules, err := readPolicy(cfg.Policy)
+	if err != nil {
+		return err // nothing holds that could go on holding: fail closed
+	}
 	eng := engine.New(engine.Config{
+		Policy: rules, Ledger: filepath.Join(cfg.Data, "quilt", "spent.json"),
 		Machine: host, Services: append(behind, gate.Service()), Epoch: data.Epoch(), Audit: audit,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
@@ -86,6 +91,9 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("inherited socket: %w", err)
 	}
+	watched, unwatch := context.WithCancel(context.Background())
+	defer unwatch()
+	go watchPolicy(watched, cfg.Policy, eng, log)
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
 	if err := launcher.Serving(); err != nil {

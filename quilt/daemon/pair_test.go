@@ -118,8 +118,8 @@ type ran struct {
 }
 
 // execute sends one request and reads the answers.
-func (p *pair) execute(ctx context.Context, r *quiltv1.ExecuteRequest) (quiltv1.QuiltService_ExecuteClient, error) {
-	stream, err := p.Execute(ctx)
+func (p *pair) execute(ctx context.Context, r *quiltv1.ExecuteRequest, o ...grpc.CallOption) (quiltv1.QuiltService_ExecuteClient, error) {
+	stream, err := p.Execute(ctx, o...)
 	if err != nil {
 		return nil, err
 	}

@@ -14,12 +14,14 @@ import (
 const (
 	auditBytes = 16 << 20
 	auditOlder = 4
+	auditKept  = 1 << 20 // bytes gathered while it cannot be written
 )
 
 // Audit is the record of every grant and refusal: audit.jsonl, one JSON object
 // a line, only ever added to, put aside as audit.jsonl.1 and so on when it is
-// full. What cannot be written is said once in the log and counted; it stops no
-// execution. A nil Audit records nothing.
+// full. Records are gathered and written at once, before anybody learns of what
+// they say; when they cannot be written nothing is granted. A nil Audit records
+// nothing.
 type Audit struct {
 	path string
 	log  *slog.Logger
@@ -27,11 +29,12 @@ type Audit struct {
 	mu      sync.Mutex
 	file    *os.File
 	size    int64
-	missing int64
+	pending []byte
+	failing bool
 }
 
 // record is one line. Authority is the chain from who vouches to who acts:
-// tenant, unit (its manifest names the tokens), execution.
+// tenant, policy, then bundle, unit and execution of each that called the next.
 type record struct {
 	TokenEvent
 	Authority []string `json:"authority"`
@@ -60,31 +63,63 @@ func (a *Audit) open() error {
 	return nil
 }
 
-// put records grants and refusals.
-func (a *Audit) put(e TokenEvent) {
+// add gathers grants and refusals.
+func (a *Audit) add(e TokenEvent, chain []string) {
 	if a == nil || !slices.Contains([]string{"granted", "refused", "revoke"}, e.Kind) {
 		return
 	}
-	line, err := json.Marshal(record{e, []string{"tenant " + first(e.Tenant, "default"), "unit " + e.Unit, "execution " + e.Execution}})
+	line, err := json.Marshal(record{e, chain})
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if err == nil {
-		err = a.write(append(line, '\n'))
-	}
 	if err != nil {
-		if a.missing++; a.missing == 1 {
-			a.log.Error("audit cannot be written", "file", a.path, "err", err)
-		}
+		a.log.Error("audit record", "err", err)
+		a.failing = true // it cannot be: the record is of strings and numbers
+		return
 	}
+	a.pending = append(append(a.pending, line...), '\n')
 }
 
-func (a *Audit) write(line []byte) error {
-	if a.file == nil || a.size+int64(len(line)) > auditBytes {
+// flush writes what was gathered. What cannot be written stays for the next time.
+func (a *Audit) flush() error {
+	if a == nil {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.pending) == 0 {
+		return nil
+	}
+	err := a.write(a.pending)
+	if err != nil {
+		if !a.failing {
+			a.log.Error("audit cannot be written; nothing is granted", "file", a.path, "err", err)
+		}
+		a.failing = true
+		if len(a.pending) > auditKept {
+			a.pending = a.pending[:0] // of refusals: grants are not made meanwhile
+		}
+		return err
+	}
+	if a.failing {
+		a.log.Info("audit is written again", "file", a.path)
+	}
+	a.pending, a.failing = a.pending[:0], false
+	return nil
+}
+
+// write adds whole lines: one that breaks off is taken back.
+func (a *Audit) write(lines []byte) error {
+	if a.file == nil || a.size+int64(len(lines)) > auditBytes {
 		if err := a.rotate(); err != nil {
 			return err
 		}
 	}
-	n, err := a.file.Write(line)
+	n, err := a.file.Write(lines)
+	if err != nil && n > 0 {
+		if cut := a.file.Truncate(a.size); cut == nil {
+			return err
+		}
+	}
 	a.size += int64(n)
 	return err
 }
@@ -116,11 +151,4 @@ func (a *Audit) Close() error {
 	err := a.file.Close()
 	a.file = nil
 	return err
-}
-
-func first(a, b string) string {
-	if a != "" {
-		return a
-	}
-	return b
 }

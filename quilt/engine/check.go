@@ -7,10 +7,12 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
+	"github.com/ariacomputecompany/firmware/quilt/scheduler"
 	"github.com/ariacomputecompany/firmware/token"
 )
 
@@ -19,6 +21,11 @@ type checked struct {
 	Request
 	tokens token.Set
 	start  []byte
+	class  scheduler.Class
+	chain  []string // of authority, for the audit
+	began  time.Time
+	revoke func(by string)
+	held   bool // a caller's own session: nothing of it is held at first
 }
 
 func check(r Request, services []broker.Service) (checked, error) {
@@ -81,7 +88,7 @@ func checkTokens(texts []string, services []broker.Service) (token.Set, error) {
 		return nil, err
 	}
 	for _, t := range set {
-		if !slices.ContainsFunc(services, func(s broker.Service) bool { return s.Scheme == t.Scheme() }) {
+		if !slices.Contains(onlyHeld, t.Scheme()) && !slices.ContainsFunc(services, func(s broker.Service) bool { return s.Scheme == t.Scheme() }) {
 			return nil, fault.New(fault.Unimplemented, "token %s: this quiltd does not serve %q tokens", t, t.Scheme()).
 				WithHint("remove the permission from the unit")
 		}

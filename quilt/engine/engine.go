@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -72,6 +73,8 @@ type Config struct {
 	MaxExecutions int              // live at the same time, waiting ones included
 	Startup       time.Duration
 	Audit         *Audit // nil: none is kept
+	Policy        Rules  // the zero Rules: none
+	Ledger        string // file of what was spent today; "": it is forgotten at the end
 	Log           *slog.Logger
 }
 
@@ -84,6 +87,8 @@ type Engine struct {
 	nature map[string]func(string, json.RawMessage) broker.Nature
 	again  map[string]bool // operations that can be asked again when they were cut
 	leases *leases
+	policy atomic.Pointer[held]
+	ledger *ledger
 	all    sync.WaitGroup
 
 	mu      sync.Mutex
@@ -97,10 +102,12 @@ type Engine struct {
 
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{},
+	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(schedulerConfig(cfg.Policy.Policy, cfg.Epoch), cfg.Audit), live: map[string]*execution{},
 		over: map[string]*execution{}, freeze: make(chan struct{}), ops: map[string]broker.Op{}, again: map[string]bool{},
 		alive: map[string]bool{}, nature: map[string]func(string, json.RawMessage) broker.Nature{}}
 	e.leases.moved = e.freeze
+	e.policy.Store(newHeld(cfg.Policy))
+	e.ledger = openLedger(cfg.Ledger, cfg.Log)
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
 		for op := range s.Ops {
@@ -119,6 +126,19 @@ type errKilled struct{ why string }
 
 func (e errKilled) Error() string { return e.why }
 
+// RevokeGrace is how long a preempted execution or session may go on.
+const RevokeGrace = 2 * time.Second
+
+// preempt ends an execution a while after it was asked to go.
+func preempt(cancel context.CancelCauseFunc) func(by string) {
+	return func(by string) { time.AfterFunc(RevokeGrace, func() { cancel(errPreempted{by}) }) }
+}
+
+// errPreempted: a more urgent execution waits for what it holds.
+type errPreempted struct{ by string }
+
+func (e errPreempted) Error() string { return "preempted for " + e.by }
+
 var errCallerGone = errKilled{"the caller went away"}
 
 // Execute runs one unit once. An error means that the request was refused and
@@ -131,9 +151,13 @@ func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err != nil {
 		return err
 	}
+	if err := e.stand(&checked); err != nil {
+		return err
+	}
 	// Not ctx itself: when it ends because the caller is told to go to another
 	// engine, the execution goes on.
 	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	checked.revoke = preempt(cancel)
 	x := e.newExecution(checked, time.Now())
 	x.cancel, x.tape = cancel, newTape(nil)
 	if err := e.admit(x); err != nil {
@@ -175,15 +199,23 @@ func (e *Engine) admit(x *execution) error {
 		return fault.New(fault.Unavailable, "quiltd is stopping").WithHint("try again when it is up")
 	case e.live[x.req.Execution] != nil:
 		return fault.New(fault.Conflict, "execution %q is live already", x.req.Execution).WithHint("every execution needs an id of its own")
-	case len(e.live) >= e.cfg.MaxExecutions:
+	case len(e.live) >= e.most():
 		return fault.New(fault.Exhausted, "%d executions are live, which is the most this quiltd takes", len(e.live)).
-			WithHint("try again when some have ended, or raise max_executions")
+			WithHint("try again when some have ended, or raise executions of [machine] in the policy")
 	}
 	e.order++
 	x.order = e.order
 	e.live[x.req.Execution] = x
 	e.all.Add(1)
 	return nil
+}
+
+// most executions that may be live.
+func (e *Engine) most() int {
+	if p := e.policy.Load().rules; p != nil && p.Executions > 0 {
+		return p.Executions
+	}
+	return e.cfg.MaxExecutions
 }
 
 func (e *Engine) forget(x *execution) {
@@ -261,6 +293,11 @@ func stopped(ctx context.Context) (Reason, *fault.Error) {
 		}
 		return Timeout, f
 	}
+	var preempted errPreempted
+	if errors.As(cause, &preempted) {
+		return Killed, fault.New(fault.Interrupted, "it was ended for %s, which is more urgent and waits for its tokens", preempted.by).
+			WithHint("start it again; it is preemptible")
+	}
 	if !errors.As(cause, &killed) {
 		killed = errCallerGone
 	}
@@ -282,6 +319,8 @@ type Request struct {
 	// Journal makes it durable; nil: nothing is recorded. Its Effect and Ask are
 	// the engine's to set.
 	Journal *broker.Journal
+
+	Standing Standing
 }
 
 // File is one module of the unit.

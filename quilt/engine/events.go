@@ -74,5 +74,8 @@ type Usage struct {
 	Wall       time.Duration // from grant to end
 	CPU        time.Duration
 	PeakMemory int64
-	Calls      int64 // to the broker
+	Calls      int64         // to the broker
+	Read       int64         // bytes that it was sent: its code and input, answers
+	Written    int64         // bytes that it sent: calls, log, result, stdout and stderr
+	Result     time.Duration // from grant until its last word was in; 0: it said none
 }

@@ -31,6 +31,7 @@ type execution struct {
 	from    *Carried                // it was in its container when another engine left it
 	box     *Container              // of from; or that this engine leaves
 	carried *Carried                // set when it is to go on in another engine
+	said    time.Duration           // when its last word was in, since the grant
 	nobody  *time.Timer             // ends a carried one that nobody listens to
 	asked   time.Time               // for its tokens
 	answer  <-chan scheduler.Effect // it waited for its tokens when another engine left it
@@ -54,7 +55,9 @@ func (x *execution) run(ctx context.Context) Ended {
 	if x.carried != nil {
 		return ended
 	}
+	x.engine.endNested(x.req.Execution, x.req.Unit)
 	x.engine.leases.release(x.req.Execution)
+	x.engine.ledger.forget(x.req.Execution)
 	ended.Usage.Wall = time.Since(granted)
 	return ended
 }
@@ -118,7 +121,7 @@ func (x *execution) contain(ctx context.Context, lease Lease, granted time.Time)
 	} else {
 		ended = x.classify(ctx, out, exit)
 	}
-	ended.Usage = Usage{CPU: exit.CPU, PeakMemory: exit.PeakMemory, Calls: out.Calls}
+	ended.Usage = Usage{CPU: exit.CPU, PeakMemory: exit.PeakMemory, Calls: out.Calls, Read: out.Read, Written: out.Written, Result: x.said}
 	return ended
 }
 
@@ -176,7 +179,8 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	}
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
-		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Take: x.engine.leases.taker(x.req.Execution)},
+		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
+			Take: x.engine.leases.taker(x.req.Execution), Charge: x.engine.charger(x.req.Execution)},
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
 		Ready: func() {
@@ -189,12 +193,16 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		x.leave(c, lease, granted, out.Frozen, log.Carry(pumps.cut()))
 		return out, Exit{}, nil
 	}
+	if out.Result != nil || out.Thrown != nil {
+		x.said = time.Since(granted)
+	}
 	x.told(out, c, kill)
 	lingers.Reset(exitGrace)
 	clean, done := context.WithTimeout(context.Background(), x.req.Limits.Wall+cleanLimit)
 	defer done()
 	exit, err := c.Wait(clean)
 	pumps.wait()
+	out.Written += log.Piped()
 	return out, exit, err
 }
 

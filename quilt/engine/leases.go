@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +21,7 @@ type Lease struct {
 	Since     time.Time
 	Tenant    string
 	Class     string
+	Lent      map[token.Token]uint64 `json:"-"` // fences of tokens that an ancestor lends
 }
 
 // Wait is one execution that waits for its lease.
@@ -41,30 +41,39 @@ type Wait struct {
 // leases is the scheduler's one owner: it hands it the time and carries its
 // effects to those who wait, to watchers and to the audit.
 type leases struct {
-	mu    sync.Mutex
-	table *scheduler.Scheduler
-	live  map[string]*session // by execution
-	news  *journal
-	began time.Time
-	timer *time.Timer
-	moved <-chan struct{} // closed when everything goes to another engine
+	mu     sync.Mutex
+	table  *scheduler.Scheduler
+	epoch  uint64
+	live   map[string]*session // by execution
+	news   *journal
+	counts Counts
+	began  time.Time
+	timer  *time.Timer
+	moved  <-chan struct{} // closed when everything goes to another engine
 }
 
-// session is one execution in the table. Its first request takes what it holds
-// as long as it lives; what it holds only for an operation comes and goes
-// (take).
+// session is one execution in the table, or a caller's own. Its first request
+// takes what it holds as long as it lives; what it holds only for an operation
+// comes and goes (take).
 type session struct {
-	req    checked
-	asked  token.Set             // by the request that is under way
-	answer chan scheduler.Effect // to it; one element; nil: none waits
-	turn   chan struct{}         // full while a request of take is under way
-	locks  []*lock
+	req     checked
+	parent  *session
+	lease   token.Set // of the first request
+	fence   uint64    // of the lease
+	closing bool
+	asked   token.Set             // by the request that is under way
+	answer  chan scheduler.Effect // to it; one element; nil: none waits
+	turn    chan struct{}         // full while a request of take is under way
+	locks   []*lock
+	late    []*lock // that could not be given back yet: nested ones use their units
+	calls   map[token.Token]chan struct{}
+	revoke  func(by string) // asks it to end soon; may be nil
 }
 
-func newLeases(epoch uint64, audit *Audit) *leases {
+func newLeases(cfg scheduler.Config, audit *Audit) *leases {
 	return &leases{
-		table: scheduler.New(scheduler.Config{Epoch: epoch}), began: time.Now(), news: newJournal(audit),
-		live: map[string]*session{},
+		table: scheduler.New(cfg), epoch: cfg.Epoch, began: time.Now(), news: newJournal(audit), live: map[string]*session{},
+		counts: Counts{Refused: map[string]uint64{}},
 	}
 }
 
@@ -78,7 +87,11 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 	if ctx.Err() != nil {
 		return Lease{}, context.Cause(ctx)
 	}
-	answer, wait := l.open(req)
+	answer, wait, err := l.open(req)
+	if err != nil {
+		l.refused(&req, err)
+		return Lease{}, err
+	}
 	if wait != nil {
 		queued(Queued{WaitsFor: wait.WaitsFor, HeldBy: wait.HeldBy, Position: wait.Position})
 	}
@@ -90,7 +103,7 @@ func (l *leases) await(ctx context.Context, req checked, answer <-chan scheduler
 	select {
 	case e := <-answer:
 		if g, ok := e.(scheduler.Granted); ok {
-			return Lease{ID: fmt.Sprintf("l%x", g.Fence), Execution: req.Execution, Unit: req.Unit, Fence: g.Fence}, nil
+			return l.begun(req.Execution, g.Fence), nil
 		}
 		l.release(req.Execution)
 		return Lease{}, refusal(e.(scheduler.Refused), req.Unit)
@@ -103,46 +116,61 @@ func (l *leases) await(ctx context.Context, req checked, answer <-chan scheduler
 	}
 }
 
-// restore makes the session of an execution that had lease in another engine.
-func (l *leases) restore(req checked, lease Lease) bool {
+// begun notes the fence of a lease.
+func (l *leases) begun(execution string, fence uint64) Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	x := &session{req: req, turn: make(chan struct{}, 1), asked: req.tokens}
-	if !l.table.Restore(l.now(), l.request(x, req.tokens, false), lease.Fence, lease.Since) {
-		return false
+	x := l.live[execution]
+	x.fence = fence
+	out := Lease{ID: fmt.Sprintf("l%x", fence), Execution: execution, Unit: x.req.Unit, Fence: fence}
+	for _, t := range x.lease {
+		if f := x.lent(t, fence); f != fence {
+			if out.Lent == nil {
+				out.Lent = map[token.Token]uint64{}
+			}
+			out.Lent[t] = f
+		}
 	}
-	l.live[req.Execution] = x
-	return true
+	return out
 }
 
-// reopen asks again for an execution that waited in another engine.
-func (l *leases) reopen(req checked, since time.Time) <-chan scheduler.Effect {
-	answer, _ := l.open(req)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.table.Rewait(req.Execution, since)
-	return answer
-}
-
-func (l *leases) fence() uint64 {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.table.Fence()
-}
-
-func (l *leases) setFence(f uint64) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.table.SetFence(f)
+// lent is the fence to write under t with. Who uses a lock that an ancestor holds
+// writes with the ancestor's: with a later one it would lock its writes out.
+func (x *session) lent(t token.Token, own uint64) uint64 {
+	for p := x.parent; p != nil; p = p.parent {
+		for _, k := range p.locks {
+			if enough(k.token, t) {
+				return k.fence
+			}
+		}
+		for _, o := range p.lease {
+			if t.Mode() != token.None && enough(o, t) {
+				return p.lent(o, p.fence)
+			}
+		}
+	}
+	return own
 }
 
 // open makes the session and asks for what it holds as long as it lives.
-func (l *leases) open(req checked) (<-chan scheduler.Effect, *scheduler.Queued) {
+func (l *leases) open(req checked) (<-chan scheduler.Effect, *scheduler.Queued, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	x := &session{req: req, turn: make(chan struct{}, 1)}
+	x := &session{req: req, turn: make(chan struct{}, 1), revoke: req.revoke}
+	if l.live[req.Execution] != nil {
+		return nil, nil, fault.New(fault.Conflict, "%q is live already", req.Execution).WithHint("every execution and session needs an id of its own")
+	}
+	if err := l.adopt(x); err != nil {
+		return nil, nil, err
+	}
 	l.live[req.Execution] = x
-	return l.submit(x, req.tokens, false)
+	for _, t := range req.tokens {
+		if !t.OnUse() && !req.held {
+			x.lease = append(x.lease, t)
+		}
+	}
+	answer, wait := l.submit(x, x.lease, false)
+	return answer, wait, nil
 }
 
 // submit asks for x, which has no request under way. The caller holds mu.
@@ -153,9 +181,10 @@ func (l *leases) submit(x *session, tokens token.Set, tx bool) (<-chan scheduler
 }
 
 func (l *leases) request(x *session, tokens token.Set, tx bool) scheduler.Request {
+	now := l.now()
 	return scheduler.Request{
-		Session: x.req.Execution, Tokens: tokens, Tenant: x.req.Tenant, Class: scheduler.Normal, Tx: tx,
-		Deadline: deadline(l.now(), tokens),
+		Session: x.req.Execution, Parent: x.req.Standing.Parent, Tokens: tokens, Tenant: x.req.Tenant, Class: x.req.class,
+		Preemptible: x.req.Standing.Preemptible, Tx: tx, Deadline: deadline(now, tokens), Cost: int64(now.Sub(x.req.began)),
 	}
 }
 
@@ -169,27 +198,30 @@ func deadline(now time.Time, tokens token.Set) (end time.Time) {
 	return end
 }
 
-// deliver carries effects to who waits for them, and returns the one that says
+// deliver records effects, and then carries them to who waits for them: nobody
+// learns of a grant that the audit does not have. It returns the one that says
 // that session waits.
 func (l *leases) deliver(effects []scheduler.Effect, session string) (wait *scheduler.Queued) {
 	for _, e := range effects {
+		if q, ok := e.(scheduler.Queued); ok && q.Session == session {
+			wait = &q
+		}
+		l.record(e)
+	}
+	unwritten := l.news.audit.flush()
+	for _, e := range effects {
 		var to string
-		switch e := e.(type) {
-		case scheduler.Queued:
-			l.tell(e.Session, TokenEvent{Kind: "queued", HeldBy: append(e.HeldBy, e.Behind...)})
-			if e.Session == session {
-				wait = &e
-			}
+		switch e2 := e.(type) {
 		case scheduler.Granted:
-			to = e.Session
-			l.tell(to, TokenEvent{Kind: "granted", Fence: e.Fence})
+			if to = e2.Session; unwritten != nil {
+				e = scheduler.Refused{Session: to, Reason: unrecorded}
+			}
 		case scheduler.Refused:
-			to = e.Session
-			l.tell(to, TokenEvent{Kind: "refused", Reason: string(e.Reason)})
-		case scheduler.Raised:
-			l.tell(e.Session, TokenEvent{Kind: "raised", Reason: e.Class.String() + " by " + e.By})
+			to = e2.Session
 		case scheduler.Revoke:
-			l.tell(e.Session, TokenEvent{Kind: "revoke", Reason: "for " + e.For})
+			if x := l.live[e2.Session]; x != nil && x.revoke != nil {
+				go x.revoke(e2.For)
+			}
 		}
 		if x := l.live[to]; x != nil && x.answer != nil {
 			x.answer <- e
@@ -198,6 +230,27 @@ func (l *leases) deliver(effects []scheduler.Effect, session string) (wait *sche
 	}
 	l.arm()
 	return wait
+}
+
+// record tells watchers, counters and the audit of an effect.
+func (l *leases) record(e scheduler.Effect) {
+	switch e := e.(type) {
+	case scheduler.Queued:
+		l.counts.Queued++
+		l.tell(e.Session, TokenEvent{Kind: "queued", HeldBy: append(e.HeldBy, e.Behind...)})
+	case scheduler.Granted:
+		l.counts.Granted++
+		l.counts.Waited += e.Waited
+		l.tell(e.Session, TokenEvent{Kind: "granted", Fence: e.Fence})
+	case scheduler.Refused:
+		l.counts.Refused[string(e.Reason)]++
+		l.tell(e.Session, TokenEvent{Kind: "refused", Reason: string(e.Reason)})
+	case scheduler.Raised:
+		l.tell(e.Session, TokenEvent{Kind: "raised", Reason: e.Class.String() + " by " + e.By})
+	case scheduler.Revoke:
+		l.counts.Revoked++
+		l.tell(e.Session, TokenEvent{Kind: "revoke", Reason: "for " + e.For})
+	}
 }
 
 // tell adds what is known of the execution to an event. One that names no
@@ -210,8 +263,21 @@ func (l *leases) tell(execution string, e TokenEvent) {
 	if e.Tokens == nil {
 		e.Tokens = x.asked.Strings()
 	}
-	e.Time, e.Execution, e.Unit, e.Tenant = time.Now(), execution, x.req.Unit, x.req.Tenant
-	l.news.put(e)
+	l.audit(x, l.news.put(x.named(e)))
+}
+
+// named adds who it is about.
+func (x *session) named(e TokenEvent) TokenEvent {
+	e.Time, e.Execution, e.Unit, e.Tenant = time.Now(), x.req.Execution, x.req.Unit, x.req.Tenant
+	return e
+}
+
+// audit adds an event to what is written next.
+func (l *leases) audit(x *session, e TokenEvent) {
+	if e.Time.IsZero() {
+		e = x.named(e)
+	}
+	l.news.audit.add(e, x.req.chain)
 }
 
 // arm sees to it that waiting requests grow old in time.
@@ -237,62 +303,12 @@ func (l *leases) release(execution string) {
 	x := l.live[execution]
 	effects := l.table.Close(l.now(), execution)
 	if x != nil {
+		l.counts.Released++
 		l.tell(execution, TokenEvent{Kind: "released", Tokens: x.req.tokens.Strings()})
 	}
 	l.deliver(effects, "")
 	delete(l.live, execution)
-}
-
-func (l *leases) snapshot() (held []Lease, waits []Wait) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.view()
-}
-
-func (l *leases) view() (held []Lease, waits []Wait) {
-	for _, h := range l.table.Leases() {
-		held = append(held, Lease{
-			ID: fmt.Sprintf("l%x", h.Fence), Execution: h.Session, Unit: l.live[h.Session].req.Unit,
-			Tokens: h.Tokens, Fence: h.Fence, Since: h.Since, Tenant: h.Tenant, Class: h.Class,
-		})
+	if x != nil && x.parent != nil {
+		l.giveLate(x.parent)
 	}
-	for _, w := range l.table.Waits() {
-		waits = append(waits, Wait{
-			Execution: w.Session, Unit: l.live[w.Session].req.Unit, Tokens: w.Tokens, Blocked: w.WaitsFor,
-			HeldBy: w.HeldBy, Behind: w.Behind, Position: w.Position, Since: w.Since, Tenant: w.Tenant, Class: w.Class,
-		})
-	}
-	return held, waits
-}
-
-// refusal says for people why the scheduler refused.
-func refusal(r scheduler.Refused, unit string) error {
-	switch r.Reason {
-	case scheduler.Never:
-		return fault.New(fault.Exhausted, "%s can never have %s: it is more than there is", unit, r.Token).
-			WithHint("ask for fewer units")
-	case scheduler.Deadlock:
-		var steps []string
-		for _, e := range r.Cycle {
-			if e.Token == "" {
-				steps = append(steps, fmt.Sprintf("%s waits for its call %s", e.Session, e.HeldBy))
-				continue
-			}
-			steps = append(steps, fmt.Sprintf("%s waits for %s, held by %s", e.Session, e.Token, e.HeldBy))
-		}
-		return fault.New(fault.Deadlock, "waiting would never end: %s", strings.Join(steps, "; ")).
-			WithHint("take both tokens at once, or in the same order everywhere; or run it again")
-	case scheduler.Timeout:
-		return fault.New(fault.Timeout, "the tokens of %s were not free within the wait= they name", unit).
-			WithHint("arc tokens shows who holds them; wait longer, or ask for less")
-	case scheduler.Full:
-		return fault.New(fault.Exhausted, "too many executions of this tenant wait for tokens").
-			WithHint("try again in about %s", r.RetryAfter.Round(100*time.Millisecond))
-	case scheduler.Quota:
-		return fault.New(fault.Exhausted, "this tenant would hold too many tokens").
-			WithHint("try again in about %s", r.RetryAfter.Round(100*time.Millisecond))
-	case scheduler.TooMany:
-		return fault.New(fault.Invalid, "%s asks for too many tokens", unit).WithHint("ask for a token above them")
-	}
-	return fmt.Errorf("scheduler refused: %s", r.Reason)
 }

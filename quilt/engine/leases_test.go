@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/scheduler"
 	"github.com/ariacomputecompany/firmware/token"
 )
 
@@ -16,12 +17,12 @@ func asks(t *testing.T, id string, tokens ...string) checked {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return checked{Request: Request{Execution: id, Unit: "u"}, tokens: set}
+	return checked{Request: Request{Execution: id, Unit: "u"}, tokens: set, class: scheduler.Normal, began: time.Now(), chain: []string{"tenant default", "policy none"}}
 }
 
 func TestLeases(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeases(3, nil)
+		l := newLeases(scheduler.Config{Epoch: 3}, nil)
 		first, err := l.acquire(t.Context(), asks(t, "a", "kv:x:rw"), func(Queued) { t.Error("nobody is before a") })
 		if err != nil || first.Fence <= 3<<40 {
 			t.Fatal(first, err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
+	"github.com/ariacomputecompany/firmware/token"
 )
 
 const (
@@ -37,6 +38,7 @@ type Carried struct {
 	Waits     bool
 	Asked     time.Time // waits: since when
 	Lease     Lease
+	Locks     []string // held beside the lease
 	Granted   time.Time
 	Container uint64
 	Start     string
@@ -128,6 +130,7 @@ func (e *Engine) Leave(parked []*Container) (State, error) {
 				return State{}, fmt.Errorf("container of %s: %w", x.req.Execution, err)
 			}
 		}
+		x.carried.Locks = e.leases.locked(x.req.Execution)
 		x.carried.Lease.Since = since[x.req.Execution]
 		x.carried.Events = carryEvents(x.tape.all())
 		state.Executions = append(state.Executions, *x.carried)
@@ -172,6 +175,7 @@ func (e *Engine) Resume(state State, boxes map[uint64]*Container) error {
 	for _, x := range all {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		x.cancel = cancel
+		e.leases.revokes(x.req.Execution, preempt(cancel))
 		x.nobody = time.AfterFunc(reattachTime, func() { cancel(errCallerGone) })
 		go func() {
 			defer cancel(nil)
@@ -187,6 +191,7 @@ func (e *Engine) carry(c *Carried, boxes map[uint64]*Container) (*execution, err
 	if err != nil {
 		return nil, err
 	}
+	e.carriedStanding(&req, c.Began)
 	x := e.newExecution(req, c.Began)
 	x.tape = newTape(c.events())
 	if !c.Waits {
@@ -195,7 +200,12 @@ func (e *Engine) carry(c *Carried, boxes map[uint64]*Container) (*execution, err
 			return nil, fmt.Errorf("its container %d was not handed over", c.Container)
 		}
 		x.box.Start = c.Start
-		if !e.leases.restore(req, c.Lease) {
+		locks, err := token.ParseSet(c.Locks)
+		if err != nil {
+			return nil, err
+		}
+		var ok bool
+		if c.Lease, ok = e.leases.restore(req, c.Lease, locks); !ok {
 			return nil, fmt.Errorf("its tokens cannot be restored")
 		}
 		return x, e.admit(x)

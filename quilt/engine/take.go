@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"slices"
+	"sync"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
@@ -40,13 +41,75 @@ func (l *leases) take(ctx context.Context, execution string, want token.Set) ([]
 		return holds, nil
 	}
 	l.mu.Unlock()
+	release, err := l.enter(ctx, x, want)
+	if err != nil {
+		return nil, err
+	}
 	select {
 	case x.turn <- struct{}{}:
 	case <-ctx.Done():
+		release()
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-x.turn }()
-	return l.ask(ctx, x, want)
+	holds, err := l.ask(ctx, x, want)
+	if err != nil {
+		release()
+		return nil, err
+	}
+	last := holds[len(holds)-1].Done
+	holds[len(holds)-1].Done = func() { last(); release() }
+	return holds, nil
+}
+
+// enter waits until no more than the units of its tokens are in use by x itself:
+// llm:openai:gpt4#2 is two calls at once. They end by themselves.
+func (l *leases) enter(ctx context.Context, x *session, want token.Set) (release func(), err error) {
+	var in []chan struct{}
+	var once sync.Once
+	release = func() {
+		once.Do(func() {
+			for _, c := range in {
+				<-c
+			}
+		})
+	}
+	for _, t := range want {
+		c := l.places(x, t)
+		if c == nil {
+			continue
+		}
+		select {
+		case c <- struct{}{}:
+			in = append(in, c)
+		case <-ctx.Done():
+			release()
+			return nil, context.Cause(ctx)
+		}
+	}
+	return release, nil
+}
+
+// places of x's token that covers t; nil if t is not counted by use.
+func (l *leases) places(x *session, t token.Token) chan struct{} {
+	if !t.OnUse() || t.Units() == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, own := range x.req.tokens {
+		if !own.Covers(t) {
+			continue
+		}
+		if x.calls[own] == nil {
+			if x.calls == nil {
+				x.calls = map[token.Token]chan struct{}{}
+			}
+			x.calls[own] = make(chan struct{}, own.Units())
+		}
+		return x.calls[own]
+	}
+	return nil
 }
 
 // ask submits x's request and waits for the answer. The caller has x's turn.
@@ -56,8 +119,11 @@ func (l *leases) ask(ctx context.Context, x *session, want token.Set) ([]broker.
 		l.mu.Unlock()
 		return nil, fault.New(fault.Cancelled, "execution %s has ended", x.req.Execution)
 	}
-	answer, _ := l.submit(x, want, true)
+	answer, wait := l.submit(x, want, true)
 	l.mu.Unlock()
+	if wait != nil {
+		tellWait(ctx, Queued{WaitsFor: wait.WaitsFor, HeldBy: wait.HeldBy, Position: wait.Position})
+	}
 	var e scheduler.Effect
 	select {
 	case e = <-answer:
@@ -76,7 +142,14 @@ func (l *leases) ask(ctx context.Context, x *session, want token.Set) ([]broker.
 	if g, ok := e.(scheduler.Granted); ok {
 		return l.keep(x, want, g.Fence), nil
 	}
-	return nil, refusal(e.(scheduler.Refused), x.req.Unit)
+	r := e.(scheduler.Refused)
+	if r.Reason == unrecorded {
+		l.mu.Lock()
+		effects, _ := l.table.Release(l.now(), x.req.Execution, want...)
+		l.deliver(effects, "")
+		l.mu.Unlock()
+	}
+	return nil, refusal(r, x.req.Unit)
 }
 
 // join uses locks that x has; nil if they do not cover all of want. The caller
@@ -99,9 +172,9 @@ func (l *leases) join(x *session, want token.Set) []broker.Hold {
 }
 
 // enough: whoever locked held needs no other lock for need. A shared writer's
-// lock covers nothing below itself.
+// lock covers nothing below itself, and units are counted for each use.
 func enough(held, need token.Token) bool {
-	return held.Covers(need) && token.Sup(held.Mode(), need.Mode()) == held.Mode() &&
+	return need.Units() == 0 && held.Covers(need) && token.Sup(held.Mode(), need.Mode()) == held.Mode() &&
 		(held.Mode() != token.IX || held.Path() == need.Path())
 }
 
@@ -111,7 +184,7 @@ func (l *leases) keep(x *session, want token.Set, fence uint64) []broker.Hold {
 	defer l.mu.Unlock()
 	holds := make([]broker.Hold, len(want))
 	for i, t := range want {
-		k := &lock{token: t, fence: fence, users: 1}
+		k := &lock{token: t, fence: x.lent(t, fence), users: 1}
 		x.locks = append(x.locks, k)
 		holds[i] = l.hold(x, k, t)
 	}
@@ -139,10 +212,29 @@ func (l *leases) hold(x *session, k *lock, t token.Token) broker.Hold {
 func (l *leases) giveBack(x *session, k *lock) {
 	i := slices.Index(x.locks, k)
 	x.locks = slices.Delete(x.locks, i, i+1)
+	if !l.giveUp(x, k) {
+		x.late = append(x.late, k)
+	}
+}
+
+func (l *leases) giveUp(x *session, k *lock) bool {
 	effects, ok := l.table.Release(l.now(), x.req.Execution, k.token)
 	if !ok {
-		return
+		return false
 	}
+	l.counts.Released++
 	l.tell(x.req.Execution, TokenEvent{Kind: "released", Tokens: []string{k.token.String()}})
 	l.deliver(effects, "")
+	return true
+}
+
+// giveLate gives back what nested sessions of x had borrowed. The caller holds mu.
+func (l *leases) giveLate(x *session) {
+	late := x.late
+	x.late = nil
+	for _, k := range late {
+		if !l.giveUp(x, k) {
+			x.late = append(x.late, k)
+		}
+	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
+	"github.com/ariacomputecompany/firmware/quilt/scheduler"
 	"github.com/ariacomputecompany/firmware/token"
 )
 
@@ -49,7 +50,7 @@ func mustHold(t *testing.T, c broker.Call, text string) broker.Hold {
 // fence of its own, until it is done; who waits for it is shown.
 func TestTakeWaitsAndShows(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeases(1, nil)
+		l := newLeases(scheduler.Config{Epoch: 1}, nil)
 		a, b := callOf(t, l, "a", "kv:x:rw?hold=tx"), callOf(t, l, "b", "kv:x:rw?hold=tx")
 		first := mustHold(t, a, "kv:x:rw")
 		if first.Fence <= b.Grant.Fence {
@@ -86,7 +87,7 @@ func TestTakeWaitsAndShows(t *testing.T) {
 // are done.
 func TestTakeInside(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeases(1, nil)
+		l := newLeases(scheduler.Config{Epoch: 1}, nil)
 		a, b := callOf(t, l, "a", "kv:x:rw?hold=tx", "kv:y:rw?hold=tx"), callOf(t, l, "b", "kv:x:rw?hold=tx", "kv:y:rw?hold=tx")
 		c := callOf(t, l, "c", "kv:y:rw?hold=tx")
 		theirs := mustHold(t, c, "kv:y:rw")
@@ -118,7 +119,7 @@ func TestTakeInside(t *testing.T) {
 // their turn.
 func TestTakeAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeases(1, nil)
+		l := newLeases(scheduler.Config{Epoch: 1}, nil)
 		a, b := callOf(t, l, "a", "kv:x:rw?hold=tx"), callOf(t, l, "b", "kv:x:rw?hold=tx")
 		wall := mustHold(t, b, "kv:x:rw")
 		var all sync.WaitGroup
@@ -138,7 +139,7 @@ func TestTakeAtOnce(t *testing.T) {
 // it; whoever is left goes on.
 func TestTakeDeadlock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeases(1, nil)
+		l := newLeases(scheduler.Config{Epoch: 1}, nil)
 		a, b := callOf(t, l, "a", "kv:x:rw?hold=tx", "kv:y:rw?hold=tx"), callOf(t, l, "b", "kv:x:rw?hold=tx", "kv:y:rw?hold=tx")
 		ax, by := mustHold(t, a, "kv:x:rw"), mustHold(t, b, "kv:y:rw")
 		refused := make(chan error, 2)
@@ -175,7 +176,7 @@ func TestTakeDeadlock(t *testing.T) {
 // leaves anything behind.
 func TestTakeEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeases(1, nil)
+		l := newLeases(scheduler.Config{Epoch: 1}, nil)
 		a, b := callOf(t, l, "a", "kv:x:rw?hold=tx"), callOf(t, l, "b", "kv:x:rw?hold=tx&wait=2s")
 		h := mustHold(t, a, "kv:x:rw")
 		began := time.Now()
@@ -205,7 +206,7 @@ func TestTakeEnds(t *testing.T) {
 // TestHoldAll: several locks in one request are had together or not at all.
 func TestHoldAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := newLeases(1, nil)
+		l := newLeases(scheduler.Config{Epoch: 1}, nil)
 		both := []string{"kv:x:rw?hold=tx", "kv:y:rw?hold=tx"}
 		a, b := callOf(t, l, "a", both...), callOf(t, l, "b", both...)
 		wants := token.Set{need(t, "kv:y:rw"), need(t, "kv:x:rw")}

@@ -31,7 +31,7 @@ type TokenNews struct {
 }
 
 // journalSize is how many events are kept for watchers.
-const journalSize = 8192
+const journalSize = 65_536
 
 // journal is a ring of events. Whoever writes waits for nobody: a watcher reads
 // at its own pace and is cut when the ring has gone past it.
@@ -45,7 +45,8 @@ type journal struct {
 
 func newJournal(audit *Audit) *journal { return &journal{audit: audit, more: make(chan struct{})} }
 
-func (j *journal) put(e TokenEvent) {
+// put numbers an event and keeps it.
+func (j *journal) put(e TokenEvent) TokenEvent {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.last++
@@ -57,7 +58,7 @@ func (j *journal) put(e TokenEvent) {
 	}
 	close(j.more)
 	j.more = make(chan struct{})
-	j.audit.put(e)
+	return e
 }
 
 // after lists at most 256 events after seq; lost says that some are gone. With

@@ -99,7 +99,7 @@ func audited(t *testing.T, dir string) (out []string) {
 		if err := json.Unmarshal(lines.Bytes(), &r); err != nil {
 			t.Fatal(err)
 		}
-		if len(r.Authority) != 3 || len(r.Tokens) == 0 {
+		if len(r.Authority) != 4 || len(r.Tokens) == 0 {
 			t.Errorf("a record without its chain: %s", lines.Text())
 		}
 		out = append(out, r.Kind+" "+r.Execution)
@@ -112,14 +112,21 @@ func audited(t *testing.T, dir string) (out []string) {
 func TestAuditIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
+	chain := []string{"tenant default", "policy none", "unit u", "execution x"}
 	for range auditOlder + 3 {
 		a, err := OpenAudit(dir, log)
 		if err != nil {
 			t.Fatal(err)
 		}
-		a.put(TokenEvent{Kind: "granted", Execution: "x", Tokens: []string{"kv:x:rw"}})
+		a.add(TokenEvent{Kind: "granted", Execution: "x", Tokens: []string{"kv:x:rw"}}, chain)
+		if err := a.flush(); err != nil {
+			t.Fatal(err)
+		}
 		a.size = auditBytes
-		a.put(TokenEvent{Kind: "refused", Execution: "y", Tokens: []string{"kv:x:rw"}})
+		a.add(TokenEvent{Kind: "refused", Execution: "y", Tokens: []string{"kv:x:rw"}}, chain)
+		if err := a.flush(); err != nil {
+			t.Fatal(err)
+		}
 		if err := a.Close(); err != nil {
 			t.Fatal(err)
 		}

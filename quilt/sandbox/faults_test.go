@@ -26,7 +26,8 @@ func TestFaults(t *testing.T) {
 	before := settled(t, c)
 	n, wrong := childFaults(t)
 	m, more := parentFaults(t)
-	wrong = append(wrong, more...)
+	k, most := threadFaults(t)
+	wrong = append(append(wrong, more...), most...)
 	for _, w := range wrong {
 		t.Error(w)
 	}
@@ -38,7 +39,7 @@ func TestFaults(t *testing.T) {
 	if o := runCode(t, Spec{}, `console.log("fine")`); o.stdout != "fine\n" {
 		t.Errorf("after the faults: %+v", o)
 	}
-	lastLine = fmt.Sprintf("faults: %d injected, %d half-hardened, leaked %d", n+m, len(wrong), leaked)
+	lastLine = fmt.Sprintf("faults: %d injected, %d half-hardened, leaked %d", n+m+k, len(wrong), leaked)
 	t.Log(lastLine)
 }
 

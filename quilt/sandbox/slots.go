@@ -172,6 +172,11 @@ func (s *slotPool) takeRange() (*userRange, error) {
 	}
 	fd, err := newUserns(base)
 	if err != nil {
+		s.mu.Lock()
+		if base == s.idBase+(s.made-1)*idRange {
+			s.made-- // nobody has the range
+		}
+		s.mu.Unlock()
 		return nil, fmt.Errorf("user namespace: %w", err)
 	}
 	return &userRange{base: base, fd: fd}, nil

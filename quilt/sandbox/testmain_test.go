@@ -82,6 +82,15 @@ func testImage(bun, dir string) error {
 	if err := copyLibraries(bun, dir, map[string]bool{}); err != nil {
 		return err
 	}
+	// The real harness where the tree is there; the boot image has only its tests,
+	// and gets one that does no more than say that it is ready.
+	harness, err := os.ReadFile("../../sdk/dist/harness.js")
+	if err != nil {
+		harness = []byte(`Bun.connect({fd:3,socket:{open(s){s.write('\0\0\0\r{"t":"ready"}')},data(){},close(){process.exit()}}})`)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "aria/harness.js"), harness, 0o644); err != nil {
+		return err
+	}
 	return os.WriteFile(filepath.Join(dir, "etc/hosts"), []byte("127.0.0.1 localhost\n"), 0o644)
 }
 

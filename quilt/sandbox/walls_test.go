@@ -164,7 +164,7 @@ func attackDraft(t testing.TB, w wall) ([]finding, error) {
 		reap(r.pidfd)
 		unix.Close(r.pidfd)
 		sl.group.killAll()
-		sl.group.release()
+		sl.group.hasten()
 	}()
 	var got map[string]string
 	ours[0].SetReadDeadline(time.Now().Add(testenv.Patience(10 * time.Second)))

@@ -138,7 +138,7 @@ func parent(key string) string { return key[:max(strings.LastIndexByte(key, '/')
 func (s *Scheduler) capacity(key string) int64 {
 	key = key[1:]
 	if name, pool, ok := strings.Cut(key, "\x00"); ok {
-		return s.cfg.Tenants[name].Pools[pool]
+		return s.cfg.terms(name).Pools[pool]
 	}
 	return s.cfg.Pools[key]
 }

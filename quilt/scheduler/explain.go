@@ -3,6 +3,7 @@ package scheduler
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/token"
@@ -155,4 +156,41 @@ func (q *request) class() Class {
 		return q.s.urgency
 	}
 	return Class(q.rank - 1)
+}
+
+// Pool is how much of a counted resource is in use.
+type Pool struct {
+	Path, Tenant string // Tenant is "" for what all share
+	Capacity     int64
+	Used         int64
+	Waiting      int // requests that have a claim on it
+}
+
+// Pools lists those that somebody holds, waits for, or lately asked for.
+func (s *Scheduler) Pools() []Pool {
+	var out []Pool
+	for key, n := range s.nodes {
+		if !n.pool {
+			continue
+		}
+		p := Pool{Path: key[1:], Capacity: n.cap, Used: n.used}
+		if name, path, ok := strings.Cut(p.Path, "\x00"); ok {
+			p.Tenant, p.Path = name, path
+		}
+		for _, here := range n.queues {
+			if here != nil {
+				p.Waiting += here.count
+			}
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+// Waiting is how many requests wait.
+func (s *Scheduler) Waiting() (n int) {
+	for _, t := range s.tenants {
+		n += t.waiting
+	}
+	return n
 }

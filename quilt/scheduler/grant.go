@@ -111,7 +111,9 @@ func (s *Scheduler) grant(q *request, now int64) {
 	if x.family.waits() {
 		s.hastened = append(s.hastened, x)
 	}
-	s.virtual = max(s.virtual, q.tag)
+	if q.shares {
+		s.virtual = max(s.virtual, q.tag)
+	}
 	s.fence++
 	if x.fence == 0 {
 		x.since = now

@@ -1,6 +1,10 @@
 package scheduler
 
-import "time"
+import (
+	"maps"
+	"strings"
+	"time"
+)
 
 // Meter counts what is used up rather than held: operations in a time (rate) and
 // amounts in all (budget), each under a key its caller chooses, such as
@@ -63,6 +67,12 @@ func (m *Meter) Forget(key string) {
 	delete(m.budgets, key)
 }
 
+// ForgetBelow drops every key that begins with prefix.
+func (m *Meter) ForgetBelow(prefix string) {
+	maps.DeleteFunc(m.rates, func(key string, _ *rate) bool { return strings.HasPrefix(key, prefix) })
+	maps.DeleteFunc(m.budgets, func(key string, _ *budget) bool { return strings.HasPrefix(key, prefix) })
+}
+
 // Take uses n operations of every key's rate, or of none; wait says when to ask
 // again. A wait below zero means never: more than may come at once. A key
 // without a rate has no limit.
@@ -90,6 +100,16 @@ func (m *Meter) Take(at time.Time, n int64, keys ...string) (ok bool, wait time.
 		}
 	}
 	return true, 0
+}
+
+// Give gives n operations back that were taken and not made.
+func (m *Meter) Give(at time.Time, n int64, keys ...string) {
+	m.clock(at)
+	for _, key := range keys {
+		if r := m.rates[key]; r != nil {
+			r.full -= float64(n) * r.each
+		}
+	}
 }
 
 // Slow lowers what is left of a rate to n operations, as a provider reported; it
@@ -139,4 +159,13 @@ func (m *Meter) Left(key string) (int64, bool) {
 		return 0, false
 	}
 	return max(0, b.limit-b.spent-b.reserved), true
+}
+
+// Spent calls f for every budget that was used, reservations counted as spent.
+func (m *Meter) Spent(f func(key string, spent int64)) {
+	for key, b := range m.budgets {
+		if n := b.spent + b.reserved; n > 0 {
+			f(key, n)
+		}
+	}
 }

@@ -32,6 +32,7 @@ type claim struct {
 type ask struct {
 	rank, ticket int
 	tag          uint64
+	shares       bool
 	aged         time.Time
 	tokens       []token.Token
 	claims       map[string]claim
@@ -97,6 +98,7 @@ func (m *model) submit(now time.Time, session, tenant string, class Class, list 
 				share = max(share, uint64(float64(c.units)/float64(m.pools[key[1:]])*shareUnit))
 			}
 		}
+		a.shares = share > 0
 		m.finish[tenant] = a.tag + share/uint64(weights[tenant])
 	}
 	return false
@@ -202,7 +204,9 @@ func (m *model) grant(s string) {
 		m.held[s][key] = claim{mode: token.Sup(own.mode, c.mode), units: own.units + c.units}
 	}
 	m.tokens[s] = append(m.tokens[s], m.waiting[s].tokens...)
-	m.virtual = max(m.virtual, m.waiting[s].tag)
+	if m.waiting[s].shares {
+		m.virtual = max(m.virtual, m.waiting[s].tag)
+	}
 	delete(m.waiting, s)
 }
 

@@ -116,6 +116,7 @@ type request struct {
 	at                 int16  // the entry it is parked at
 	rank               uint8
 	tx                 bool
+	shares             bool // it asks for a part of a pool
 }
 
 // before: q's turn comes first, in the same rank.

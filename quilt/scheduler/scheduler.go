@@ -43,8 +43,9 @@ type Config struct {
 	// way from its path to its scheme. A model, tool or agent without a pool is
 	// not limited; a gpu, cpu, mem or slot without one can never be had.
 	Pools map[string]int64
-	// Tenants are those with terms of their own; all others have Tenant{}.
+	// Tenants are those with terms of their own; all others have Others.
 	Tenants map[string]Tenant
+	Others  Tenant
 	// Epoch is the high part of every fence and must rise with every start.
 	// At most 24 bits.
 	Epoch uint64
@@ -118,6 +119,14 @@ func New(cfg Config) *Scheduler {
 	s.deadlines.byDeadline = true
 	s.cfg = cfg.withDefaults()
 	return s
+}
+
+// terms of a tenant.
+func (cfg *Config) terms(tenant string) Tenant {
+	if t, ok := cfg.Tenants[tenant]; ok {
+		return t
+	}
+	return cfg.Others
 }
 
 func (cfg Config) withDefaults() Config {

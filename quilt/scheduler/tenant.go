@@ -60,7 +60,7 @@ func (s *Scheduler) tenant(name string) *tenant {
 			}
 		}
 	}
-	t := &tenant{name: name, terms: s.cfg.Tenants[name], plans: map[string]*plan{}}
+	t := &tenant{name: name, terms: s.cfg.terms(name), plans: map[string]*plan{}}
 	s.tenants[name] = t
 	return t
 }
@@ -71,8 +71,9 @@ const shareUnit = 1 << 32
 // tag gives a first request its place among all tenants: start-time fair
 // queueing on the dominant share. A tenant's requests are spaced by the largest
 // part of a pool each asks for, over its weight; the clock is the tag last
-// granted. Who asked for less than its share so far comes first. What asks for
-// no pool costs nothing. The time a unit is held does not count.
+// granted of those that took from a pool. Who asked for less than its share so
+// far comes first. What asks for no pool costs nothing and moves no clock: it is
+// granted however far ahead its tenant's tags are. The time a unit is held does not count.
 func (s *Scheduler) tag(q *request) {
 	t := q.s.tenant
 	q.tag = max(s.virtual, t.finish)
@@ -82,6 +83,7 @@ func (s *Scheduler) tag(q *request) {
 			share = max(share, uint64(float64(e.units)/float64(e.n.cap)*shareUnit))
 		}
 	}
+	q.shares = share > 0
 	t.finish = q.tag + share/uint64(max(t.terms.Weight, 1))
 }
 
@@ -106,7 +108,7 @@ func (s *Scheduler) Reconfigure(at time.Time, cfg Config) []Effect {
 	s.out = s.out[:0]
 	s.cfg = cfg.withDefaults()
 	for _, t := range s.tenants {
-		t.terms = cfg.Tenants[t.name]
+		t.terms = s.cfg.terms(t.name)
 		s.forgetPlans(t)
 	}
 	for _, n := range s.nodes {

@@ -1,12 +1,8 @@
-var __defProp = Object.defineProperty;
-var __name = (target, value) => __defProp(target, "name", { value, configurable: !0 });
-
 // src/schemas.ts
 var schemasKey = /* @__PURE__ */ Symbol.for("aria.schemas");
 function keepSchemas(f, { input, output }) {
   return Object.defineProperty(f, schemasKey, { value: { input, output } });
 }
-__name(keepSchemas, "keepSchemas");
 
 // src/decorators.ts
 function marker(name, kind) {
@@ -20,14 +16,12 @@ function marker(name, kind) {
       throw new TypeError(`@${name} belongs on a ${kind}, and "${String(ctx.name)}" is a ${ctx.kind}`);
   };
 }
-__name(marker, "marker");
 function factory(name, kind, decorator = marker(name, kind)) {
   return (opts) => {
     if (typeof opts == "function") throw new TypeError(`write @${name}() with parentheses`);
     return decorator;
   };
 }
-__name(factory, "factory");
 var plainTool = factory("tool", "method");
 function toolOf(opts) {
   let mark = plainTool(opts);
@@ -35,18 +29,13 @@ function toolOf(opts) {
     mark(method, context), keepSchemas(method, opts);
   };
 }
-__name(toolOf, "toolOf");
 function fn(f, opts) {
   return opts?.input || opts?.output ? keepSchemas((...args) => f(...args), opts) : f;
 }
-__name(fn, "fn");
 var tool = Object.assign(toolOf, { fn }), agent = factory("agent", "class"), team = factory("team", "class"), pipeline = factory("pipeline", "class"), step = factory("step", "method");
 
 // src/errors.ts
 var passing = /* @__PURE__ */ new Set(["conflict", "deadlock", "timeout", "unavailable", "interrupted", "exhausted"]), AriaError = class extends Error {
-  static {
-    __name(this, "AriaError");
-  }
   code;
   hint;
   retryable;
@@ -54,16 +43,10 @@ var passing = /* @__PURE__ */ new Set(["conflict", "deadlock", "timeout", "unava
     super(message, "cause" in opts ? { cause: opts.cause } : void 0), this.name = "AriaError", this.code = code, this.hint = opts.hint, this.retryable = opts.retryable ?? passing.has(code);
   }
 }, TerminalError = class extends AriaError {
-  static {
-    __name(this, "TerminalError");
-  }
   constructor(message, opts = {}) {
     super(opts.code ?? "failed", message, { ...opts, retryable: !1 }), this.name = "TerminalError";
   }
 }, Conflict = class extends AriaError {
-  static {
-    __name(this, "Conflict");
-  }
   constructor(message, opts = {}) {
     super("conflict", message, opts), this.name = "Conflict";
   }
@@ -74,7 +57,6 @@ var hostKey = /* @__PURE__ */ Symbol.for("aria.host");
 function host() {
   return globalThis[hostKey];
 }
-__name(host, "host");
 async function call(op, args) {
   let h = host();
   if (!h)
@@ -92,27 +74,16 @@ async function call(op, args) {
     throw refused(e);
   }
 }
-__name(call, "call");
 function refused(e) {
   if (typeof e?.code != "string") return e;
   let opts = e.hint ? { hint: e.hint } : {};
   return e.code === "conflict" ? new Conflict(e.message, opts) : new AriaError(e.code, e.message, opts);
 }
-__name(refused, "refused");
 
 // src/units.ts
 var Agent = class {
-  static {
-    __name(this, "Agent");
-  }
 }, Team = class {
-  static {
-    __name(this, "Team");
-  }
 }, Pipeline = class {
-  static {
-    __name(this, "Pipeline");
-  }
 };
 function use(cls) {
   let target;
@@ -132,7 +103,6 @@ function use(cls) {
     }
   });
 }
-__name(use, "use");
 function reach(cls) {
   let h = host();
   if (h?.use) return h.use(cls);
@@ -140,24 +110,20 @@ function reach(cls) {
     hint: "call its code directly, or let an agent call both units"
   });
 }
-__name(reach, "reach");
 
 // src/handle.ts
 var opened = /* @__PURE__ */ new WeakMap();
 function open(handle, what) {
   return opened.set(handle, what), handle;
 }
-__name(open, "open");
 function openedBy(handle) {
   return opened.get(handle);
 }
-__name(openedBy, "openedBy");
 
 // src/json.ts
 function strictJSON(v, what) {
   return check(v, what, "", []), v;
 }
-__name(strictJSON, "strictJSON");
 function check(v, what, path, above) {
   switch (typeof v) {
     case "string":
@@ -187,11 +153,9 @@ function check(v, what, path, above) {
     above.pop();
   }
 }
-__name(check, "check");
 function bad(what, path, why) {
   throw new TypeError(path ? `${what} at ${path}: ${why}` : `${what}: ${why}`);
 }
-__name(bad, "bad");
 
 // src/kvcheck.ts
 function storable(key, value) {
@@ -203,7 +167,6 @@ function storable(key, value) {
     });
   }
 }
-__name(storable, "storable");
 function checkKey(key, what = "key") {
   if (typeof key != "string") throw new AriaError("invalid", `a ${what} is a string, not ${key === null ? "null" : typeof key}`);
   if (!key.isWellFormed())
@@ -211,7 +174,6 @@ function checkKey(key, what = "key") {
       hint: "the string was cut inside a character; encode binary keys as hex or base64url"
     });
 }
-__name(checkKey, "checkKey");
 
 // src/time.ts
 var unit = { ms: 1, s: 1e3, m: 6e4, h: 36e5, d: 864e5 };
@@ -220,21 +182,17 @@ function millis(d, least = 1) {
   if (!(n >= least)) throw new AriaError("invalid", `"${d}" is not a span of time`, { hint: 'write it like "30s", "5m" or "7d"' });
   return n;
 }
-__name(millis, "millis");
-var pause = /* @__PURE__ */ __name((ms) => new Promise((done) => setTimeout(done, ms)), "pause");
+var pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 // src/kvtx.ts
-var rounds = 16, most = 1e3, place = /* @__PURE__ */ __name((ns, key) => `${ns}
-${key}`, "place"), View = class {
+var rounds = 16, most = 1e3, place = (ns, key) => `${ns}
+${key}`, View = class {
   constructor(ns, round) {
     this.ns = ns;
     this.round = round;
   }
   ns;
   round;
-  static {
-    __name(this, "View");
-  }
   async get(key) {
     checkKey(key);
     let mine = this.going().writes.get(place(this.ns, key));
@@ -274,14 +232,12 @@ function known(h) {
   if (!o) throw new AriaError("invalid", "a transaction is over kv handles", { hint: "pass what kv() returned" });
   return o;
 }
-__name(known, "known");
 var encoder = new TextEncoder();
 function byBytes(a, b) {
   let [x, y] = [encoder.encode(a), encoder.encode(b)];
   for (let i = 0; i < x.length && i < y.length; i++) if (x[i] !== y[i]) return x[i] - y[i];
   return x.length - y.length;
 }
-__name(byBytes, "byBytes");
 async function transact(handles, work) {
   let spaces = handles.map(known);
   for (let n = 1; ; n++) {
@@ -297,7 +253,6 @@ async function transact(handles, work) {
     await pause(Math.random() * 2 ** Math.min(n, 7));
   }
 }
-__name(transact, "transact");
 async function attempt(round, spaces, work) {
   let value;
   try {
@@ -315,7 +270,6 @@ async function attempt(round, spaces, work) {
   }
   return { done: !0, value };
 }
-__name(attempt, "attempt");
 async function freeze(handles, reader2, work) {
   let spaces = handles.map(known), { id } = await call("kv.begin", { ns: spaces.map((s) => s.ns), snapshot: !0 });
   try {
@@ -324,7 +278,6 @@ async function freeze(handles, reader2, work) {
     await call("kv.end", { id });
   }
 }
-__name(freeze, "freeze");
 
 // src/kv.ts
 var page = 200, most2 = 1e4, tries = 16, poll = 2e4, Client = class {
@@ -334,9 +287,6 @@ var page = 200, most2 = 1e4, tries = 16, poll = 2e4, Client = class {
   }
   ns;
   snap;
-  static {
-    __name(this, "Client");
-  }
   async get(key) {
     return (await this.getEntry(key))?.value;
   }
@@ -414,9 +364,6 @@ var page = 200, most2 = 1e4, tries = 16, poll = 2e4, Client = class {
     }
   }
 }, Reader = class {
-  static {
-    __name(this, "Reader");
-  }
   get;
   getEntry;
   list;
@@ -426,19 +373,19 @@ var page = 200, most2 = 1e4, tries = 16, poll = 2e4, Client = class {
   constructor(c) {
     this.get = c.get.bind(c), this.getEntry = c.getEntry.bind(c), this.list = c.list.bind(c), this.entries = c.entries.bind(c), this.watch = c.watch.bind(c), this.snapshot = c.snapshot.bind(c);
   }
-}, make = /* @__PURE__ */ __name((ns, mode = "r") => {
+}, make = (ns, mode = "r") => {
   let client = new Client(ns), writes = mode !== "r" && mode !== "s";
   return open(client, { ns, writes }), open(writes ? client : new Reader(client), { ns, writes });
-}, "make"), reader = /* @__PURE__ */ __name((ns, snap) => {
+}, reader = (ns, snap) => {
   let { get, getEntry, list, entries } = new Reader(new Client(ns, snap));
   return { get, getEntry, list, entries };
-}, "reader"), kv = Object.assign(make, {
-  tx: /* @__PURE__ */ __name((handles, work) => transact(handles, work), "tx"),
-  snapshot: /* @__PURE__ */ __name((handles, work) => freeze(handles, reader, work), "snapshot")
+}, kv = Object.assign(make, {
+  tx: (handles, work) => transact(handles, work),
+  snapshot: (handles, work) => freeze(handles, reader, work)
 });
 
 // src/wait.ts
-var approval = /* @__PURE__ */ __name(async (role, data, opts = {}) => {
+var approval = async (role, data, opts = {}) => {
   let timeoutMs = opts.timeout === void 0 ? 0 : millis(opts.timeout), what;
   try {
     what = strictJSON(data ?? null, "data of the approval");
@@ -446,9 +393,9 @@ var approval = /* @__PURE__ */ __name(async (role, data, opts = {}) => {
     throw new AriaError("invalid", e.message, { hint: "show plain data" });
   }
   return call("run.approve", { role, data: what, timeoutMs });
-}, "approval"), sleep = /* @__PURE__ */ __name(async (span) => {
+}, sleep = async (span) => {
   await call("run.sleep", { ms: millis(span) });
-}, "sleep");
+};
 
 // src/lock.ts
 var Client2 = class {
@@ -458,9 +405,6 @@ var Client2 = class {
   }
   name;
   shared;
-  static {
-    __name(this, "Client");
-  }
   async hold(work) {
     let what = { name: this.name, shared: this.shared }, { id, fence } = await call("lock.take", what);
     try {
@@ -469,7 +413,7 @@ var Client2 = class {
       await call("lock.drop", { id, ...what });
     }
   }
-}, lock = /* @__PURE__ */ __name((name, mode = "rw") => new Client2(name, mode === "r"), "lock");
+}, lock = (name, mode = "rw") => new Client2(name, mode === "r");
 
 // src/queue.ts
 var poll2 = 2e4, visible = 3e4, Item = class {
@@ -478,9 +422,6 @@ var poll2 = 2e4, visible = 3e4, Item = class {
     this.id = from.id, this.body = from.body, this.attempt = from.claim;
   }
   ns;
-  static {
-    __name(this, "Item");
-  }
   id;
   body;
   attempt;
@@ -504,9 +445,6 @@ var poll2 = 2e4, visible = 3e4, Item = class {
     this.ns = ns;
   }
   ns;
-  static {
-    __name(this, "Client");
-  }
   async push(body, opts = {}) {
     return (await this.send([body], opts))[0];
   }
@@ -574,21 +512,18 @@ var poll2 = 2e4, visible = 3e4, Item = class {
     }
   }
 }, Reader2 = class {
-  static {
-    __name(this, "Reader");
-  }
   stats;
   dead;
   constructor(c) {
     this.stats = c.stats.bind(c), this.dead = c.dead.bind(c);
   }
-}, queue = /* @__PURE__ */ __name(((ns, mode = "r") => {
+}, queue = ((ns, mode = "r") => {
   let c = new Client3(ns);
   return mode === "r" || mode === "s" ? new Reader2(c) : c;
-}), "queue");
+});
 
 // src/bytes.ts
-var piece = 2 << 20, base64 = /* @__PURE__ */ __name((b) => Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString("base64"), "base64"), unbase64 = /* @__PURE__ */ __name((s) => new Uint8Array(Buffer.from(s, "base64")), "unbase64"), encoder2 = new TextEncoder();
+var piece = 2 << 20, base64 = (b) => Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString("base64"), unbase64 = (s) => new Uint8Array(Buffer.from(s, "base64")), encoder2 = new TextEncoder();
 async function whole(content) {
   if (typeof content == "string") return encoder2.encode(content);
   if (content instanceof Uint8Array) return content;
@@ -597,7 +532,6 @@ async function whole(content) {
   if (typeof content?.[Symbol.asyncIterator] != "function")
     throw new AriaError("invalid", "the content is neither text nor bytes", { hint: "pass a string, a Uint8Array, a Blob or a stream" });
 }
-__name(whole, "whole");
 async function* pieces(content) {
   let all = await whole(content);
   if (all) {
@@ -614,14 +548,12 @@ async function* pieces(content) {
   }
   size > 0 && (yield join(held));
 }
-__name(pieces, "pieces");
 function join(parts) {
   let out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0)), at = 0;
   for (let p of parts)
     out.set(p, at), at += p.length;
   return out;
 }
-__name(join, "join");
 
 // src/blob.ts
 var Client4 = class {
@@ -629,9 +561,6 @@ var Client4 = class {
     this.ns = ns;
   }
   ns;
-  static {
-    __name(this, "Client");
-  }
   async put(name, content, opts = {}) {
     let about = { ns: this.ns, name, type: opts.type ?? (content instanceof Blob ? content.type : void 0), ttlMs: opts.ttl && millis(opts.ttl) }, all = await whole(content);
     if (all && all.length <= piece) return stat(await call("blob.put", { ...about, data: base64(all) }));
@@ -687,11 +616,7 @@ var Client4 = class {
 function stat({ atMs, ...s }) {
   return { ...s, writtenAt: new Date(atMs) };
 }
-__name(stat, "stat");
 var Reader3 = class {
-  static {
-    __name(this, "Reader");
-  }
   get;
   text;
   stream;
@@ -700,10 +625,10 @@ var Reader3 = class {
   constructor(c) {
     this.get = c.get.bind(c), this.text = c.text.bind(c), this.stream = c.stream.bind(c), this.stat = c.stat.bind(c), this.list = c.list.bind(c);
   }
-}, blob = /* @__PURE__ */ __name(((ns, mode = "r") => {
+}, blob = ((ns, mode = "r") => {
   let c = new Client4(ns);
   return mode === "r" || mode === "s" ? new Reader3(c) : c;
-}), "blob");
+});
 
 // src/fs.ts
 var last = 0, Client5 = class {
@@ -711,9 +636,6 @@ var last = 0, Client5 = class {
     this.ns = ns;
   }
   ns;
-  static {
-    __name(this, "Client");
-  }
   async read(path) {
     let parts = [];
     for (let at = 0; ; ) {
@@ -775,11 +697,7 @@ var last = 0, Client5 = class {
 function stat2({ modifiedMs, dir, ...s }) {
   return { ...s, dir: dir ?? !1, modifiedAt: new Date(modifiedMs) };
 }
-__name(stat2, "stat");
 var Reader4 = class {
-  static {
-    __name(this, "Reader");
-  }
   read;
   readText;
   readAt;
@@ -788,10 +706,10 @@ var Reader4 = class {
   constructor(c) {
     this.read = c.read.bind(c), this.readText = c.readText.bind(c), this.readAt = c.readAt.bind(c), this.stat = c.stat.bind(c), this.list = c.list.bind(c);
   }
-}, fs = /* @__PURE__ */ __name(((ns, mode = "r") => {
+}, fs = ((ns, mode = "r") => {
   let c = new Client5(ns);
   return mode === "r" || mode === "s" ? new Reader4(c) : c;
-}), "fs");
+});
 
 // src/vector.ts
 var batch = 500, room = 3 << 20, Client6 = class {
@@ -801,13 +719,10 @@ var batch = 500, room = 3 << 20, Client6 = class {
   }
   ns;
   opts;
-  static {
-    __name(this, "Client");
-  }
   async upsert(docs) {
-    let part = [], size = 0, flush = /* @__PURE__ */ __name(async () => {
+    let part = [], size = 0, flush = async () => {
       part.length > 0 && await call("vector.upsert", { ns: this.ns, dims: this.opts.dims, items: part }), part = [], size = 0;
-    }, "flush");
+    };
     for (let d of await this.ready(Array.isArray(docs) ? docs : [docs])) {
       let n = JSON.stringify(d).length;
       (part.length === batch || size + n > room) && await flush(), part.push(d), size += n;
@@ -846,7 +761,6 @@ function pack(v) {
   if (f.length === 0) throw new AriaError("invalid", "a vector has at least one number");
   return base64(new Uint8Array(f.buffer));
 }
-__name(pack, "pack");
 function plain(id, meta) {
   try {
     return strictJSON(meta, `metadata of "${id}"`);
@@ -854,21 +768,17 @@ function plain(id, meta) {
     throw new AriaError("invalid", e.message, { hint: "metadata are plain data: text, numbers, true, false, null and lists of them" });
   }
 }
-__name(plain, "plain");
 var Reader5 = class {
-  static {
-    __name(this, "Reader");
-  }
   query;
   get;
   count;
   constructor(c) {
     this.query = c.query.bind(c), this.get = c.get.bind(c), this.count = c.count.bind(c);
   }
-}, vector = /* @__PURE__ */ __name(((ns, mode = "r", opts = {}) => {
+}, vector = ((ns, mode = "r", opts = {}) => {
   let c = new Client6(ns, opts);
   return mode === "r" || mode === "s" ? new Reader5(c) : c;
-}), "vector");
+});
 
 // src/llm.ts
 var Client7 = class {
@@ -876,9 +786,6 @@ var Client7 = class {
     this.model = model;
   }
   model;
-  static {
-    __name(this, "Client");
-  }
   async chat(input, opts = {}) {
     let messages = typeof input == "string" ? [{ role: "user", text: input }] : [...input];
     opts.system !== void 0 && messages.unshift({ role: "system", text: opts.system });
@@ -928,7 +835,6 @@ async function accept(text, check2) {
   if (!got.issues) return got.value;
   throw new Error(got.issues.map((i) => i.message).join("; "));
 }
-__name(accept, "accept");
 function parsed(json) {
   try {
     return JSON.parse(json);
@@ -936,20 +842,18 @@ function parsed(json) {
     return;
   }
 }
-__name(parsed, "parsed");
-var llm = /* @__PURE__ */ __name((model) => new Client7(model), "llm");
+var llm = (model) => new Client7(model);
 
 // src/log.ts
 function write(level, text, fields) {
   let h = host();
   h ? h.log(level, String(text), fields) : console[level](text, ...fields ? [fields] : []);
 }
-__name(write, "write");
 var log = {
-  debug: /* @__PURE__ */ __name((text, fields) => write("debug", text, fields), "debug"),
-  info: /* @__PURE__ */ __name((text, fields) => write("info", text, fields), "info"),
-  warn: /* @__PURE__ */ __name((text, fields) => write("warn", text, fields), "warn"),
-  error: /* @__PURE__ */ __name((text, fields) => write("error", text, fields), "error")
+  debug: (text, fields) => write("debug", text, fields),
+  info: (text, fields) => write("info", text, fields),
+  warn: (text, fields) => write("warn", text, fields),
+  error: (text, fields) => write("error", text, fields)
 };
 export {
   Agent,

@@ -1,25 +1,17 @@
-var __defProp = Object.defineProperty;
-var __name = (target, value) => __defProp(target, "name", { value, configurable: !0 });
-
 // src/memory/common.ts
-var refuse = /* @__PURE__ */ __name((code) => (message, hint) => ({ code, message, hint }), "refuse"), conflict = refuse("conflict"), invalid = refuse("invalid"), exhausted = refuse("exhausted"), missing = refuse("not_found");
+var refuse = (code) => (message, hint) => ({ code, message, hint }), conflict = refuse("conflict"), invalid = refuse("invalid"), exhausted = refuse("exhausted"), missing = refuse("not_found");
 function text(what, s) {
   if (s.includes("\0") || s.includes("�") || !s.isWellFormed()) throw invalid(`a kv ${what} is Unicode text without NUL`);
 }
-__name(text, "text");
 var encoder = new TextEncoder();
 function byBytes(a, b) {
   let [x, y] = [encoder.encode(a), encoder.encode(b)];
   for (let i = 0; i < x.length && i < y.length; i++) if (x[i] !== y[i]) return x[i] - y[i];
   return x.length - y.length;
 }
-__name(byBytes, "byBytes");
 
 // src/memory/blob.ts
 var MemoryBlob = class {
-  static {
-    __name(this, "MemoryBlob");
-  }
   stores = /* @__PURE__ */ new Map();
   uploads = /* @__PURE__ */ new Map();
   last = 0;
@@ -27,36 +19,36 @@ var MemoryBlob = class {
     this.stores.clear(), this.uploads.clear();
   }
   ops = {
-    "blob.put": /* @__PURE__ */ __name((a) => this.put(a, Buffer.from(a.data, "base64")), "blob.put"),
-    "blob.begin": /* @__PURE__ */ __name(() => (this.uploads.set(++this.last, []), { id: this.last }), "blob.begin"),
-    "blob.chunk": /* @__PURE__ */ __name((a) => {
+    "blob.put": (a) => this.put(a, Buffer.from(a.data, "base64")),
+    "blob.begin": () => (this.uploads.set(++this.last, []), { id: this.last }),
+    "blob.chunk": (a) => {
       let parts = this.upload(a.id), size = parts.reduce((n, p) => n + p.length, 0);
       if (a.at !== size) throw conflict(`a piece for byte ${a.at}, where ${size} is next`);
       let data = Buffer.from(a.data, "base64");
       return parts.push(data), { size: size + data.length };
-    }, "blob.chunk"),
-    "blob.commit": /* @__PURE__ */ __name((a) => {
+    },
+    "blob.commit": (a) => {
       let parts = this.upload(a.id);
       return this.uploads.delete(a.id), this.put(a, Buffer.concat(parts));
-    }, "blob.commit"),
-    "blob.end": /* @__PURE__ */ __name((a) => {
+    },
+    "blob.end": (a) => {
       this.uploads.delete(a.id);
-    }, "blob.end"),
-    "blob.read": /* @__PURE__ */ __name((a) => {
+    },
+    "blob.read": (a) => {
       let b = this.of(a).get(name(a));
       if (!b) return null;
       if (a.sha256 && a.sha256 !== b.sha256) throw conflict(`"${a.name}" was written anew while it was read`);
       return { ...this.stat(a.name, b), data: b.data.subarray(a.at, a.at + a.length).toString("base64") };
-    }, "blob.read"),
-    "blob.stat": /* @__PURE__ */ __name((a) => {
+    },
+    "blob.stat": (a) => {
       let b = this.of(a).get(name(a));
       return b ? this.stat(a.name, b) : null;
-    }, "blob.stat"),
-    "blob.list": /* @__PURE__ */ __name((a) => {
+    },
+    "blob.list": (a) => {
       let all2 = [...this.of(a)].filter(([n]) => n.startsWith(a.prefix ?? "") && (!a.after || byBytes(n, a.after) > 0)).sort(([x], [y]) => byBytes(x, y)), limit = a.limit || 100;
       return { items: all2.slice(0, limit).map(([n, b]) => this.stat(n, b)), next: all2.length > limit ? all2[limit - 1][0] : "" };
-    }, "blob.list"),
-    "blob.delete": /* @__PURE__ */ __name((a) => ({ deleted: this.of(a).delete(name(a)) }), "blob.delete")
+    },
+    "blob.delete": (a) => ({ deleted: this.of(a).delete(name(a)) })
   };
   upload(id2) {
     let u = this.uploads.get(id2);
@@ -82,35 +74,31 @@ function name(a) {
   if (n < 1 || n > 512 || /[\0\ufffd]/.test(a.name) || !a.name.isWellFormed()) throw invalid(`the name of a blob is 1 to 512 bytes of Unicode text; this one has ${n} bytes`);
   return a.name;
 }
-__name(name, "name");
 
 // src/memory/fs.ts
 var MemoryFs = class {
-  static {
-    __name(this, "MemoryFs");
-  }
   volumes = /* @__PURE__ */ new Map();
   reset() {
     this.volumes.clear();
   }
   ops = {
-    "fs.read": /* @__PURE__ */ __name((a) => {
+    "fs.read": (a) => {
       let f = this.of(a).get(check(a.path));
       return f ? { data: f.data.subarray(a.at, a.at + a.length).toString("base64"), size: f.data.length, modifiedMs: f.at } : null;
-    }, "fs.read"),
-    "fs.write": /* @__PURE__ */ __name((a) => {
+    },
+    "fs.write": (a) => {
       let v = this.of(a), old = v.get(check(a.path));
       old || free(v, a.path);
       let had = a.truncate || !old ? Buffer.alloc(0) : old.data, add = Buffer.from(a.data, "base64"), at = a.at < 0 ? had.length : a.at, data = Buffer.alloc(Math.max(had.length, at + add.length));
       return had.copy(data), add.copy(data, at), v.set(a.path, { data, at: Date.now() }), { size: data.length };
-    }, "fs.write"),
-    "fs.stat": /* @__PURE__ */ __name((a) => {
+    },
+    "fs.stat": (a) => {
       let v = this.of(a), f = v.get(check(a.path));
       if (f) return { name: a.path, size: f.data.length, modifiedMs: f.at };
       let inside = [...v].find(([p]) => p.startsWith(a.path + "/"));
       return inside ? { name: a.path, dir: !0, size: 0, modifiedMs: inside[1].at } : null;
-    }, "fs.stat"),
-    "fs.list": /* @__PURE__ */ __name((a) => {
+    },
+    "fs.list": (a) => {
       let prefix = a.path ? check(a.path) + "/" : "", items = /* @__PURE__ */ new Map();
       for (let [p, f] of [...this.of(a)].sort(([x], [y]) => byBytes(x, y))) {
         if (!p.startsWith(prefix)) continue;
@@ -118,9 +106,9 @@ var MemoryFs = class {
         items.has(name2) || items.set(name2, deeper.length ? { name: name2, dir: !0, size: 0, modifiedMs: f.at } : { name: name2, size: f.data.length, modifiedMs: f.at });
       }
       return { items: [...items.values()], next: "" };
-    }, "fs.list"),
-    "fs.remove": /* @__PURE__ */ __name((a) => ({ removed: under(this.of(a), check(a.path), a.all).filter((p) => this.of(a).delete(p)).length }), "fs.remove"),
-    "fs.rename": /* @__PURE__ */ __name((a) => {
+    },
+    "fs.remove": (a) => ({ removed: under(this.of(a), check(a.path), a.all).filter((p) => this.of(a).delete(p)).length }),
+    "fs.rename": (a) => {
       let v = this.of(a), from = under(v, check(a.path), !0);
       if (check(a.to), from.length === 0) throw missing(`there is no "${a.path}"`);
       if (a.to === a.path) return { moved: from.length };
@@ -130,7 +118,7 @@ var MemoryFs = class {
       for (let p of from)
         v.set(a.to + p.slice(a.path.length), v.get(p)), v.delete(p);
       return { moved: from.length };
-    }, "fs.rename")
+    }
   };
   of(a) {
     let v = this.volumes.get(a.ns);
@@ -140,7 +128,6 @@ var MemoryFs = class {
 function under(v, p, all2) {
   return [...v.keys()].filter((x) => x === p || all2 && x.startsWith(p + "/"));
 }
-__name(under, "under");
 function free(v, p) {
   let parts = p.split("/");
   for (let n = 1; n < parts.length; n++) {
@@ -149,18 +136,13 @@ function free(v, p) {
   }
   if ([...v.keys()].some((x) => x.startsWith(p + "/"))) throw conflict(`"${p}" is a folder with files in it`);
 }
-__name(free, "free");
 function check(p) {
   if (p.split("/").some((s) => s === "" || s === "." || s === "..") || new TextEncoder().encode(p).length > 512 || /[\0\ufffd]/.test(p) || !p.isWellFormed()) throw invalid(`"${p}" is not a path in a volume`);
   return p;
 }
-__name(check, "check");
 
 // src/memory/kv.ts
 var kept = 4096, MemoryKV = class {
-  static {
-    __name(this, "MemoryKV");
-  }
   spaces = /* @__PURE__ */ new Map();
   versions = /* @__PURE__ */ new Map();
   // of every key ever written, so that none is used again
@@ -181,28 +163,28 @@ var kept = 4096, MemoryKV = class {
     this.spaces.clear();
   }
   ops = {
-    "kv.get": /* @__PURE__ */ __name((a) => {
+    "kv.get": (a) => {
       let c = this.seen(a).get(a.key);
       return c ? { value: c.value, version: c.version } : null;
-    }, "kv.get"),
-    "kv.list": /* @__PURE__ */ __name((a) => this.list(a, this.seen(a)), "kv.list"),
-    "kv.put": /* @__PURE__ */ __name((a) => this.write(a), "kv.put"),
-    "kv.cas": /* @__PURE__ */ __name((a) => (this.expect(a), a.delete ? (this.remove(a), { version: 0 }) : this.write(a)), "kv.cas"),
-    "kv.delete": /* @__PURE__ */ __name((a) => ({ deleted: this.remove(a) }), "kv.delete"),
-    "kv.begin": /* @__PURE__ */ __name((a) => {
+    },
+    "kv.list": (a) => this.list(a, this.seen(a)),
+    "kv.put": (a) => this.write(a),
+    "kv.cas": (a) => (this.expect(a), a.delete ? (this.remove(a), { version: 0 }) : this.write(a)),
+    "kv.delete": (a) => ({ deleted: this.remove(a) }),
+    "kv.begin": (a) => {
       let id2 = ++this.last;
       return a.snapshot && this.snaps.set(id2, new Map(a.ns.map((ns) => [ns, new Map(this.space(ns))]))), { id: id2 };
-    }, "kv.begin"),
-    "kv.end": /* @__PURE__ */ __name((a) => {
+    },
+    "kv.end": (a) => {
       this.snaps.delete(a.id);
-    }, "kv.end"),
-    "kv.commit": /* @__PURE__ */ __name((a) => {
+    },
+    "kv.commit": (a) => {
       for (let r of a.reads ?? []) this.expect(r);
       for (let l of a.lists ?? []) if (this.list({ ...l, tx: 1 }, this.space(l.ns)).sum !== l.sum) throw conflict(`kv:${l.ns} has changed since it was listed`);
       for (let w of a.writes ?? []) key(w.key);
       return { versions: (a.writes ?? []).map((w) => w.delete ? (this.remove(w), 0) : this.write(w).version) };
-    }, "kv.commit"),
-    "kv.watch": /* @__PURE__ */ __name((a) => this.watch(a), "kv.watch")
+    },
+    "kv.watch": (a) => this.watch(a)
   };
   seen(a) {
     if (a.key !== void 0 && key(a.key), !a.snap) return this.space(a.ns);
@@ -257,13 +239,9 @@ function key(k) {
   if (n < 1 || n > 512) throw invalid(`a kv key is 1 to 512 bytes without NUL; this one has ${n} bytes`);
   text("key", String(k));
 }
-__name(key, "key");
 
 // src/memory/queue.ts
 var MemoryQueue = class {
-  static {
-    __name(this, "MemoryQueue");
-  }
   queues = /* @__PURE__ */ new Map();
   once = /* @__PURE__ */ new Map();
   last = 0;
@@ -271,31 +249,31 @@ var MemoryQueue = class {
     this.queues.clear(), this.once.clear();
   }
   ops = {
-    "queue.push": /* @__PURE__ */ __name((a) => {
+    "queue.push": (a) => {
       if (!(a.items.length >= 1 && a.items.length <= 500)) throw invalid(`${a.items.length} items in one push; 1 to 500 are allowed`);
       for (let i of a.items) {
         if (JSON.stringify(i.body).length > 262144) throw invalid("an item is too large");
         if (i.attempts !== void 0 && !(i.attempts >= 0 && i.attempts <= 1e3)) throw invalid(`attempts ${i.attempts} is not 1 to 1000`);
       }
       return { items: a.items.map((i) => this.push(a.ns, i)) };
-    }, "queue.push"),
-    "queue.claim": /* @__PURE__ */ __name(async (a) => {
+    },
+    "queue.claim": async (a) => {
       for (let until = Date.now() + (a.waitMs ?? 0); ; ) {
         let items = this.take(a);
         if (items.length > 0 || Date.now() >= until) return { items };
         await new Promise((go) => setTimeout(go, 5));
       }
-    }, "queue.claim"),
-    "queue.ack": /* @__PURE__ */ __name((a) => (this.mine(a), this.of(a.ns).delete(a.id), { done: !0 }), "queue.ack"),
-    "queue.nack": /* @__PURE__ */ __name((a) => {
+    },
+    "queue.ack": (a) => (this.mine(a), this.of(a.ns).delete(a.id), { done: !0 }),
+    "queue.nack": (a) => {
       let i = this.mine(a);
       return i.state = i.claims >= i.most ? 2 : 0, i.ready = Date.now() + (a.delayMs ?? Math.min(1e3 * 2 ** Math.min(i.claims - 1, 12), 36e5)), i.error = a.error ?? "", { dead: i.state === 2 };
-    }, "queue.nack"),
-    "queue.extend": /* @__PURE__ */ __name((a) => {
+    },
+    "queue.extend": (a) => {
       let i = this.mine(a);
       return i.ready = Date.now() + (a.visibilityMs ?? 3e4), { extended: !0 };
-    }, "queue.extend"),
-    "queue.stats": /* @__PURE__ */ __name((a) => {
+    },
+    "queue.stats": (a) => {
       let all2 = [...this.of(a.ns).values()], now = Date.now(), waiting = all2.filter((i) => i.state < 2 && i.ready <= now);
       return {
         waiting: waiting.length,
@@ -304,16 +282,16 @@ var MemoryQueue = class {
         dead: all2.filter((i) => i.state === 2).length,
         oldestMs: waiting.length ? now - Math.min(...waiting.map((i) => i.pushed)) : 0
       };
-    }, "queue.stats"),
-    "queue.dead": /* @__PURE__ */ __name((a) => ({
+    },
+    "queue.dead": (a) => ({
       items: this.dead(a).filter((i) => i.id > (a.after ?? 0)).slice(0, a.limit ?? 100).map((i) => ({ id: i.id, body: i.body, attempts: i.claims, error: i.error, pushedMs: i.pushed }))
-    }), "queue.dead"),
-    "queue.redrive": /* @__PURE__ */ __name((a) => {
+    }),
+    "queue.redrive": (a) => {
       let all2 = this.dead(a);
       for (let i of all2) Object.assign(i, { state: 0, claims: 0, error: "", ready: Date.now() });
       return { moved: all2.length };
-    }, "queue.redrive"),
-    "queue.discard": /* @__PURE__ */ __name((a) => ({ removed: this.dead(a).filter((i) => this.of(a.ns).delete(i.id)).length }), "queue.discard")
+    },
+    "queue.discard": (a) => ({ removed: this.dead(a).filter((i) => this.of(a.ns).delete(i.id)).length })
   };
   of(ns) {
     let q = this.queues.get(ns);
@@ -351,15 +329,12 @@ var MemoryQueue = class {
 
 // src/memory/vector.ts
 var MemoryVector = class {
-  static {
-    __name(this, "MemoryVector");
-  }
   stores = /* @__PURE__ */ new Map();
   reset() {
     this.stores.clear();
   }
   ops = {
-    "vector.upsert": /* @__PURE__ */ __name((a) => {
+    "vector.upsert": (a) => {
       let rows = a.items.map((d) => ({ id: id(d.id), meta: d.meta ?? {}, text: d.text, v: vectorOf(d) })), store = this.stores.get(a.ns) ?? { dims: rows[0].v.length, own: !a.items[0].v, rows: /* @__PURE__ */ new Map() };
       for (let [i, r] of rows.entries()) {
         if (r.v.length !== store.dims || a.dims && a.dims !== store.dims) throw invalid(`a vector of ${r.v.length} numbers, where the store has ${a.dims || store.dims}`);
@@ -368,13 +343,13 @@ var MemoryVector = class {
       this.stores.set(a.ns, store);
       for (let r of rows) store.rows.set(r.id, r);
       return { stored: rows.length };
-    }, "vector.upsert"),
-    "vector.delete": /* @__PURE__ */ __name((a) => ({ deleted: a.ids.filter((x) => this.stores.get(a.ns)?.rows.delete(x)).length }), "vector.delete"),
-    "vector.get": /* @__PURE__ */ __name((a) => ({
+    },
+    "vector.delete": (a) => ({ deleted: a.ids.filter((x) => this.stores.get(a.ns)?.rows.delete(x)).length }),
+    "vector.get": (a) => ({
       items: a.ids.map((x) => this.stores.get(a.ns)?.rows.get(x)).filter(Boolean).map((r) => ({ ...r, v: Buffer.from(Float32Array.from(r.v).buffer).toString("base64") }))
-    }), "vector.get"),
-    "vector.info": /* @__PURE__ */ __name((a) => ({ count: this.stores.get(a.ns)?.rows.size ?? 0 }), "vector.info"),
-    "vector.query": /* @__PURE__ */ __name((a) => {
+    }),
+    "vector.info": (a) => ({ count: this.stores.get(a.ns)?.rows.size ?? 0 }),
+    "vector.query": (a) => {
       let test = where(a.where ?? {}), k = a.k ?? 10;
       if (!(k >= 1 && k <= 200)) throw invalid(`k is ${k}; it may be 1 to 200`);
       let store = this.stores.get(a.ns);
@@ -382,20 +357,18 @@ var MemoryVector = class {
       let q = vectorOf(a);
       if (q.length !== store.dims) throw invalid(`a vector of ${q.length} numbers, where the store has ${store.dims}`);
       return { hits: [...store.rows.values()].filter((r) => test(r.meta)).map((r) => ({ id: r.id, score: r.v.reduce((s, x, i) => s + x * q[i], 0), meta: r.meta, text: r.text })).filter((h) => h.score >= (a.min ?? 0)).sort((x, y) => y.score - x.score).slice(0, k) };
-    }, "vector.query")
+    }
   };
 };
 function id(s) {
   if (typeof s != "string" || s.length < 1 || new TextEncoder().encode(s).length > 256) throw invalid("the id of a document is 1 to 256 bytes of Unicode text");
   return s;
 }
-__name(id, "id");
 function vectorOf(d) {
   let v = d.v ? [...new Float32Array(new Uint8Array(Buffer.from(d.v, "base64")).buffer)] : words(d.text ?? ""), n = Math.hypot(...v);
   if (!(n > 0 && n < 1 / 0)) throw invalid(d.v ? "the vector is all zero, or not all of it are numbers" : "a document or question needs a vector or a text");
   return v.map((x) => x / n);
 }
-__name(vectorOf, "vectorOf");
 function words(text2) {
   let v = new Array(512).fill(0);
   for (let w of text2.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []) {
@@ -405,7 +378,6 @@ function words(text2) {
   }
   return v;
 }
-__name(words, "words");
 function where(w) {
   if (w === null || typeof w != "object" || Array.isArray(w)) throw invalid("where: a condition is an object");
   let tests = Object.entries(w).map(([name2, v]) => {
@@ -423,10 +395,9 @@ function where(w) {
   });
   return all(tests);
 }
-__name(where, "where");
-var all = /* @__PURE__ */ __name((tests) => (m) => tests.every((t) => t(m)), "all");
+var all = (tests) => (m) => tests.every((t) => t(m));
 function field(name2, op, v) {
-  let any = /* @__PURE__ */ __name((is) => (m) => Array.isArray(m[name2]) ? m[name2].some(is) : is(m[name2]), "any");
+  let any = (is) => (m) => Array.isArray(m[name2]) ? m[name2].some(is) : is(m[name2]);
   switch (op) {
     case "eq":
       return any((x) => x === v);
@@ -453,51 +424,48 @@ function field(name2, op, v) {
   }
   throw invalid(`where: ${name2} has the unknown word "${op}"`);
 }
-__name(field, "field");
 
 // src/testing.ts
 function memoryHost() {
   let logs = [], kv = new MemoryKV(), queues = new MemoryQueue(), vectors = new MemoryVector(), all2 = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()], ops = Object.assign(locks(), ...all2.map((s) => s.ops), {
-    "llm.chat": /* @__PURE__ */ __name(async (a) => {
+    "llm.chat": async (a) => {
       if (!memory.llm) throw { code: "unavailable", message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
       let r = await memory.llm(a);
       return { stop: "end", usage: { inputTokens: 0, outputTokens: 0 }, ...typeof r == "string" ? { text: r } : r };
-    }, "llm.chat"),
-    "run.sleep": /* @__PURE__ */ __name(() => null, "run.sleep"),
-    "run.approve": /* @__PURE__ */ __name((a) => memory.approve ? memory.approve(a.role, a.data) : { ok: !0 }, "run.approve"),
-    "llm.embed": /* @__PURE__ */ __name((a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }), "llm.embed")
+    },
+    "run.sleep": () => null,
+    "run.approve": (a) => memory.approve ? memory.approve(a.role, a.data) : { ok: !0 },
+    "llm.embed": (a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } })
   }), host = {
     async call(op, args) {
       let f = ops[op];
       if (!f) throw { code: "unimplemented", message: `the host in memory does not know ${op}` };
       return structuredClone(await f(JSON.parse(JSON.stringify(args))) ?? null);
     },
-    log: /* @__PURE__ */ __name((level, text2, fields) => {
+    log: (level, text2, fields) => {
       logs.push(fields ? { level, text: text2, fields } : { level, text: text2 });
-    }, "log"),
-    use: /* @__PURE__ */ __name((cls) => new cls(), "use")
+    },
+    use: (cls) => new cls()
   };
   globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host;
   let memory = {
     logs,
-    dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
-    reset: /* @__PURE__ */ __name(() => {
+    dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
+    reset: () => {
       logs.length = 0;
       for (let s of all2) s.reset();
       delete memory.llm;
-    }, "reset")
+    }
   };
   return memory;
 }
-__name(memoryHost, "memoryHost");
 function locks() {
   let last = 0;
   return {
-    "lock.take": /* @__PURE__ */ __name(() => ({ id: ++last, fence: String(last) }), "lock.take"),
-    "lock.drop": /* @__PURE__ */ __name(() => ({ dropped: !0 }), "lock.drop")
+    "lock.take": () => ({ id: ++last, fence: String(last) }),
+    "lock.drop": () => ({ dropped: !0 })
   };
 }
-__name(locks, "locks");
 function vector(text2) {
   let v = new Array(32).fill(0);
   for (let word of text2.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [""]) {
@@ -508,7 +476,6 @@ function vector(text2) {
   let length = Math.hypot(...v);
   return v.map((x) => x / length);
 }
-__name(vector, "vector");
 export {
   memoryHost
 };

@@ -26,6 +26,7 @@ func (p *proof) cases() []bootCase {
 		{"virtio-scsi disk, virtio-net", p.boots("scsi", "")},
 		{"virtio disk, clock at 2020", p.boots("", "", "-rtc", "base=2020-01-01T00:00:00")},
 		{"hang, watchdog, address by word", p.hang},
+		{"hung ariad", p.hungDaemon},
 		{"plug pulled, damage, larger disk", p.repair},
 		{"altered block of root", p.altered("device corrupted", func(int64) int64 { return 40 })},
 		{"altered hash tree", p.altered("no slot holds the root", func(size int64) int64 { return size + 40 })},
@@ -62,7 +63,7 @@ func (p *proof) hang(ctx context.Context) (string, error) {
 	}
 	defer b.Close()
 	b.Guest = "10.0.2.99"
-	if err := p.direct(b, "aria.hang=1 aria.address=10.0.2.99/24 aria.gateway=10.0.2.2"); err != nil {
+	if err := p.direct(b, "aria.hang=init aria.address=10.0.2.99/24 aria.gateway=10.0.2.2"); err != nil {
 		return "", err
 	}
 	if err := b.Start(ctx); err != nil {
@@ -85,6 +86,37 @@ func (p *proof) hang(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("arc info: %w\n%s", err, out)
 	}
 	return fmt.Sprintf("started again %.0f s after the hang", took.Seconds()), down(ctx, b)
+}
+
+// hungDaemon stops ariad where it stands: init has to kill it and start it again.
+func (p *proof) hungDaemon(ctx context.Context) (string, error) {
+	b, err := p.box()
+	if err != nil {
+		return "", err
+	}
+	defer b.Close()
+	if err := p.direct(b, "aria.hang=ariad"); err != nil {
+		return "", err
+	}
+	if err := b.Start(ctx); err != nil {
+		return "", err
+	}
+	if _, err := b.Ready(ctx); err != nil {
+		return "", err
+	}
+	began := time.Now()
+	limit, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	for _, line := range []string{"aria: hanging ariad", "does not answer and is killed", "ariad ready"} {
+		if _, err := b.M.WaitLine(limit, line); err != nil {
+			return "", err
+		}
+	}
+	took := time.Since(began)
+	if out, err := b.Arc(ctx, p.bin, "info").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("arc info: %w\n%s", err, out)
+	}
+	return fmt.Sprintf("answers again after %.0f s", took.Seconds()), down(ctx, b)
 }
 
 // repair pulls the plug, damages the data partition and makes the disk larger: the

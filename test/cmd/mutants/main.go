@@ -1,4 +1,4 @@
-// Command mutants plants faults in the scheduler, the broker and the store, one
+// Command mutants plants faults in the scheduler, the broker, the engine, the policy and the store, one
 // at a time and in memory only (go test -overlay), and fails if the tests of
 // their packages do not notice one of them.
 package main
@@ -29,7 +29,7 @@ func main() {
 		os.Exit(1)
 	}
 	defer os.RemoveAll(dir)
-	if out, err := exec.Command("go", "test", "-count=1", "./"+sched, "./"+filepath.Dir(broker), "./"+filepath.Dir(store)).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", "test", "-count=1", "./"+sched, "./"+broker, "./"+engine, "./policy", "./"+filepath.Dir(store)).CombinedOutput(); err != nil {
 		fmt.Printf("the tests fail with no fault planted:\n%s\nmutants: 0 of %d caught\n", out, len(table))
 		os.RemoveAll(dir)
 		os.Exit(1)
@@ -90,7 +90,11 @@ func (m mutant) run(dir string) (string, error) {
 	}
 	ctx, stop := context.WithTimeout(context.Background(), limit)
 	defer stop()
-	test := exec.CommandContext(ctx, "go", "test", "-overlay", table, "-count=1", "-timeout=60s", pkg)
+	args := []string{"test", "-overlay", table, "-count=1", "-timeout=60s", pkg}
+	if strings.HasPrefix(m.file, broker) {
+		args = append(args, "./"+engine) // whose tests take locks through it
+	}
+	test := exec.CommandContext(ctx, "go", args...)
 	test.Env = append(os.Environ(), "RAPID_NOFAILFILE=true")
 	out, err := test.CombinedOutput()
 	var exit *exec.ExitError

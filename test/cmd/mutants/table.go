@@ -5,7 +5,8 @@ type mutant struct{ name, file, old, new string }
 
 const (
 	sched  = "quilt/scheduler/"
-	broker = "quilt/broker/kv.go"
+	broker = "quilt/broker/"
+	engine = "quilt/engine/"
 	store  = "quilt/store/apply.go"
 )
 
@@ -38,6 +39,23 @@ var table = []mutant{
 	{"stale writer let in", store, "if fence < sp.exclusive || (!w.Shared && fence < sp.shared) {", "if fence < sp.exclusive-1<<50 {"},
 	{"shared write unfenced", store, "if fence < sp.exclusive || (!w.Shared && fence < sp.shared) {", "if !w.Shared && (fence < sp.exclusive || fence < sp.shared) {"},
 	{"fence not kept", store, "	*last = fence\n", "	return nil\n"},
-	{"authority not asked", broker, "if !s.cfg.Grant.Tokens.Covers(asked) {", "if s.cfg.Grant.Tokens.Covers(asked) != true && asked.Path() == \"\" {"},
-	{"readers may write", broker, "if t.Covers(asked) && t.Verb() == token.Write {", "if t.Scheme() == asked.Scheme() && t.Path() == asked.Path() {"},
+	{"nested stay behind", sched + "grant.go", "		if y.pending.rank > 0 {\n", "		if y.pending.rank > 200 {\n"},
+	{"a parent's grant unchecked", sched + "grant.go", "	for _, y := range wait {\n		s.breakCycles(y)", "	for _, y := range wait[:0] {\n		s.breakCycles(y)"},
+	{"locks move the fair clock", sched + "grant.go", "	if q.shares {\n", "	if true {\n"},
+	{"authority not asked", broker + "op.go", "		if !allows(t, need) {\n", "		if t.Scheme() != need.Scheme() {\n"},
+	{"an announced writer writes", broker + "op.go", "return t.Covers(need) && (t.Verb() != token.Update || reads)", "return t.Covers(need) || reads"},
+	{"hold=tx not locked", broker + "op.go", "case best.OnUse() && (need.Mode()", "case best.OnUse() && false && (need.Mode()"},
+	{"wait= ignored by a lock", broker + "op.go", "	if wait > 0 {\n", "	if wait < 0 {\n"},
+	{"charge without authority", broker + "charge.go", "	if _, ok := c.covering(need); !ok {", "	if _, ok := c.covering(need); !ok && false {"},
+	{"call ids may fall", broker + "call.go", "	if f.ID <= *lastID {", "	if f.ID == *lastID {"},
+	{"ready twice", broker + "broker.go", "	case ready && f.T == \"ready\":", "	case ready && f.T == \"Ready\":"},
+	{"locks not given back", engine + "take.go", "	if k.users--; k.users == 0 {", "	if k.users--; k.users < 0 {"},
+	{"a lock given back twice", engine + "take.go", "		if done {\n			return\n		}\n", ""},
+	{"units joined like locks", engine + "take.go", "return need.Units() == 0 && held.Covers(need)", "return held.Covers(need)"},
+	{"a call above its caller", engine + "standing.go", "if out := req.tokens.Outside(p.req.tokens); len(out) > 0 {", "if out := req.tokens.Outside(p.req.tokens); len(out) > 99 {"},
+	{"policy not asked", engine + "standing.go", "if v := p.rules.Judge(who, t); !v.Allowed {", "if v := p.rules.Judge(who, t); !v.Allowed && who.Tenant == \"x\" {"},
+	{"granted without a record", engine + "leases.go", "if to = e2.Session; unwritten != nil {", "if to = e2.Session; unwritten != nil && to == \"\" {"},
+	{"a caller's budget forgotten", engine + "charge.go", "	for y := x; y != nil; y = y.parent {", "	for y := x; y != nil; y = nil {"},
+	{"spent money not written", engine + "ledger.go", "	return replaceFile(l.path, text)", "	return nil"},
+	{"a namespace's list ignored", "policy/policy.go", "	v.Allowed = v.Allowed && (r.Any || c.Pattern != \"\")", "	v.Allowed = r.Any || c.Pattern != \"\" || strings.HasPrefix(table, \"namespace\")"},
 }

@@ -1962,6 +1962,8 @@ type InfoResponse struct {
 	Goroutines    int64                  `protobuf:"varint,8,opt,name=goroutines,proto3" json:"goroutines,omitempty"`
 	OpenFiles     int64                  `protobuf:"varint,9,opt,name=open_files,json=openFiles,proto3" json:"open_files,omitempty"`
 	ResidentBytes int64                  `protobuf:"varint,10,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
+	PolicyFile    string                 `protobuf:"bytes,11,opt,name=policy_file,json=policyFile,proto3" json:"policy_file,omitempty"`          // "": none, everything that bundles ask for is allowed
+	PolicyProblem string                 `protobuf:"bytes,12,opt,name=policy_problem,json=policyProblem,proto3" json:"policy_problem,omitempty"` // one sentence: why its newest text does not hold
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2064,6 +2066,20 @@ func (x *InfoResponse) GetResidentBytes() int64 {
 		return x.ResidentBytes
 	}
 	return 0
+}
+
+func (x *InfoResponse) GetPolicyFile() string {
+	if x != nil {
+		return x.PolicyFile
+	}
+	return ""
+}
+
+func (x *InfoResponse) GetPolicyProblem() string {
+	if x != nil {
+		return x.PolicyProblem
+	}
+	return ""
 }
 
 type BeginFirmwareRequest struct {
@@ -2934,6 +2950,286 @@ func (x *TokenWaiter) GetClass() string {
 	return ""
 }
 
+type WatchTokensRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchTokensRequest) Reset() {
+	*x = WatchTokensRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchTokensRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchTokensRequest) ProtoMessage() {}
+
+func (x *WatchTokensRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchTokensRequest.ProtoReflect.Descriptor instead.
+func (*WatchTokensRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *WatchTokensRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
+}
+
+type WatchTokensResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"` // of a snapshot: the last event in it
+	TimeUnixMs    int64                  `protobuf:"varint,2,opt,name=time_unix_ms,json=timeUnixMs,proto3" json:"time_unix_ms,omitempty"`
+	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"` // snapshot | queued | granted | refused | released | raised | revoke
+	Run           string                 `protobuf:"bytes,4,opt,name=run,proto3" json:"run,omitempty"`
+	Execution     string                 `protobuf:"bytes,5,opt,name=execution,proto3" json:"execution,omitempty"`
+	Unit          string                 `protobuf:"bytes,6,opt,name=unit,proto3" json:"unit,omitempty"`
+	Tenant        string                 `protobuf:"bytes,7,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Tokens        []string               `protobuf:"bytes,8,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	HeldBy        []string               `protobuf:"bytes,9,rep,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"` // executions
+	Fence         uint64                 `protobuf:"varint,10,opt,name=fence,proto3" json:"fence,omitempty"`
+	Reason        string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
+	Snapshot      *TokensResponse        `protobuf:"bytes,12,opt,name=snapshot,proto3" json:"snapshot,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchTokensResponse) Reset() {
+	*x = WatchTokensResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchTokensResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchTokensResponse) ProtoMessage() {}
+
+func (x *WatchTokensResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchTokensResponse.ProtoReflect.Descriptor instead.
+func (*WatchTokensResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *WatchTokensResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *WatchTokensResponse) GetTimeUnixMs() int64 {
+	if x != nil {
+		return x.TimeUnixMs
+	}
+	return 0
+}
+
+func (x *WatchTokensResponse) GetKind() string {
+	if x != nil {
+		return x.Kind
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetExecution() string {
+	if x != nil {
+		return x.Execution
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetTokens() []string {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *WatchTokensResponse) GetHeldBy() []string {
+	if x != nil {
+		return x.HeldBy
+	}
+	return nil
+}
+
+func (x *WatchTokensResponse) GetFence() uint64 {
+	if x != nil {
+		return x.Fence
+	}
+	return 0
+}
+
+func (x *WatchTokensResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *WatchTokensResponse) GetSnapshot() *TokensResponse {
+	if x != nil {
+		return x.Snapshot
+	}
+	return nil
+}
+
+type PolicyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyRequest) Reset() {
+	*x = PolicyRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyRequest) ProtoMessage() {}
+
+func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyRequest.ProtoReflect.Descriptor instead.
+func (*PolicyRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{49}
+}
+
+type PolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"`
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // TOML; empty: there is none
+	SinceUnixMs   int64                  `protobuf:"varint,3,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	Problem       string                 `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyResponse) Reset() {
+	*x = PolicyResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyResponse) ProtoMessage() {}
+
+func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyResponse.ProtoReflect.Descriptor instead.
+func (*PolicyResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *PolicyResponse) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *PolicyResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PolicyResponse) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *PolicyResponse) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 var File_aria_v1_aria_proto protoreflect.FileDescriptor
 
 const file_aria_v1_aria_proto_rawDesc = "" +
@@ -3058,7 +3354,7 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x04data\x18\x04 \x01(\fR\x04data\x12&\n" +
 	"\x0fcreated_unix_ms\x18\x05 \x01(\x03R\rcreatedUnixMs\x12\x1e\n" +
 	"\vdue_unix_ms\x18\x06 \x01(\x03R\tdueUnixMs\"\r\n" +
-	"\vInfoRequest\"\xc9\x02\n" +
+	"\vInfoRequest\"\x91\x03\n" +
 	"\fInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
 	"\vquilt_ready\x18\x02 \x01(\bR\n" +
@@ -3074,7 +3370,10 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\n" +
 	"open_files\x18\t \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\n" +
-	" \x01(\x03R\rresidentBytes\"W\n" +
+	" \x01(\x03R\rresidentBytes\x12\x1f\n" +
+	"\vpolicy_file\x18\v \x01(\tR\n" +
+	"policyFile\x12%\n" +
+	"\x0epolicy_problem\x18\f \x01(\tR\rpolicyProblem\"W\n" +
 	"\x14BeginFirmwareRequest\x12\x16\n" +
 	"\x06header\x18\x01 \x01(\fR\x06header\x12'\n" +
 	"\x0fallow_downgrade\x18\x02 \x01(\bR\x0eallowDowngrade\"m\n" +
@@ -3140,7 +3439,30 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\rsince_unix_ms\x18\t \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\n" +
 	" \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\v \x01(\tR\x05class*]\n" +
+	"\x05class\x18\v \x01(\tR\x05class\"*\n" +
+	"\x12WatchTokensRequest\x12\x14\n" +
+	"\x05after\x18\x01 \x01(\x04R\x05after\"\xcd\x02\n" +
+	"\x13WatchTokensResponse\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12 \n" +
+	"\ftime_unix_ms\x18\x02 \x01(\x03R\n" +
+	"timeUnixMs\x12\x12\n" +
+	"\x04kind\x18\x03 \x01(\tR\x04kind\x12\x10\n" +
+	"\x03run\x18\x04 \x01(\tR\x03run\x12\x1c\n" +
+	"\texecution\x18\x05 \x01(\tR\texecution\x12\x12\n" +
+	"\x04unit\x18\x06 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x16\n" +
+	"\x06tokens\x18\b \x03(\tR\x06tokens\x12\x17\n" +
+	"\aheld_by\x18\t \x03(\tR\x06heldBy\x12\x14\n" +
+	"\x05fence\x18\n" +
+	" \x01(\x04R\x05fence\x12\x16\n" +
+	"\x06reason\x18\v \x01(\tR\x06reason\x123\n" +
+	"\bsnapshot\x18\f \x01(\v2\x17.aria.v1.TokensResponseR\bsnapshot\"\x0f\n" +
+	"\rPolicyRequest\"v\n" +
+	"\x0ePolicyResponse\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\"\n" +
+	"\rsince_unix_ms\x18\x03 \x01(\x03R\vsinceUnixMs\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem*]\n" +
 	"\n" +
 	"IntakeMode\x12\x1b\n" +
 	"\x17INTAKE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -3161,10 +3483,12 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x04List\x12\x18.aria.v1.ListRunsRequest\x1a\x19.aria.v1.ListRunsResponse\x129\n" +
 	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse\x12<\n" +
 	"\aApprove\x12\x17.aria.v1.ApproveRequest\x1a\x18.aria.v1.ApproveResponse\x126\n" +
-	"\x05Waits\x12\x15.aria.v1.WaitsRequest\x1a\x16.aria.v1.WaitsResponse2\x7f\n" +
+	"\x05Waits\x12\x15.aria.v1.WaitsRequest\x1a\x16.aria.v1.WaitsResponse2\x86\x02\n" +
 	"\rSystemService\x123\n" +
 	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse\x129\n" +
-	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse2\xb7\x02\n" +
+	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse\x12J\n" +
+	"\vWatchTokens\x12\x1b.aria.v1.WatchTokensRequest\x1a\x1c.aria.v1.WatchTokensResponse0\x01\x129\n" +
+	"\x06Policy\x12\x16.aria.v1.PolicyRequest\x1a\x17.aria.v1.PolicyResponse2\xb7\x02\n" +
 	"\x0fFirmwareService\x12F\n" +
 	"\x05Begin\x12\x1d.aria.v1.BeginFirmwareRequest\x1a\x1e.aria.v1.BeginFirmwareResponse\x12F\n" +
 	"\x05Write\x12\x1d.aria.v1.WriteFirmwareRequest\x1a\x1e.aria.v1.WriteFirmwareResponse\x12I\n" +
@@ -3184,7 +3508,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -3234,6 +3558,10 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*TokensResponse)(nil),         // 45: aria.v1.TokensResponse
 	(*TokenHolder)(nil),            // 46: aria.v1.TokenHolder
 	(*TokenWaiter)(nil),            // 47: aria.v1.TokenWaiter
+	(*WatchTokensRequest)(nil),     // 48: aria.v1.WatchTokensRequest
+	(*WatchTokensResponse)(nil),    // 49: aria.v1.WatchTokensResponse
+	(*PolicyRequest)(nil),          // 50: aria.v1.PolicyRequest
+	(*PolicyResponse)(nil),         // 51: aria.v1.PolicyResponse
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -3258,49 +3586,54 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	43, // 19: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
 	46, // 20: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
 	47, // 21: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
-	1,  // 22: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 23: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 24: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	8,  // 25: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
-	11, // 26: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	13, // 27: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	15, // 28: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	19, // 29: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	22, // 30: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	24, // 31: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	26, // 32: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	28, // 33: aria.v1.TaskService.Approve:input_type -> aria.v1.ApproveRequest
-	30, // 34: aria.v1.TaskService.Waits:input_type -> aria.v1.WaitsRequest
-	33, // 35: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	44, // 36: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
-	35, // 37: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	37, // 38: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	39, // 39: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	41, // 40: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 41: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 42: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 43: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	9,  // 44: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
-	12, // 45: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	14, // 46: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	16, // 47: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	20, // 48: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	23, // 49: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	25, // 50: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	27, // 51: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	29, // 52: aria.v1.TaskService.Approve:output_type -> aria.v1.ApproveResponse
-	31, // 53: aria.v1.TaskService.Waits:output_type -> aria.v1.WaitsResponse
-	34, // 54: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	45, // 55: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
-	36, // 56: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	38, // 57: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	40, // 58: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	42, // 59: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	41, // [41:60] is the sub-list for method output_type
-	22, // [22:41] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	45, // 22: aria.v1.WatchTokensResponse.snapshot:type_name -> aria.v1.TokensResponse
+	1,  // 23: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 24: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 25: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	8,  // 26: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
+	11, // 27: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	13, // 28: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	15, // 29: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	19, // 30: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	22, // 31: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	24, // 32: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	26, // 33: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	28, // 34: aria.v1.TaskService.Approve:input_type -> aria.v1.ApproveRequest
+	30, // 35: aria.v1.TaskService.Waits:input_type -> aria.v1.WaitsRequest
+	33, // 36: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	44, // 37: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	48, // 38: aria.v1.SystemService.WatchTokens:input_type -> aria.v1.WatchTokensRequest
+	50, // 39: aria.v1.SystemService.Policy:input_type -> aria.v1.PolicyRequest
+	35, // 40: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	37, // 41: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	39, // 42: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	41, // 43: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 44: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 45: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 46: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	9,  // 47: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
+	12, // 48: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	14, // 49: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	16, // 50: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	20, // 51: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	23, // 52: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	25, // 53: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	27, // 54: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	29, // 55: aria.v1.TaskService.Approve:output_type -> aria.v1.ApproveResponse
+	31, // 56: aria.v1.TaskService.Waits:output_type -> aria.v1.WaitsResponse
+	34, // 57: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	45, // 58: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	49, // 59: aria.v1.SystemService.WatchTokens:output_type -> aria.v1.WatchTokensResponse
+	51, // 60: aria.v1.SystemService.Policy:output_type -> aria.v1.PolicyResponse
+	36, // 61: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	38, // 62: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	40, // 63: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	42, // 64: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	44, // [44:65] is the sub-list for method output_type
+	23, // [23:44] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -3314,7 +3647,7 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   47,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

@@ -30,12 +30,13 @@ type ExecuteRequest struct {
 	Tenant    string                 `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`       // "" is the default tenant
 	Unit      string                 `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`           // for messages: "orders.get"
 	// What the execution may ever use, and takes all at once before it starts.
-	Tokens  []string `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`
-	Code    *Code    `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
-	Input   []byte   `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"` // JSON: array of positional arguments
-	Limits  *Limits  `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
-	Revive  []byte   `protobuf:"bytes,8,opt,name=revive,proto3" json:"revive,omitempty"`    // JSON: where rich types stand in input (docs/spec/harness.md)
-	Journal *Journal `protobuf:"bytes,20,opt,name=journal,proto3" json:"journal,omitempty"` // its effects are journaled by the caller (docs/spec/journal.md)
+	Tokens   []string  `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	Code     *Code     `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
+	Input    []byte    `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"` // JSON: array of positional arguments
+	Limits   *Limits   `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
+	Revive   []byte    `protobuf:"bytes,8,opt,name=revive,proto3" json:"revive,omitempty"` // JSON: where rich types stand in input (docs/spec/harness.md)
+	Standing *Standing `protobuf:"bytes,9,opt,name=standing,proto3" json:"standing,omitempty"`
+	Journal  *Journal  `protobuf:"bytes,20,opt,name=journal,proto3" json:"journal,omitempty"` // its effects are journaled by the caller (docs/spec/journal.md)
 	// Later messages have one of these and nothing else.
 	Ack    uint64  `protobuf:"varint,21,opt,name=ack,proto3" json:"ack,omitempty"`      // every effect up to this sequence number is durable
 	Answer *Answer `protobuf:"bytes,22,opt,name=answer,proto3" json:"answer,omitempty"` // to a call of the unit
@@ -129,6 +130,13 @@ func (x *ExecuteRequest) GetLimits() *Limits {
 func (x *ExecuteRequest) GetRevive() []byte {
 	if x != nil {
 		return x.Revive
+	}
+	return nil
+}
+
+func (x *ExecuteRequest) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
 	}
 	return nil
 }
@@ -428,6 +436,86 @@ func (x *Answer) GetWaiting() bool {
 	return false
 }
 
+// Standing is on whose behalf something runs, and how urgent it is.
+type Standing struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The execution or session that waits for this one: what this one may ever use
+	// must lie within that one's, and it is lent what that one holds. When that one
+	// ends, so does this one.
+	Parent        string `protobuf:"bytes,1,opt,name=parent,proto3" json:"parent,omitempty"`
+	Class         string `protobuf:"bytes,2,opt,name=class,proto3" json:"class,omitempty"`              // system | interactive | normal | batch; "" is normal
+	Preemptible   bool   `protobuf:"varint,3,opt,name=preemptible,proto3" json:"preemptible,omitempty"` // more urgent ones may have it ended
+	Bundle        string `protobuf:"bytes,4,opt,name=bundle,proto3" json:"bundle,omitempty"`            // digest of the bundle the unit is from
+	Package       string `protobuf:"bytes,5,opt,name=package,proto3" json:"package,omitempty"`          // its name: "acme/search"
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Standing) Reset() {
+	*x = Standing{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Standing) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Standing) ProtoMessage() {}
+
+func (x *Standing) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Standing.ProtoReflect.Descriptor instead.
+func (*Standing) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Standing) GetParent() string {
+	if x != nil {
+		return x.Parent
+	}
+	return ""
+}
+
+func (x *Standing) GetClass() string {
+	if x != nil {
+		return x.Class
+	}
+	return ""
+}
+
+func (x *Standing) GetPreemptible() bool {
+	if x != nil {
+		return x.Preemptible
+	}
+	return false
+}
+
+func (x *Standing) GetBundle() string {
+	if x != nil {
+		return x.Bundle
+	}
+	return ""
+}
+
+func (x *Standing) GetPackage() string {
+	if x != nil {
+		return x.Package
+	}
+	return ""
+}
+
 type Code struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Files         []*File                `protobuf:"bytes,1,rep,name=files,proto3" json:"files,omitempty"`   // laid out read-only for the unit
@@ -440,7 +528,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -452,7 +540,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -465,7 +553,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{4}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Code) GetFiles() []*File {
@@ -506,7 +594,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -518,7 +606,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -531,7 +619,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{5}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *File) GetPath() string {
@@ -565,7 +653,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +665,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +678,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{6}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Limits) GetMemoryBytes() int64 {
@@ -669,7 +757,7 @@ type ExecuteResponse struct {
 
 func (x *ExecuteResponse) Reset() {
 	*x = ExecuteResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -681,7 +769,7 @@ func (x *ExecuteResponse) String() string {
 func (*ExecuteResponse) ProtoMessage() {}
 
 func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -694,7 +782,7 @@ func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteResponse.ProtoReflect.Descriptor instead.
 func (*ExecuteResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{7}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExecuteResponse) GetTimeUnixNano() int64 {
@@ -839,7 +927,7 @@ type Ask struct {
 
 func (x *Ask) Reset() {
 	*x = Ask{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -851,7 +939,7 @@ func (x *Ask) String() string {
 func (*Ask) ProtoMessage() {}
 
 func (x *Ask) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -864,7 +952,7 @@ func (x *Ask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ask.ProtoReflect.Descriptor instead.
 func (*Ask) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{8}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Ask) GetId() int64 {
@@ -900,7 +988,7 @@ type Queued struct {
 
 func (x *Queued) Reset() {
 	*x = Queued{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -912,7 +1000,7 @@ func (x *Queued) String() string {
 func (*Queued) ProtoMessage() {}
 
 func (x *Queued) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -925,7 +1013,7 @@ func (x *Queued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queued.ProtoReflect.Descriptor instead.
 func (*Queued) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{9}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Queued) GetWaitsFor() []string {
@@ -964,7 +1052,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1064,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1077,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{10}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Started) GetStart() string {
@@ -1052,7 +1140,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1064,7 +1152,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1077,7 +1165,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{11}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Log) GetLevel() string {
@@ -1110,7 +1198,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1122,7 +1210,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1135,7 +1223,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{12}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Result) GetValue() []byte {
@@ -1158,7 +1246,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1170,7 +1258,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1183,7 +1271,7 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{13}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Ended) GetReason() string {
@@ -1226,7 +1314,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1326,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1339,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{14}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Error) GetCode() string {
@@ -1316,13 +1404,16 @@ type Usage struct {
 	CpuUs           int64                  `protobuf:"varint,2,opt,name=cpu_us,json=cpuUs,proto3" json:"cpu_us,omitempty"`
 	PeakMemoryBytes int64                  `protobuf:"varint,3,opt,name=peak_memory_bytes,json=peakMemoryBytes,proto3" json:"peak_memory_bytes,omitempty"`
 	BrokerCalls     int64                  `protobuf:"varint,4,opt,name=broker_calls,json=brokerCalls,proto3" json:"broker_calls,omitempty"`
+	ReadBytes       int64                  `protobuf:"varint,5,opt,name=read_bytes,json=readBytes,proto3" json:"read_bytes,omitempty"`          // that it was sent: its code and input, answers
+	WrittenBytes    int64                  `protobuf:"varint,6,opt,name=written_bytes,json=writtenBytes,proto3" json:"written_bytes,omitempty"` // that it sent: calls, log, result, stdout and stderr
+	ResultUs        int64                  `protobuf:"varint,7,opt,name=result_us,json=resultUs,proto3" json:"result_us,omitempty"`             // from grant until its last word was in; 0: it said none
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1334,7 +1425,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1347,7 +1438,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{15}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Usage) GetWallUs() int64 {
@@ -1378,6 +1469,27 @@ func (x *Usage) GetBrokerCalls() int64 {
 	return 0
 }
 
+func (x *Usage) GetReadBytes() int64 {
+	if x != nil {
+		return x.ReadBytes
+	}
+	return 0
+}
+
+func (x *Usage) GetWrittenBytes() int64 {
+	if x != nil {
+		return x.WrittenBytes
+	}
+	return 0
+}
+
+func (x *Usage) GetResultUs() int64 {
+	if x != nil {
+		return x.ResultUs
+	}
+	return 0
+}
+
 type KillRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Execution     string                 `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
@@ -1388,7 +1500,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1400,7 +1512,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1413,7 +1525,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{16}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KillRequest) GetExecution() string {
@@ -1439,7 +1551,7 @@ type KillResponse struct {
 
 func (x *KillResponse) Reset() {
 	*x = KillResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1451,7 +1563,7 @@ func (x *KillResponse) String() string {
 func (*KillResponse) ProtoMessage() {}
 
 func (x *KillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1464,7 +1576,7 @@ func (x *KillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillResponse.ProtoReflect.Descriptor instead.
 func (*KillResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{17}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *KillResponse) GetFound() bool {
@@ -1482,7 +1594,7 @@ type LeasesRequest struct {
 
 func (x *LeasesRequest) Reset() {
 	*x = LeasesRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1494,7 +1606,7 @@ func (x *LeasesRequest) String() string {
 func (*LeasesRequest) ProtoMessage() {}
 
 func (x *LeasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1507,7 +1619,7 @@ func (x *LeasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasesRequest.ProtoReflect.Descriptor instead.
 func (*LeasesRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
 }
 
 type LeasesResponse struct {
@@ -1520,7 +1632,7 @@ type LeasesResponse struct {
 
 func (x *LeasesResponse) Reset() {
 	*x = LeasesResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +1644,7 @@ func (x *LeasesResponse) String() string {
 func (*LeasesResponse) ProtoMessage() {}
 
 func (x *LeasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +1657,7 @@ func (x *LeasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasesResponse.ProtoReflect.Descriptor instead.
 func (*LeasesResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LeasesResponse) GetLeases() []*Lease {
@@ -1578,7 +1690,7 @@ type Lease struct {
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +1702,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +1715,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Lease) GetId() string {
@@ -1681,7 +1793,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1693,7 +1805,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1706,7 +1818,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Wait) GetExecution() string {
@@ -1786,6 +1898,849 @@ func (x *Wait) GetPosition() int64 {
 	return 0
 }
 
+type SessionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Ask:
+	//
+	//	*SessionRequest_Open
+	//	*SessionRequest_Acquire
+	//	*SessionRequest_Release
+	//	*SessionRequest_Cancel
+	Ask           isSessionRequest_Ask `protobuf_oneof:"ask"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRequest) Reset() {
+	*x = SessionRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRequest) ProtoMessage() {}
+
+func (x *SessionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRequest.ProtoReflect.Descriptor instead.
+func (*SessionRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SessionRequest) GetAsk() isSessionRequest_Ask {
+	if x != nil {
+		return x.Ask
+	}
+	return nil
+}
+
+func (x *SessionRequest) GetOpen() *SessionOpen {
+	if x != nil {
+		if x, ok := x.Ask.(*SessionRequest_Open); ok {
+			return x.Open
+		}
+	}
+	return nil
+}
+
+func (x *SessionRequest) GetAcquire() *SessionAcquire {
+	if x != nil {
+		if x, ok := x.Ask.(*SessionRequest_Acquire); ok {
+			return x.Acquire
+		}
+	}
+	return nil
+}
+
+func (x *SessionRequest) GetRelease() *SessionRelease {
+	if x != nil {
+		if x, ok := x.Ask.(*SessionRequest_Release); ok {
+			return x.Release
+		}
+	}
+	return nil
+}
+
+func (x *SessionRequest) GetCancel() uint64 {
+	if x != nil {
+		if x, ok := x.Ask.(*SessionRequest_Cancel); ok {
+			return x.Cancel
+		}
+	}
+	return 0
+}
+
+type isSessionRequest_Ask interface {
+	isSessionRequest_Ask()
+}
+
+type SessionRequest_Open struct {
+	Open *SessionOpen `protobuf:"bytes,1,opt,name=open,proto3,oneof"`
+}
+
+type SessionRequest_Acquire struct {
+	Acquire *SessionAcquire `protobuf:"bytes,2,opt,name=acquire,proto3,oneof"`
+}
+
+type SessionRequest_Release struct {
+	Release *SessionRelease `protobuf:"bytes,3,opt,name=release,proto3,oneof"`
+}
+
+type SessionRequest_Cancel struct {
+	Cancel uint64 `protobuf:"varint,4,opt,name=cancel,proto3,oneof"` // an acquire that waits; it ends with refused
+}
+
+func (*SessionRequest_Open) isSessionRequest_Ask() {}
+
+func (*SessionRequest_Acquire) isSessionRequest_Ask() {}
+
+func (*SessionRequest_Release) isSessionRequest_Ask() {}
+
+func (*SessionRequest_Cancel) isSessionRequest_Ask() {}
+
+type SessionOpen struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"` // unique among executions and sessions
+	Tenant        string                 `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Unit          string                 `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`
+	Tokens        []string               `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"` // what it may ever use; nothing of it is held yet
+	Standing      *Standing              `protobuf:"bytes,5,opt,name=standing,proto3" json:"standing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionOpen) Reset() {
+	*x = SessionOpen{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionOpen) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionOpen) ProtoMessage() {}
+
+func (x *SessionOpen) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
+func (*SessionOpen) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *SessionOpen) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *SessionOpen) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *SessionOpen) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *SessionOpen) GetTokens() []string {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *SessionOpen) GetStanding() *Standing {
+	if x != nil {
+		return x.Standing
+	}
+	return nil
+}
+
+type SessionAcquire struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`        // chosen by the caller, unique while it is held
+	Tokens        []string               `protobuf:"bytes,2,rep,name=tokens,proto3" json:"tokens,omitempty"` // all or none
+	Estimate      *Spend                 `protobuf:"bytes,3,opt,name=estimate,proto3" json:"estimate,omitempty"`
+	WaitMs        int64                  `protobuf:"varint,4,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"` // 0: for ever
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionAcquire) Reset() {
+	*x = SessionAcquire{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionAcquire) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionAcquire) ProtoMessage() {}
+
+func (x *SessionAcquire) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionAcquire.ProtoReflect.Descriptor instead.
+func (*SessionAcquire) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *SessionAcquire) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SessionAcquire) GetTokens() []string {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *SessionAcquire) GetEstimate() *Spend {
+	if x != nil {
+		return x.Estimate
+	}
+	return nil
+}
+
+func (x *SessionAcquire) GetWaitMs() int64 {
+	if x != nil {
+		return x.WaitMs
+	}
+	return 0
+}
+
+type SessionRelease struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Used          *Spend                 `protobuf:"bytes,2,opt,name=used,proto3" json:"used,omitempty"` // none: as estimated
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRelease) Reset() {
+	*x = SessionRelease{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRelease) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRelease) ProtoMessage() {}
+
+func (x *SessionRelease) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRelease.ProtoReflect.Descriptor instead.
+func (*SessionRelease) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *SessionRelease) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SessionRelease) GetUsed() *Spend {
+	if x != nil {
+		return x.Used
+	}
+	return nil
+}
+
+// Spend is what a call of a model uses up.
+type Spend struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tokens        int64                  `protobuf:"varint,1,opt,name=tokens,proto3" json:"tokens,omitempty"`                     // of the model
+	MicroUsd      int64                  `protobuf:"varint,2,opt,name=micro_usd,json=microUsd,proto3" json:"micro_usd,omitempty"` // millionths of a dollar
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spend) Reset() {
+	*x = Spend{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spend) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spend) ProtoMessage() {}
+
+func (x *Spend) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spend.ProtoReflect.Descriptor instead.
+func (*Spend) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *Spend) GetTokens() int64 {
+	if x != nil {
+		return x.Tokens
+	}
+	return 0
+}
+
+func (x *Spend) GetMicroUsd() int64 {
+	if x != nil {
+		return x.MicroUsd
+	}
+	return 0
+}
+
+type SessionResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Types that are valid to be assigned to Answer:
+	//
+	//	*SessionResponse_Opened
+	//	*SessionResponse_Waits
+	//	*SessionResponse_Granted
+	//	*SessionResponse_Refused
+	//	*SessionResponse_Revoked
+	Answer        isSessionResponse_Answer `protobuf_oneof:"answer"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionResponse) Reset() {
+	*x = SessionResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionResponse) ProtoMessage() {}
+
+func (x *SessionResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionResponse.ProtoReflect.Descriptor instead.
+func (*SessionResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *SessionResponse) GetAnswer() isSessionResponse_Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetOpened() *SessionOpened {
+	if x != nil {
+		if x, ok := x.Answer.(*SessionResponse_Opened); ok {
+			return x.Opened
+		}
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetWaits() *SessionWaits {
+	if x != nil {
+		if x, ok := x.Answer.(*SessionResponse_Waits); ok {
+			return x.Waits
+		}
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetGranted() *SessionGranted {
+	if x != nil {
+		if x, ok := x.Answer.(*SessionResponse_Granted); ok {
+			return x.Granted
+		}
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetRefused() *SessionRefused {
+	if x != nil {
+		if x, ok := x.Answer.(*SessionResponse_Refused); ok {
+			return x.Refused
+		}
+	}
+	return nil
+}
+
+func (x *SessionResponse) GetRevoked() *SessionRevoked {
+	if x != nil {
+		if x, ok := x.Answer.(*SessionResponse_Revoked); ok {
+			return x.Revoked
+		}
+	}
+	return nil
+}
+
+type isSessionResponse_Answer interface {
+	isSessionResponse_Answer()
+}
+
+type SessionResponse_Opened struct {
+	Opened *SessionOpened `protobuf:"bytes,1,opt,name=opened,proto3,oneof"`
+}
+
+type SessionResponse_Waits struct {
+	Waits *SessionWaits `protobuf:"bytes,2,opt,name=waits,proto3,oneof"`
+}
+
+type SessionResponse_Granted struct {
+	Granted *SessionGranted `protobuf:"bytes,3,opt,name=granted,proto3,oneof"`
+}
+
+type SessionResponse_Refused struct {
+	Refused *SessionRefused `protobuf:"bytes,4,opt,name=refused,proto3,oneof"`
+}
+
+type SessionResponse_Revoked struct {
+	Revoked *SessionRevoked `protobuf:"bytes,5,opt,name=revoked,proto3,oneof"`
+}
+
+func (*SessionResponse_Opened) isSessionResponse_Answer() {}
+
+func (*SessionResponse_Waits) isSessionResponse_Answer() {}
+
+func (*SessionResponse_Granted) isSessionResponse_Answer() {}
+
+func (*SessionResponse_Refused) isSessionResponse_Answer() {}
+
+func (*SessionResponse_Revoked) isSessionResponse_Answer() {}
+
+type SessionOpened struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionOpened) Reset() {
+	*x = SessionOpened{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionOpened) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionOpened) ProtoMessage() {}
+
+func (x *SessionOpened) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
+func (*SessionOpened) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SessionOpened) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+// SessionWaits: it could not be had at once.
+type SessionWaits struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Queued        *Queued                `protobuf:"bytes,2,opt,name=queued,proto3" json:"queued,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionWaits) Reset() {
+	*x = SessionWaits{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionWaits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionWaits) ProtoMessage() {}
+
+func (x *SessionWaits) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionWaits.ProtoReflect.Descriptor instead.
+func (*SessionWaits) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *SessionWaits) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SessionWaits) GetQueued() *Queued {
+	if x != nil {
+		return x.Queued
+	}
+	return nil
+}
+
+type SessionGranted struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Fence         uint64                 `protobuf:"varint,2,opt,name=fence,proto3" json:"fence,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionGranted) Reset() {
+	*x = SessionGranted{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionGranted) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionGranted) ProtoMessage() {}
+
+func (x *SessionGranted) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionGranted.ProtoReflect.Descriptor instead.
+func (*SessionGranted) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *SessionGranted) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SessionGranted) GetFence() uint64 {
+	if x != nil {
+		return x.Fence
+	}
+	return 0
+}
+
+type SessionRefused struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Error         *Error                 `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRefused) Reset() {
+	*x = SessionRefused{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRefused) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRefused) ProtoMessage() {}
+
+func (x *SessionRefused) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRefused.ProtoReflect.Descriptor instead.
+func (*SessionRefused) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *SessionRefused) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SessionRefused) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+// SessionRevoked: a more urgent one needs what it holds; the stream is ended soon.
+type SessionRevoked struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SessionRevoked) Reset() {
+	*x = SessionRevoked{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SessionRevoked) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SessionRevoked) ProtoMessage() {}
+
+func (x *SessionRevoked) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SessionRevoked.ProtoReflect.Descriptor instead.
+func (*SessionRevoked) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *SessionRevoked) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+type PolicyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyRequest) Reset() {
+	*x = PolicyRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyRequest) ProtoMessage() {}
+
+func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyRequest.ProtoReflect.Descriptor instead.
+func (*PolicyRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{34}
+}
+
+type PolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	File          string                 `protobuf:"bytes,1,opt,name=file,proto3" json:"file,omitempty"` // where it is read from
+	Text          string                 `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"` // TOML; empty: there is none, everything is allowed
+	SinceUnixMs   int64                  `protobuf:"varint,3,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
+	Problem       string                 `protobuf:"bytes,4,opt,name=problem,proto3" json:"problem,omitempty"` // why a newer text of the file does not hold; one sentence
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PolicyResponse) Reset() {
+	*x = PolicyResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PolicyResponse) ProtoMessage() {}
+
+func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PolicyResponse.ProtoReflect.Descriptor instead.
+func (*PolicyResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *PolicyResponse) GetFile() string {
+	if x != nil {
+		return x.File
+	}
+	return ""
+}
+
+func (x *PolicyResponse) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *PolicyResponse) GetSinceUnixMs() int64 {
+	if x != nil {
+		return x.SinceUnixMs
+	}
+	return 0
+}
+
+func (x *PolicyResponse) GetProblem() string {
+	if x != nil {
+		return x.Problem
+	}
+	return ""
+}
+
 type WatchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
@@ -1795,7 +2750,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1807,7 +2762,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1820,7 +2775,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{22}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -1849,7 +2804,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1861,7 +2816,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1874,7 +2829,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{23}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchResponse) GetSeq() uint64 {
@@ -1962,7 +2917,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1974,7 +2929,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1987,7 +2942,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{24}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{38}
 }
 
 type StatusResponse struct {
@@ -2006,13 +2961,16 @@ type StatusResponse struct {
 	ResidentBytes         int64                  `protobuf:"varint,12,opt,name=resident_bytes,json=residentBytes,proto3" json:"resident_bytes,omitempty"`
 	LauncherOpenFiles     int64                  `protobuf:"varint,13,opt,name=launcher_open_files,json=launcherOpenFiles,proto3" json:"launcher_open_files,omitempty"`
 	LauncherResidentBytes int64                  `protobuf:"varint,14,opt,name=launcher_resident_bytes,json=launcherResidentBytes,proto3" json:"launcher_resident_bytes,omitempty"`
+	Tokens                *TokenCounts           `protobuf:"bytes,15,opt,name=tokens,proto3" json:"tokens,omitempty"`
+	PolicyFile            string                 `protobuf:"bytes,16,opt,name=policy_file,json=policyFile,proto3" json:"policy_file,omitempty"`          // "" : none
+	PolicyProblem         string                 `protobuf:"bytes,17,opt,name=policy_problem,json=policyProblem,proto3" json:"policy_problem,omitempty"` // why its newest text does not hold
 	unknownFields         protoimpl.UnknownFields
 	sizeCache             protoimpl.SizeCache
 }
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2024,7 +2982,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2037,7 +2995,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{25}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -2138,11 +3096,225 @@ func (x *StatusResponse) GetLauncherResidentBytes() int64 {
 	return 0
 }
 
+func (x *StatusResponse) GetTokens() *TokenCounts {
+	if x != nil {
+		return x.Tokens
+	}
+	return nil
+}
+
+func (x *StatusResponse) GetPolicyFile() string {
+	if x != nil {
+		return x.PolicyFile
+	}
+	return ""
+}
+
+func (x *StatusResponse) GetPolicyProblem() string {
+	if x != nil {
+		return x.PolicyProblem
+	}
+	return ""
+}
+
+// TokenCounts since the start, and what holds now.
+type TokenCounts struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Sessions      int64                  `protobuf:"varint,1,opt,name=sessions,proto3" json:"sessions,omitempty"` // that hold or may hold something
+	Waiting       int64                  `protobuf:"varint,2,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	Granted       uint64                 `protobuf:"varint,3,opt,name=granted,proto3" json:"granted,omitempty"`
+	Queued        uint64                 `protobuf:"varint,4,opt,name=queued,proto3" json:"queued,omitempty"`
+	Released      uint64                 `protobuf:"varint,5,opt,name=released,proto3" json:"released,omitempty"`
+	Refused       map[string]uint64      `protobuf:"bytes,6,rep,name=refused,proto3" json:"refused,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"` // by reason
+	Revoked       uint64                 `protobuf:"varint,7,opt,name=revoked,proto3" json:"revoked,omitempty"`
+	WaitUs        uint64                 `protobuf:"varint,8,opt,name=wait_us,json=waitUs,proto3" json:"wait_us,omitempty"` // of all grants together
+	LastSeq       uint64                 `protobuf:"varint,9,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	Pools         []*PoolCount           `protobuf:"bytes,10,rep,name=pools,proto3" json:"pools,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TokenCounts) Reset() {
+	*x = TokenCounts{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TokenCounts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TokenCounts) ProtoMessage() {}
+
+func (x *TokenCounts) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TokenCounts.ProtoReflect.Descriptor instead.
+func (*TokenCounts) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *TokenCounts) GetSessions() int64 {
+	if x != nil {
+		return x.Sessions
+	}
+	return 0
+}
+
+func (x *TokenCounts) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
+func (x *TokenCounts) GetGranted() uint64 {
+	if x != nil {
+		return x.Granted
+	}
+	return 0
+}
+
+func (x *TokenCounts) GetQueued() uint64 {
+	if x != nil {
+		return x.Queued
+	}
+	return 0
+}
+
+func (x *TokenCounts) GetReleased() uint64 {
+	if x != nil {
+		return x.Released
+	}
+	return 0
+}
+
+func (x *TokenCounts) GetRefused() map[string]uint64 {
+	if x != nil {
+		return x.Refused
+	}
+	return nil
+}
+
+func (x *TokenCounts) GetRevoked() uint64 {
+	if x != nil {
+		return x.Revoked
+	}
+	return 0
+}
+
+func (x *TokenCounts) GetWaitUs() uint64 {
+	if x != nil {
+		return x.WaitUs
+	}
+	return 0
+}
+
+func (x *TokenCounts) GetLastSeq() uint64 {
+	if x != nil {
+		return x.LastSeq
+	}
+	return 0
+}
+
+func (x *TokenCounts) GetPools() []*PoolCount {
+	if x != nil {
+		return x.Pools
+	}
+	return nil
+}
+
+type PoolCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`     // "llm/openai"
+	Tenant        string                 `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"` // "": of the machine
+	Capacity      int64                  `protobuf:"varint,3,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	Used          int64                  `protobuf:"varint,4,opt,name=used,proto3" json:"used,omitempty"`
+	Waiting       int64                  `protobuf:"varint,5,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PoolCount) Reset() {
+	*x = PoolCount{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PoolCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PoolCount) ProtoMessage() {}
+
+func (x *PoolCount) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PoolCount.ProtoReflect.Descriptor instead.
+func (*PoolCount) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *PoolCount) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PoolCount) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *PoolCount) GetCapacity() int64 {
+	if x != nil {
+		return x.Capacity
+	}
+	return 0
+}
+
+func (x *PoolCount) GetUsed() int64 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *PoolCount) GetWaiting() int64 {
+	if x != nil {
+		return x.Waiting
+	}
+	return 0
+}
+
 var File_quilt_v1_quilt_proto protoreflect.FileDescriptor
 
 const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\n" +
-	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\x85\x03\n" +
+	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\xb5\x03\n" +
 	"\x0eExecuteRequest\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -2151,7 +3323,8 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x04code\x18\x05 \x01(\v2\x0e.quilt.v1.CodeR\x04code\x12\x14\n" +
 	"\x05input\x18\x06 \x01(\fR\x05input\x12(\n" +
 	"\x06limits\x18\a \x01(\v2\x10.quilt.v1.LimitsR\x06limits\x12\x16\n" +
-	"\x06revive\x18\b \x01(\fR\x06revive\x12+\n" +
+	"\x06revive\x18\b \x01(\fR\x06revive\x12.\n" +
+	"\bstanding\x18\t \x01(\v2\x12.quilt.v1.StandingR\bstanding\x12+\n" +
 	"\ajournal\x18\x14 \x01(\v2\x11.quilt.v1.JournalR\ajournal\x12\x10\n" +
 	"\x03ack\x18\x15 \x01(\x04R\x03ack\x12(\n" +
 	"\x06answer\x18\x16 \x01(\v2\x10.quilt.v1.AnswerR\x06answer\x12\x16\n" +
@@ -2177,7 +3350,13 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\fR\x05value\x12%\n" +
 	"\x05error\x18\x03 \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12\x18\n" +
-	"\awaiting\x18\x04 \x01(\bR\awaiting\"r\n" +
+	"\awaiting\x18\x04 \x01(\bR\awaiting\"\x8c\x01\n" +
+	"\bStanding\x12\x16\n" +
+	"\x06parent\x18\x01 \x01(\tR\x06parent\x12\x14\n" +
+	"\x05class\x18\x02 \x01(\tR\x05class\x12 \n" +
+	"\vpreemptible\x18\x03 \x01(\bR\vpreemptible\x12\x16\n" +
+	"\x06bundle\x18\x04 \x01(\tR\x06bundle\x12\x18\n" +
+	"\apackage\x18\x05 \x01(\tR\apackage\"r\n" +
 	"\x04Code\x12$\n" +
 	"\x05files\x18\x01 \x03(\v2\x0e.quilt.v1.FileR\x05files\x12\x14\n" +
 	"\x05entry\x18\x02 \x01(\tR\x05entry\x12\x16\n" +
@@ -2241,12 +3420,16 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\tretryable\x18\x05 \x01(\bR\tretryable\x12\x12\n" +
 	"\x04name\x18\x06 \x01(\tR\x04name\x12\x14\n" +
 	"\x05again\x18\x1e \x01(\bR\x05again\x12\x14\n" +
-	"\x05begun\x18\x1f \x01(\bR\x05begun\"\x86\x01\n" +
+	"\x05begun\x18\x1f \x01(\bR\x05begun\"\xe7\x01\n" +
 	"\x05Usage\x12\x17\n" +
 	"\awall_us\x18\x01 \x01(\x03R\x06wallUs\x12\x15\n" +
 	"\x06cpu_us\x18\x02 \x01(\x03R\x05cpuUs\x12*\n" +
 	"\x11peak_memory_bytes\x18\x03 \x01(\x03R\x0fpeakMemoryBytes\x12!\n" +
-	"\fbroker_calls\x18\x04 \x01(\x03R\vbrokerCalls\"C\n" +
+	"\fbroker_calls\x18\x04 \x01(\x03R\vbrokerCalls\x12\x1d\n" +
+	"\n" +
+	"read_bytes\x18\x05 \x01(\x03R\treadBytes\x12#\n" +
+	"\rwritten_bytes\x18\x06 \x01(\x03R\fwrittenBytes\x12\x1b\n" +
+	"\tresult_us\x18\a \x01(\x03R\bresultUs\"C\n" +
 	"\vKillRequest\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"$\n" +
@@ -2277,7 +3460,56 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\aheld_by\x18\t \x03(\tR\x06heldBy\x12\x16\n" +
 	"\x06behind\x18\n" +
 	" \x03(\tR\x06behind\x12\x1a\n" +
-	"\bposition\x18\v \x01(\x03R\bposition\"$\n" +
+	"\bposition\x18\v \x01(\x03R\bposition\"\xca\x01\n" +
+	"\x0eSessionRequest\x12+\n" +
+	"\x04open\x18\x01 \x01(\v2\x15.quilt.v1.SessionOpenH\x00R\x04open\x124\n" +
+	"\aacquire\x18\x02 \x01(\v2\x18.quilt.v1.SessionAcquireH\x00R\aacquire\x124\n" +
+	"\arelease\x18\x03 \x01(\v2\x18.quilt.v1.SessionReleaseH\x00R\arelease\x12\x18\n" +
+	"\x06cancel\x18\x04 \x01(\x04H\x00R\x06cancelB\x05\n" +
+	"\x03ask\"\x9b\x01\n" +
+	"\vSessionOpen\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x16\n" +
+	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04unit\x18\x03 \x01(\tR\x04unit\x12\x16\n" +
+	"\x06tokens\x18\x04 \x03(\tR\x06tokens\x12.\n" +
+	"\bstanding\x18\x05 \x01(\v2\x12.quilt.v1.StandingR\bstanding\"~\n" +
+	"\x0eSessionAcquire\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
+	"\x06tokens\x18\x02 \x03(\tR\x06tokens\x12+\n" +
+	"\bestimate\x18\x03 \x01(\v2\x0f.quilt.v1.SpendR\bestimate\x12\x17\n" +
+	"\await_ms\x18\x04 \x01(\x03R\x06waitMs\"E\n" +
+	"\x0eSessionRelease\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12#\n" +
+	"\x04used\x18\x02 \x01(\v2\x0f.quilt.v1.SpendR\x04used\"<\n" +
+	"\x05Spend\x12\x16\n" +
+	"\x06tokens\x18\x01 \x01(\x03R\x06tokens\x12\x1b\n" +
+	"\tmicro_usd\x18\x02 \x01(\x03R\bmicroUsd\"\xa0\x02\n" +
+	"\x0fSessionResponse\x121\n" +
+	"\x06opened\x18\x01 \x01(\v2\x17.quilt.v1.SessionOpenedH\x00R\x06opened\x12.\n" +
+	"\x05waits\x18\x02 \x01(\v2\x16.quilt.v1.SessionWaitsH\x00R\x05waits\x124\n" +
+	"\agranted\x18\x03 \x01(\v2\x18.quilt.v1.SessionGrantedH\x00R\agranted\x124\n" +
+	"\arefused\x18\x04 \x01(\v2\x18.quilt.v1.SessionRefusedH\x00R\arefused\x124\n" +
+	"\arevoked\x18\x05 \x01(\v2\x18.quilt.v1.SessionRevokedH\x00R\arevokedB\b\n" +
+	"\x06answer\"%\n" +
+	"\rSessionOpened\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\"H\n" +
+	"\fSessionWaits\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12(\n" +
+	"\x06queued\x18\x02 \x01(\v2\x10.quilt.v1.QueuedR\x06queued\"6\n" +
+	"\x0eSessionGranted\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x14\n" +
+	"\x05fence\x18\x02 \x01(\x04R\x05fence\"G\n" +
+	"\x0eSessionRefused\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12%\n" +
+	"\x05error\x18\x02 \x01(\v2\x0f.quilt.v1.ErrorR\x05error\"(\n" +
+	"\x0eSessionRevoked\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\x0f\n" +
+	"\rPolicyRequest\"v\n" +
+	"\x0ePolicyResponse\x12\x12\n" +
+	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\x12\"\n" +
+	"\rsince_unix_ms\x18\x03 \x01(\x03R\vsinceUnixMs\x12\x18\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"$\n" +
 	"\fWatchRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\"\xb6\x02\n" +
 	"\rWatchResponse\x12\x10\n" +
@@ -2294,7 +3526,7 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x124\n" +
 	"\bsnapshot\x18\v \x01(\v2\x18.quilt.v1.LeasesResponseR\bsnapshot\"\x0f\n" +
-	"\rStatusRequest\"\xc1\x03\n" +
+	"\rStatusRequest\"\xb8\x04\n" +
 	"\x0eStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1c\n" +
@@ -2315,12 +3547,39 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"open_files\x18\v \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\f \x01(\x03R\rresidentBytes\x12.\n" +
 	"\x13launcher_open_files\x18\r \x01(\x03R\x11launcherOpenFiles\x126\n" +
-	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes2\xbf\x02\n" +
+	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes\x12-\n" +
+	"\x06tokens\x18\x0f \x01(\v2\x15.quilt.v1.TokenCountsR\x06tokens\x12\x1f\n" +
+	"\vpolicy_file\x18\x10 \x01(\tR\n" +
+	"policyFile\x12%\n" +
+	"\x0epolicy_problem\x18\x11 \x01(\tR\rpolicyProblem\"\x84\x03\n" +
+	"\vTokenCounts\x12\x1a\n" +
+	"\bsessions\x18\x01 \x01(\x03R\bsessions\x12\x18\n" +
+	"\awaiting\x18\x02 \x01(\x03R\awaiting\x12\x18\n" +
+	"\agranted\x18\x03 \x01(\x04R\agranted\x12\x16\n" +
+	"\x06queued\x18\x04 \x01(\x04R\x06queued\x12\x1a\n" +
+	"\breleased\x18\x05 \x01(\x04R\breleased\x12<\n" +
+	"\arefused\x18\x06 \x03(\v2\".quilt.v1.TokenCounts.RefusedEntryR\arefused\x12\x18\n" +
+	"\arevoked\x18\a \x01(\x04R\arevoked\x12\x17\n" +
+	"\await_us\x18\b \x01(\x04R\x06waitUs\x12\x19\n" +
+	"\blast_seq\x18\t \x01(\x04R\alastSeq\x12)\n" +
+	"\x05pools\x18\n" +
+	" \x03(\v2\x13.quilt.v1.PoolCountR\x05pools\x1a:\n" +
+	"\fRefusedEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x04R\x05value:\x028\x01\"\x81\x01\n" +
+	"\tPoolCount\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x1a\n" +
+	"\bcapacity\x18\x03 \x01(\x03R\bcapacity\x12\x12\n" +
+	"\x04used\x18\x04 \x01(\x03R\x04used\x12\x18\n" +
+	"\awaiting\x18\x05 \x01(\x03R\awaiting2\xc0\x03\n" +
 	"\fQuiltService\x12B\n" +
 	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse(\x010\x01\x125\n" +
 	"\x04Kill\x12\x15.quilt.v1.KillRequest\x1a\x16.quilt.v1.KillResponse\x12;\n" +
 	"\x06Leases\x12\x17.quilt.v1.LeasesRequest\x1a\x18.quilt.v1.LeasesResponse\x12:\n" +
-	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12;\n" +
+	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12B\n" +
+	"\aSession\x12\x18.quilt.v1.SessionRequest\x1a\x19.quilt.v1.SessionResponse(\x010\x01\x12;\n" +
+	"\x06Policy\x12\x17.quilt.v1.PolicyRequest\x1a\x18.quilt.v1.PolicyResponse\x12;\n" +
 	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
 
 var (
@@ -2335,71 +3594,109 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
 var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),  // 0: quilt.v1.ExecuteRequest
 	(*Journal)(nil),         // 1: quilt.v1.Journal
 	(*Effect)(nil),          // 2: quilt.v1.Effect
 	(*Answer)(nil),          // 3: quilt.v1.Answer
-	(*Code)(nil),            // 4: quilt.v1.Code
-	(*File)(nil),            // 5: quilt.v1.File
-	(*Limits)(nil),          // 6: quilt.v1.Limits
-	(*ExecuteResponse)(nil), // 7: quilt.v1.ExecuteResponse
-	(*Ask)(nil),             // 8: quilt.v1.Ask
-	(*Queued)(nil),          // 9: quilt.v1.Queued
-	(*Started)(nil),         // 10: quilt.v1.Started
-	(*Log)(nil),             // 11: quilt.v1.Log
-	(*Result)(nil),          // 12: quilt.v1.Result
-	(*Ended)(nil),           // 13: quilt.v1.Ended
-	(*Error)(nil),           // 14: quilt.v1.Error
-	(*Usage)(nil),           // 15: quilt.v1.Usage
-	(*KillRequest)(nil),     // 16: quilt.v1.KillRequest
-	(*KillResponse)(nil),    // 17: quilt.v1.KillResponse
-	(*LeasesRequest)(nil),   // 18: quilt.v1.LeasesRequest
-	(*LeasesResponse)(nil),  // 19: quilt.v1.LeasesResponse
-	(*Lease)(nil),           // 20: quilt.v1.Lease
-	(*Wait)(nil),            // 21: quilt.v1.Wait
-	(*WatchRequest)(nil),    // 22: quilt.v1.WatchRequest
-	(*WatchResponse)(nil),   // 23: quilt.v1.WatchResponse
-	(*StatusRequest)(nil),   // 24: quilt.v1.StatusRequest
-	(*StatusResponse)(nil),  // 25: quilt.v1.StatusResponse
+	(*Standing)(nil),        // 4: quilt.v1.Standing
+	(*Code)(nil),            // 5: quilt.v1.Code
+	(*File)(nil),            // 6: quilt.v1.File
+	(*Limits)(nil),          // 7: quilt.v1.Limits
+	(*ExecuteResponse)(nil), // 8: quilt.v1.ExecuteResponse
+	(*Ask)(nil),             // 9: quilt.v1.Ask
+	(*Queued)(nil),          // 10: quilt.v1.Queued
+	(*Started)(nil),         // 11: quilt.v1.Started
+	(*Log)(nil),             // 12: quilt.v1.Log
+	(*Result)(nil),          // 13: quilt.v1.Result
+	(*Ended)(nil),           // 14: quilt.v1.Ended
+	(*Error)(nil),           // 15: quilt.v1.Error
+	(*Usage)(nil),           // 16: quilt.v1.Usage
+	(*KillRequest)(nil),     // 17: quilt.v1.KillRequest
+	(*KillResponse)(nil),    // 18: quilt.v1.KillResponse
+	(*LeasesRequest)(nil),   // 19: quilt.v1.LeasesRequest
+	(*LeasesResponse)(nil),  // 20: quilt.v1.LeasesResponse
+	(*Lease)(nil),           // 21: quilt.v1.Lease
+	(*Wait)(nil),            // 22: quilt.v1.Wait
+	(*SessionRequest)(nil),  // 23: quilt.v1.SessionRequest
+	(*SessionOpen)(nil),     // 24: quilt.v1.SessionOpen
+	(*SessionAcquire)(nil),  // 25: quilt.v1.SessionAcquire
+	(*SessionRelease)(nil),  // 26: quilt.v1.SessionRelease
+	(*Spend)(nil),           // 27: quilt.v1.Spend
+	(*SessionResponse)(nil), // 28: quilt.v1.SessionResponse
+	(*SessionOpened)(nil),   // 29: quilt.v1.SessionOpened
+	(*SessionWaits)(nil),    // 30: quilt.v1.SessionWaits
+	(*SessionGranted)(nil),  // 31: quilt.v1.SessionGranted
+	(*SessionRefused)(nil),  // 32: quilt.v1.SessionRefused
+	(*SessionRevoked)(nil),  // 33: quilt.v1.SessionRevoked
+	(*PolicyRequest)(nil),   // 34: quilt.v1.PolicyRequest
+	(*PolicyResponse)(nil),  // 35: quilt.v1.PolicyResponse
+	(*WatchRequest)(nil),    // 36: quilt.v1.WatchRequest
+	(*WatchResponse)(nil),   // 37: quilt.v1.WatchResponse
+	(*StatusRequest)(nil),   // 38: quilt.v1.StatusRequest
+	(*StatusResponse)(nil),  // 39: quilt.v1.StatusResponse
+	(*TokenCounts)(nil),     // 40: quilt.v1.TokenCounts
+	(*PoolCount)(nil),       // 41: quilt.v1.PoolCount
+	nil,                     // 42: quilt.v1.TokenCounts.RefusedEntry
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
-	4,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
-	6,  // 1: quilt.v1.ExecuteRequest.limits:type_name -> quilt.v1.Limits
-	1,  // 2: quilt.v1.ExecuteRequest.journal:type_name -> quilt.v1.Journal
-	3,  // 3: quilt.v1.ExecuteRequest.answer:type_name -> quilt.v1.Answer
-	2,  // 4: quilt.v1.Journal.effects:type_name -> quilt.v1.Effect
-	14, // 5: quilt.v1.Effect.error:type_name -> quilt.v1.Error
-	14, // 6: quilt.v1.Answer.error:type_name -> quilt.v1.Error
-	5,  // 7: quilt.v1.Code.files:type_name -> quilt.v1.File
-	9,  // 8: quilt.v1.ExecuteResponse.queued:type_name -> quilt.v1.Queued
-	10, // 9: quilt.v1.ExecuteResponse.started:type_name -> quilt.v1.Started
-	11, // 10: quilt.v1.ExecuteResponse.log:type_name -> quilt.v1.Log
-	12, // 11: quilt.v1.ExecuteResponse.result:type_name -> quilt.v1.Result
-	13, // 12: quilt.v1.ExecuteResponse.ended:type_name -> quilt.v1.Ended
-	2,  // 13: quilt.v1.ExecuteResponse.effect:type_name -> quilt.v1.Effect
-	8,  // 14: quilt.v1.ExecuteResponse.ask:type_name -> quilt.v1.Ask
-	14, // 15: quilt.v1.Ended.error:type_name -> quilt.v1.Error
-	15, // 16: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
-	20, // 17: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
-	21, // 18: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
-	19, // 19: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
-	0,  // 20: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
-	16, // 21: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
-	18, // 22: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
-	22, // 23: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
-	24, // 24: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
-	7,  // 25: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	17, // 26: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	19, // 27: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	23, // 28: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
-	25, // 29: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	25, // [25:30] is the sub-list for method output_type
-	20, // [20:25] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	5,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
+	7,  // 1: quilt.v1.ExecuteRequest.limits:type_name -> quilt.v1.Limits
+	4,  // 2: quilt.v1.ExecuteRequest.standing:type_name -> quilt.v1.Standing
+	1,  // 3: quilt.v1.ExecuteRequest.journal:type_name -> quilt.v1.Journal
+	3,  // 4: quilt.v1.ExecuteRequest.answer:type_name -> quilt.v1.Answer
+	2,  // 5: quilt.v1.Journal.effects:type_name -> quilt.v1.Effect
+	15, // 6: quilt.v1.Effect.error:type_name -> quilt.v1.Error
+	15, // 7: quilt.v1.Answer.error:type_name -> quilt.v1.Error
+	6,  // 8: quilt.v1.Code.files:type_name -> quilt.v1.File
+	10, // 9: quilt.v1.ExecuteResponse.queued:type_name -> quilt.v1.Queued
+	11, // 10: quilt.v1.ExecuteResponse.started:type_name -> quilt.v1.Started
+	12, // 11: quilt.v1.ExecuteResponse.log:type_name -> quilt.v1.Log
+	13, // 12: quilt.v1.ExecuteResponse.result:type_name -> quilt.v1.Result
+	14, // 13: quilt.v1.ExecuteResponse.ended:type_name -> quilt.v1.Ended
+	2,  // 14: quilt.v1.ExecuteResponse.effect:type_name -> quilt.v1.Effect
+	9,  // 15: quilt.v1.ExecuteResponse.ask:type_name -> quilt.v1.Ask
+	15, // 16: quilt.v1.Ended.error:type_name -> quilt.v1.Error
+	16, // 17: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
+	21, // 18: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
+	22, // 19: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
+	24, // 20: quilt.v1.SessionRequest.open:type_name -> quilt.v1.SessionOpen
+	25, // 21: quilt.v1.SessionRequest.acquire:type_name -> quilt.v1.SessionAcquire
+	26, // 22: quilt.v1.SessionRequest.release:type_name -> quilt.v1.SessionRelease
+	4,  // 23: quilt.v1.SessionOpen.standing:type_name -> quilt.v1.Standing
+	27, // 24: quilt.v1.SessionAcquire.estimate:type_name -> quilt.v1.Spend
+	27, // 25: quilt.v1.SessionRelease.used:type_name -> quilt.v1.Spend
+	29, // 26: quilt.v1.SessionResponse.opened:type_name -> quilt.v1.SessionOpened
+	30, // 27: quilt.v1.SessionResponse.waits:type_name -> quilt.v1.SessionWaits
+	31, // 28: quilt.v1.SessionResponse.granted:type_name -> quilt.v1.SessionGranted
+	32, // 29: quilt.v1.SessionResponse.refused:type_name -> quilt.v1.SessionRefused
+	33, // 30: quilt.v1.SessionResponse.revoked:type_name -> quilt.v1.SessionRevoked
+	10, // 31: quilt.v1.SessionWaits.queued:type_name -> quilt.v1.Queued
+	15, // 32: quilt.v1.SessionRefused.error:type_name -> quilt.v1.Error
+	20, // 33: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
+	40, // 34: quilt.v1.StatusResponse.tokens:type_name -> quilt.v1.TokenCounts
+	42, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
+	41, // 36: quilt.v1.TokenCounts.pools:type_name -> quilt.v1.PoolCount
+	0,  // 37: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
+	17, // 38: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
+	19, // 39: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
+	36, // 40: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
+	23, // 41: quilt.v1.QuiltService.Session:input_type -> quilt.v1.SessionRequest
+	34, // 42: quilt.v1.QuiltService.Policy:input_type -> quilt.v1.PolicyRequest
+	38, // 43: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
+	8,  // 44: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	18, // 45: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	20, // 46: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	37, // 47: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	28, // 48: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
+	35, // 49: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
+	39, // 50: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	44, // [44:51] is the sub-list for method output_type
+	37, // [37:44] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_quilt_v1_quilt_proto_init() }
@@ -2407,7 +3704,7 @@ func file_quilt_v1_quilt_proto_init() {
 	if File_quilt_v1_quilt_proto != nil {
 		return
 	}
-	file_quilt_v1_quilt_proto_msgTypes[7].OneofWrappers = []any{
+	file_quilt_v1_quilt_proto_msgTypes[8].OneofWrappers = []any{
 		(*ExecuteResponse_Queued)(nil),
 		(*ExecuteResponse_Started)(nil),
 		(*ExecuteResponse_Log)(nil),
@@ -2416,13 +3713,26 @@ func file_quilt_v1_quilt_proto_init() {
 		(*ExecuteResponse_Effect)(nil),
 		(*ExecuteResponse_Ask)(nil),
 	}
+	file_quilt_v1_quilt_proto_msgTypes[23].OneofWrappers = []any{
+		(*SessionRequest_Open)(nil),
+		(*SessionRequest_Acquire)(nil),
+		(*SessionRequest_Release)(nil),
+		(*SessionRequest_Cancel)(nil),
+	}
+	file_quilt_v1_quilt_proto_msgTypes[28].OneofWrappers = []any{
+		(*SessionResponse_Opened)(nil),
+		(*SessionResponse_Waits)(nil),
+		(*SessionResponse_Granted)(nil),
+		(*SessionResponse_Refused)(nil),
+		(*SessionResponse_Revoked)(nil),
+	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   26,
+			NumMessages:   43,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

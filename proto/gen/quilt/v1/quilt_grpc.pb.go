@@ -26,6 +26,8 @@ const (
 	QuiltService_Kill_FullMethodName    = "/quilt.v1.QuiltService/Kill"
 	QuiltService_Leases_FullMethodName  = "/quilt.v1.QuiltService/Leases"
 	QuiltService_Watch_FullMethodName   = "/quilt.v1.QuiltService/Watch"
+	QuiltService_Session_FullMethodName = "/quilt.v1.QuiltService/Session"
+	QuiltService_Policy_FullMethodName  = "/quilt.v1.QuiltService/Policy"
 	QuiltService_Status_FullMethodName  = "/quilt.v1.QuiltService/Status"
 )
 
@@ -47,6 +49,13 @@ type QuiltServiceClient interface {
 	// without gaps. Where events before it are gone, a snapshot comes first. Who
 	// reads too slowly is cut with RESOURCE_EXHAUSTED; the engine waits for nobody.
 	Watch(ctx context.Context, in *WatchRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchResponse], error)
+	// Session holds tokens for the caller itself, such as an agent that thinks in
+	// ariad: a lease without a container. The first message opens it; then it
+	// acquires and releases, as many at once as it likes. When the stream ends,
+	// everything it holds is free.
+	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SessionRequest, SessionResponse], error)
+	// Policy is the text of the policy that holds (docs/spec/policy.md).
+	Policy(ctx context.Context, in *PolicyRequest, opts ...grpc.CallOption) (*PolicyResponse, error)
 	// Status says what this engine is, what it can isolate, and what it uses.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 }
@@ -111,6 +120,29 @@ func (c *quiltServiceClient) Watch(ctx context.Context, in *WatchRequest, opts .
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type QuiltService_WatchClient = grpc.ServerStreamingClient[WatchResponse]
 
+func (c *quiltServiceClient) Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SessionRequest, SessionResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &QuiltService_ServiceDesc.Streams[2], QuiltService_Session_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SessionRequest, SessionResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type QuiltService_SessionClient = grpc.BidiStreamingClient[SessionRequest, SessionResponse]
+
+func (c *quiltServiceClient) Policy(ctx context.Context, in *PolicyRequest, opts ...grpc.CallOption) (*PolicyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PolicyResponse)
+	err := c.cc.Invoke(ctx, QuiltService_Policy_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *quiltServiceClient) Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StatusResponse)
@@ -139,6 +171,13 @@ type QuiltServiceServer interface {
 	// without gaps. Where events before it are gone, a snapshot comes first. Who
 	// reads too slowly is cut with RESOURCE_EXHAUSTED; the engine waits for nobody.
 	Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error
+	// Session holds tokens for the caller itself, such as an agent that thinks in
+	// ariad: a lease without a container. The first message opens it; then it
+	// acquires and releases, as many at once as it likes. When the stream ends,
+	// everything it holds is free.
+	Session(grpc.BidiStreamingServer[SessionRequest, SessionResponse]) error
+	// Policy is the text of the policy that holds (docs/spec/policy.md).
+	Policy(context.Context, *PolicyRequest) (*PolicyResponse, error)
 	// Status says what this engine is, what it can isolate, and what it uses.
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	mustEmbedUnimplementedQuiltServiceServer()
@@ -162,6 +201,12 @@ func (UnimplementedQuiltServiceServer) Leases(context.Context, *LeasesRequest) (
 }
 func (UnimplementedQuiltServiceServer) Watch(*WatchRequest, grpc.ServerStreamingServer[WatchResponse]) error {
 	return status.Error(codes.Unimplemented, "method Watch not implemented")
+}
+func (UnimplementedQuiltServiceServer) Session(grpc.BidiStreamingServer[SessionRequest, SessionResponse]) error {
+	return status.Error(codes.Unimplemented, "method Session not implemented")
+}
+func (UnimplementedQuiltServiceServer) Policy(context.Context, *PolicyRequest) (*PolicyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Policy not implemented")
 }
 func (UnimplementedQuiltServiceServer) Status(context.Context, *StatusRequest) (*StatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
@@ -241,6 +286,31 @@ func _QuiltService_Watch_Handler(srv interface{}, stream grpc.ServerStream) erro
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type QuiltService_WatchServer = grpc.ServerStreamingServer[WatchResponse]
 
+func _QuiltService_Session_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(QuiltServiceServer).Session(&grpc.GenericServerStream[SessionRequest, SessionResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type QuiltService_SessionServer = grpc.BidiStreamingServer[SessionRequest, SessionResponse]
+
+func _QuiltService_Policy_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PolicyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(QuiltServiceServer).Policy(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: QuiltService_Policy_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(QuiltServiceServer).Policy(ctx, req.(*PolicyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _QuiltService_Status_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StatusRequest)
 	if err := dec(in); err != nil {
@@ -275,6 +345,10 @@ var QuiltService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _QuiltService_Leases_Handler,
 		},
 		{
+			MethodName: "Policy",
+			Handler:    _QuiltService_Policy_Handler,
+		},
+		{
 			MethodName: "Status",
 			Handler:    _QuiltService_Status_Handler,
 		},
@@ -290,6 +364,12 @@ var QuiltService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Watch",
 			Handler:       _QuiltService_Watch_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Session",
+			Handler:       _QuiltService_Session_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "quilt/v1/quilt.proto",

@@ -75,6 +75,11 @@ const (
 	SystemServiceInfoProcedure = "/aria.v1.SystemService/Info"
 	// SystemServiceTokensProcedure is the fully-qualified name of the SystemService's Tokens RPC.
 	SystemServiceTokensProcedure = "/aria.v1.SystemService/Tokens"
+	// SystemServiceWatchTokensProcedure is the fully-qualified name of the SystemService's WatchTokens
+	// RPC.
+	SystemServiceWatchTokensProcedure = "/aria.v1.SystemService/WatchTokens"
+	// SystemServicePolicyProcedure is the fully-qualified name of the SystemService's Policy RPC.
+	SystemServicePolicyProcedure = "/aria.v1.SystemService/Policy"
 	// FirmwareServiceBeginProcedure is the fully-qualified name of the FirmwareService's Begin RPC.
 	FirmwareServiceBeginProcedure = "/aria.v1.FirmwareService/Begin"
 	// FirmwareServiceWriteProcedure is the fully-qualified name of the FirmwareService's Write RPC.
@@ -578,6 +583,12 @@ type SystemServiceClient interface {
 	Info(context.Context, *connect.Request[v1.InfoRequest]) (*connect.Response[v1.InfoResponse], error)
 	// Tokens shows who holds which tokens now, and who waits for whom.
 	Tokens(context.Context, *connect.Request[v1.TokensRequest]) (*connect.Response[v1.TokensResponse], error)
+	// WatchTokens streams what happens to tokens after a sequence number, in order
+	// and without gaps; where older ones are gone a snapshot comes first. Who reads
+	// too slowly is cut and can watch again.
+	WatchTokens(context.Context, *connect.Request[v1.WatchTokensRequest]) (*connect.ServerStreamForClient[v1.WatchTokensResponse], error)
+	// Policy is the text of the policy that holds (docs/spec/policy.md).
+	Policy(context.Context, *connect.Request[v1.PolicyRequest]) (*connect.Response[v1.PolicyResponse], error)
 }
 
 // NewSystemServiceClient constructs a client for the aria.v1.SystemService service. By default, it
@@ -603,13 +614,27 @@ func NewSystemServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(systemServiceMethods.ByName("Tokens")),
 			connect.WithClientOptions(opts...),
 		),
+		watchTokens: connect.NewClient[v1.WatchTokensRequest, v1.WatchTokensResponse](
+			httpClient,
+			baseURL+SystemServiceWatchTokensProcedure,
+			connect.WithSchema(systemServiceMethods.ByName("WatchTokens")),
+			connect.WithClientOptions(opts...),
+		),
+		policy: connect.NewClient[v1.PolicyRequest, v1.PolicyResponse](
+			httpClient,
+			baseURL+SystemServicePolicyProcedure,
+			connect.WithSchema(systemServiceMethods.ByName("Policy")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // systemServiceClient implements SystemServiceClient.
 type systemServiceClient struct {
-	info   *connect.Client[v1.InfoRequest, v1.InfoResponse]
-	tokens *connect.Client[v1.TokensRequest, v1.TokensResponse]
+	info        *connect.Client[v1.InfoRequest, v1.InfoResponse]
+	tokens      *connect.Client[v1.TokensRequest, v1.TokensResponse]
+	watchTokens *connect.Client[v1.WatchTokensRequest, v1.WatchTokensResponse]
+	policy      *connect.Client[v1.PolicyRequest, v1.PolicyResponse]
 }
 
 // Info calls aria.v1.SystemService.Info.
@@ -622,11 +647,27 @@ func (c *systemServiceClient) Tokens(ctx context.Context, req *connect.Request[v
 	return c.tokens.CallUnary(ctx, req)
 }
 
+// WatchTokens calls aria.v1.SystemService.WatchTokens.
+func (c *systemServiceClient) WatchTokens(ctx context.Context, req *connect.Request[v1.WatchTokensRequest]) (*connect.ServerStreamForClient[v1.WatchTokensResponse], error) {
+	return c.watchTokens.CallServerStream(ctx, req)
+}
+
+// Policy calls aria.v1.SystemService.Policy.
+func (c *systemServiceClient) Policy(ctx context.Context, req *connect.Request[v1.PolicyRequest]) (*connect.Response[v1.PolicyResponse], error) {
+	return c.policy.CallUnary(ctx, req)
+}
+
 // SystemServiceHandler is an implementation of the aria.v1.SystemService service.
 type SystemServiceHandler interface {
 	Info(context.Context, *connect.Request[v1.InfoRequest]) (*connect.Response[v1.InfoResponse], error)
 	// Tokens shows who holds which tokens now, and who waits for whom.
 	Tokens(context.Context, *connect.Request[v1.TokensRequest]) (*connect.Response[v1.TokensResponse], error)
+	// WatchTokens streams what happens to tokens after a sequence number, in order
+	// and without gaps; where older ones are gone a snapshot comes first. Who reads
+	// too slowly is cut and can watch again.
+	WatchTokens(context.Context, *connect.Request[v1.WatchTokensRequest], *connect.ServerStream[v1.WatchTokensResponse]) error
+	// Policy is the text of the policy that holds (docs/spec/policy.md).
+	Policy(context.Context, *connect.Request[v1.PolicyRequest]) (*connect.Response[v1.PolicyResponse], error)
 }
 
 // NewSystemServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -648,12 +689,28 @@ func NewSystemServiceHandler(svc SystemServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(systemServiceMethods.ByName("Tokens")),
 		connect.WithHandlerOptions(opts...),
 	)
+	systemServiceWatchTokensHandler := connect.NewServerStreamHandler(
+		SystemServiceWatchTokensProcedure,
+		svc.WatchTokens,
+		connect.WithSchema(systemServiceMethods.ByName("WatchTokens")),
+		connect.WithHandlerOptions(opts...),
+	)
+	systemServicePolicyHandler := connect.NewUnaryHandler(
+		SystemServicePolicyProcedure,
+		svc.Policy,
+		connect.WithSchema(systemServiceMethods.ByName("Policy")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/aria.v1.SystemService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case SystemServiceInfoProcedure:
 			systemServiceInfoHandler.ServeHTTP(w, r)
 		case SystemServiceTokensProcedure:
 			systemServiceTokensHandler.ServeHTTP(w, r)
+		case SystemServiceWatchTokensProcedure:
+			systemServiceWatchTokensHandler.ServeHTTP(w, r)
+		case SystemServicePolicyProcedure:
+			systemServicePolicyHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -669,6 +726,14 @@ func (UnimplementedSystemServiceHandler) Info(context.Context, *connect.Request[
 
 func (UnimplementedSystemServiceHandler) Tokens(context.Context, *connect.Request[v1.TokensRequest]) (*connect.Response[v1.TokensResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SystemService.Tokens is not implemented"))
+}
+
+func (UnimplementedSystemServiceHandler) WatchTokens(context.Context, *connect.Request[v1.WatchTokensRequest], *connect.ServerStream[v1.WatchTokensResponse]) error {
+	return connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SystemService.WatchTokens is not implemented"))
+}
+
+func (UnimplementedSystemServiceHandler) Policy(context.Context, *connect.Request[v1.PolicyRequest]) (*connect.Response[v1.PolicyResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SystemService.Policy is not implemented"))
 }
 
 // FirmwareServiceClient is a client for the aria.v1.FirmwareService service.
