@@ -121,7 +121,8 @@ func wait(ctx context.Context, c broker.Call, bell <-chan struct{}, next, until 
 func (s *service) next(ctx context.Context, sp store.Space) (at time.Time, spent bool, err error) {
 	var ready int64
 	err = s.data.Reader().QueryRowContext(ctx, `select ready, claims >= most from queue_item join space on space.id = queue_item.space
-		where space.tenant = ? and space.name = ? and state < 2 order by ready, queue_item.id limit 1`, sp.Tenant, sp.Name).Scan(&ready, &spent)
+		where space.tenant = ? and space.name = ? and state < 2 and expires > ? order by ready, queue_item.id limit 1`,
+		sp.Tenant, sp.Name, ms(time.Now())).Scan(&ready, &spent)
 	if errors.Is(err, sql.ErrNoRows) {
 		return time.Now().Add(time.Hour), false, nil
 	}
@@ -155,8 +156,8 @@ func take(tx *store.Tx, space int64, max int, seen time.Duration, holder string)
 		it := claimed{}
 		var body []byte
 		err := tx.QueryRow(`update queue_item set state = 1, claims = claims + 1, ready = ?, holder = ? where id =
-			(select id from queue_item where space = ? and state < 2 and ready <= ? and claims < most order by ready, id limit 1)
-			returning id, claims, most, body`, ms(tx.Now.Add(seen)), holder, space, ms(tx.Now)).Scan(&it.ID, &it.Claim, &it.Most, &body)
+			(select id from queue_item where space = ? and state < 2 and ready <= ? and claims < most and expires > ?
+			order by ready, id limit 1) returning id, claims, most, body`, ms(tx.Now.Add(seen)), holder, space, ms(tx.Now), ms(tx.Now)).Scan(&it.ID, &it.Claim, &it.Most, &body)
 		if errors.Is(err, sql.ErrNoRows) {
 			break
 		}

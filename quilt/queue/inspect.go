@@ -35,7 +35,7 @@ func (s *service) stats(ctx context.Context, c broker.Call) (any, error) {
 			coalesce(sum(state < 2 and ready <= ?1), 0), coalesce(sum(state = 0 and ready > ?1), 0),
 			coalesce(sum(state = 1 and ready > ?1), 0), coalesce(sum(state = 2), 0),
 			coalesce(min(case when state < 2 and ready <= ?1 then pushed end), ?1)
-		from queue_item join space on space.id = queue_item.space where space.tenant = ?2 and space.name = ?3`,
+		from queue_item join space on space.id = queue_item.space where space.tenant = ?2 and space.name = ?3 and (expires > ?1 or state > 0)`,
 		now, o.space.Tenant, o.space.Name).Scan(&n.Waiting, &n.Delayed, &n.Claimed, &n.Dead, &oldest)
 	n.OldestMs = max(0, now-oldest)
 	return n, err

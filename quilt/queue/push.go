@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -18,6 +19,8 @@ const (
 	maxBody     = 256 << 10
 	maxOnce     = 256
 	maxDelay    = 30 * 24 * time.Hour
+	maxTTL      = 10 * 365 * 24 * time.Hour
+	never       = int64(math.MaxInt64)
 	onceFor     = 24 * time.Hour
 	attempts    = 5
 	maxAttempts = 1000
@@ -63,6 +66,8 @@ func (it item) check() error {
 		return fault.New(fault.Invalid, "once has %d bytes; at most %d are allowed", len(it.Once), maxOnce).WithHint("hash it")
 	case it.DelayMs < 0 || it.DelayMs > maxDelay.Milliseconds():
 		return fault.New(fault.Invalid, "delayMs %d is not 0 to %d", it.DelayMs, maxDelay.Milliseconds()).WithHint("an item waits 30 days at most")
+	case it.TTLMs < 0 || it.TTLMs > maxTTL.Milliseconds():
+		return fault.New(fault.Invalid, "ttlMs %d is not a time to live", it.TTLMs).WithHint("give milliseconds from now; 0 means for ever")
 	case it.Attempts < 0 || it.Attempts > maxAttempts:
 		return fault.New(fault.Invalid, "attempts %d is not 1 to %d", it.Attempts, maxAttempts).WithHint("leave it out for %d", attempts)
 	}
@@ -90,12 +95,51 @@ func (it item) push(tx *store.Tx, space int64, tenant string) (p pushed, err err
 	if most == 0 {
 		most = attempts
 	}
-	err = tx.QueryRow(`insert into queue_item (space, state, ready, body, most, pushed) values (?, 0, ?, ?, ?, ?) returning id`,
-		space, ms(tx.Now)+it.DelayMs, bytes.Clone(it.Body), most, ms(tx.Now)).Scan(&p.ID)
+	expires := never
+	if it.TTLMs > 0 {
+		expires = ms(tx.Now) + it.TTLMs
+	}
+	err = tx.QueryRow(`insert into queue_item (space, state, ready, body, most, pushed, expires) values (?, 0, ?, ?, ?, ?, ?) returning id`,
+		space, ms(tx.Now)+it.DelayMs, bytes.Clone(it.Body), most, ms(tx.Now), expires).Scan(&p.ID)
 	if err != nil || it.Once == "" {
 		return p, err
 	}
 	_, err = tx.Exec(`insert into queue_once (space, key, id, until) values (?, ?, ?, ?)
 		on conflict (space, key) do update set id = excluded.id, until = excluded.until`, space, it.Once, p.ID, ms(tx.Now.Add(onceFor)))
 	return p, err
+}
+
+// expire removes items that nobody took in time, some at each sweep. Those in
+// somebody's hands, and the dead, stay.
+func expire(tx *store.Tx) (any, error) {
+	rows, err := tx.Query(`select queue_item.id, length(body), tenant from queue_item join space on space.id = queue_item.space
+		where expires <= ? and state = 0 limit 500`, ms(tx.Now))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	type old struct {
+		id, size int64
+		tenant   string
+	}
+	var found []old
+	for rows.Next() {
+		var o old
+		if err := rows.Scan(&o.id, &o.size, &o.tenant); err != nil {
+			return nil, err
+		}
+		found = append(found, o)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, o := range found {
+		if _, err := tx.Exec(`delete from queue_item where id = ?`, o.id); err != nil {
+			return nil, err
+		}
+		if err := tx.Charge(o.tenant, -1, -o.size); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
 }

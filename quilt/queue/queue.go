@@ -30,11 +30,13 @@ create table if not exists queue_item (
 	claims integer not null default 0, -- so far
 	most integer not null,
 	pushed integer not null, -- unix ms
+	expires integer not null, -- unix ms; of one that waits
 	holder text not null default '', -- the execution of a claimed one
 	error text not null default ''
 );
 create index if not exists queue_ready on queue_item (space, ready, id) where state < 2;
 create index if not exists queue_dead on queue_item (space, id) where state = 2;
+create index if not exists queue_expires on queue_item (expires) where expires < 9223372036854775807;
 create index if not exists queue_holder on queue_item (holder) where state = 1;
 create table if not exists queue_once (
 	space integer not null,
@@ -51,6 +53,7 @@ type Data interface {
 	Change(ctx context.Context, c store.Change) (any, error)
 	Ensure(ctx context.Context, tables string) error
 	Reader() *sql.DB
+	EachSweep(c store.Change)
 }
 
 // New makes the service over data. Fresh: no execution of an earlier quiltd goes
@@ -66,6 +69,7 @@ func New(data Data, fresh bool, log *slog.Logger) (broker.Service, error) {
 		}
 	}
 	s := &service{data: data, log: log, holders: map[string]func() bool{}, bells: map[store.Space]chan struct{}{}}
+	data.EachSweep(store.Change{Do: expire})
 	return broker.Service{Scheme: "queue", Repeats: true, Nature: broker.Natures{
 		"queue.stats": broker.Read, "queue.dead": broker.Read,
 		"queue.push": broker.Keyed, "queue.claim": broker.Keyed, "queue.ack": broker.Keyed, "queue.nack": broker.Keyed, "queue.extend": broker.Keyed, "queue.redrive": broker.Keyed, "queue.discard": broker.Keyed,
@@ -106,6 +110,7 @@ type item struct {
 	DelayMs  int64           `json:"delayMs"`
 	Once     string          `json:"once"` // a second push of the same within a day is none
 	Attempts int64           `json:"attempts"`
+	TTLMs    int64           `json:"ttlMs"` // not delivered by then: gone; 0: for ever
 }
 
 // opening is a call with what it asks for granted.

@@ -17,7 +17,7 @@ type entry struct {
 // apply does one write inside tx. A fault means that nothing was written but the
 // fence.
 func apply(tx *Tx, w Write) (Written, error) {
-	sp, err := findSpace(tx.Tx, w.Space)
+	sp, err := findSpace(tx, w.Space)
 	if err != nil {
 		return Written{}, err
 	}
@@ -32,7 +32,7 @@ func apply(tx *Tx, w Write) (Written, error) {
 	if err := checkVersion(w, old); err != nil {
 		return Written{}, err
 	}
-	if err := raiseFence(tx.Tx, &sp, lease); err != nil {
+	if err := raiseFence(tx, &sp, lease); err != nil {
 		return Written{}, err
 	}
 	if w.Kind == Remove || w.Kind == SwapAway {
@@ -72,7 +72,7 @@ func removeEntry(tx *Tx, sp spaceRow, w Write, old entry) (Written, error) {
 		return Written{}, err
 	}
 	tx.changed = append(tx.changed, Changed{Space: w.Space, Key: w.Key})
-	return Written{Removed: old.there}, remove(tx.Tx, sp, w.Key, old.version)
+	return Written{Removed: old.there}, remove(tx, sp, w.Key, old.version)
 }
 
 func current(tx *Tx, space int64, key string) (e entry, err error) {
@@ -112,7 +112,7 @@ func expect(key string, version uint64, old entry) error {
 	return fault.New(fault.Conflict, "%q is at version %d, not %d", key, is, version).WithHint(hint)
 }
 
-func remove(tx *sql.Tx, sp spaceRow, key string, version int64) error {
+func remove(tx *Tx, sp spaceRow, key string, version int64) error {
 	if version > sp.floor {
 		if _, err := tx.Exec(`update space set floor = ? where id = ?`, version, sp.id); err != nil {
 			return err

@@ -66,7 +66,7 @@ func (s *Store) Commit(ctx context.Context, b Batch) ([]Written, error) {
 
 func (b Batch) check(ctx context.Context, tx *Tx) error {
 	for _, r := range b.Reads {
-		sp, err := findSpace(tx.Tx, r.Space)
+		sp, err := findSpace(tx, r.Space)
 		if err != nil {
 			return err
 		}

@@ -19,13 +19,27 @@ func (s *Store) Get(ctx context.Context, sp Space, key string) (Item, bool, erro
 	return get(ctx, s.read, sp, key)
 }
 
+// getText asks for the value and version of a key.
+const getText = `select kv.value, kv.version from kv join space on space.id = kv.space
+	where space.tenant = ? and space.name = ? and kv.key = ? and kv.expires > ?`
+
+// prepared is the database with its most frequent question prepared.
+type prepared struct {
+	*sql.DB
+	get *sql.Stmt
+}
+
+func (p prepared) QueryRowContext(ctx context.Context, text string, args ...any) *sql.Row {
+	if text == getText {
+		return p.get.QueryRowContext(ctx, args...)
+	}
+	return p.DB.QueryRowContext(ctx, text, args...)
+}
+
 func get(ctx context.Context, db querier, sp Space, key string) (Item, bool, error) {
 	it := Item{Key: key}
 	var version int64
-	err := db.QueryRowContext(ctx, `
-		select kv.value, kv.version from kv join space on space.id = kv.space
-		where space.tenant = ? and space.name = ? and kv.key = ? and kv.expires > ?`,
-		sp.Tenant, sp.Name, []byte(key), time.Now().UnixMilli()).Scan(&it.Value, &version)
+	err := db.QueryRowContext(ctx, getText, sp.Tenant, sp.Name, []byte(key), time.Now().UnixMilli()).Scan(&it.Value, &version)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Item{}, false, nil
 	}

@@ -38,7 +38,7 @@ type spaceRow struct {
 	floor             int64
 }
 
-func findSpace(tx *sql.Tx, s Space) (spaceRow, error) {
+func findSpace(tx *Tx, s Space) (spaceRow, error) {
 	var r spaceRow
 	err := tx.QueryRow(`select id, exclusive_fence, shared_fence, floor from space where tenant = ? and name = ?`,
 		s.Tenant, s.Name).Scan(&r.id, &r.exclusive, &r.shared, &r.floor)
@@ -61,7 +61,7 @@ func checkFence(sp spaceRow, w Lease) error {
 	return nil
 }
 
-func raiseFence(tx *sql.Tx, sp *spaceRow, w Lease) error {
+func raiseFence(tx *Tx, sp *spaceRow, w Lease) error {
 	fence := int64(w.Fence)
 	last, column := &sp.exclusive, "exclusive_fence"
 	if w.Shared {

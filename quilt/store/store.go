@@ -91,7 +91,7 @@ const (
 // Store is one open data file. Its methods may be called concurrently.
 type Store struct {
 	epoch     uint64
-	read      *sql.DB
+	read      prepared
 	writer    *writer
 	snapshots chan struct{} // one place each
 }
@@ -121,7 +121,13 @@ func open(dir string, raise bool, log *slog.Logger) (*Store, error) {
 		w.close()
 		return nil, readable(fmt.Errorf("open %s: %w", path, err))
 	}
-	return &Store{epoch: epoch, read: read, writer: w, snapshots: make(chan struct{}, maxSnapshots)}, nil
+	get, err := read.Prepare(getText)
+	if err != nil {
+		read.Close()
+		w.close()
+		return nil, readable(fmt.Errorf("open %s: %w", path, err))
+	}
+	return &Store{epoch: epoch, read: prepared{read, get}, writer: w, snapshots: make(chan struct{}, maxSnapshots)}, nil
 }
 
 // private makes the data file its owner's alone before SQLite opens it: the
@@ -182,7 +188,7 @@ func (s *Store) Close() error {
 
 // Reader is for the reads of other rooms: each statement, and each transaction,
 // sees one snapshot of what is committed. It refuses to write.
-func (s *Store) Reader() *sql.DB { return s.read }
+func (s *Store) Reader() *sql.DB { return s.read.DB }
 
 // Ensure makes the tables of a room ("create table if not exists ...").
 func (s *Store) Ensure(ctx context.Context, tables string) error {

@@ -16,9 +16,10 @@ type Tx struct {
 	*sql.Tx
 	Now time.Time
 
-	usage   *usage
-	charged map[string]Usage // by this change
-	changed []Changed        // kv keys, for who watches them
+	statements *statements
+	usage      *usage
+	charged    map[string]Usage // by this change
+	changed    []Changed        // kv keys, for who watches them
 }
 
 // Enter checks the lease's fence, raises that of the space, and returns the
@@ -29,14 +30,14 @@ func (t *Tx) Enter(l Lease) (int64, error) {
 }
 
 func (t *Tx) enter(l Lease) (spaceRow, error) {
-	sp, err := findSpace(t.Tx, l.Space)
+	sp, err := findSpace(t, l.Space)
 	if err != nil {
 		return sp, err
 	}
 	if err := checkFence(sp, l); err != nil {
 		return sp, err
 	}
-	return sp, raiseFence(t.Tx, &sp, l)
+	return sp, raiseFence(t, &sp, l)
 }
 
 // Charge adds to what the tenant has. Fault: Exhausted beyond its quota; giving
@@ -103,7 +104,10 @@ func (w *writer) step(tx *Tx, c Change) (value any, refused, err error) {
 		if _, ok := fault.As(err); !ok || isFull(err) {
 			return nil, nil, err
 		}
-		return nil, err, c.end(tx, `rollback to change; release change`)
+		if undo := c.end(tx, `rollback to change`); undo != nil {
+			return nil, nil, undo
+		}
+		return nil, err, c.end(tx, `release change`)
 	}
 	return value, nil, c.end(tx, `release change`)
 }

@@ -23,6 +23,7 @@ type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	log   *slog.Logger
+	known *statements
 	usage *usage
 	feed  *feed
 	queue chan *pending
@@ -70,6 +71,7 @@ func openWriter(path string, raise bool, log *slog.Logger) (*writer, uint64, err
 	}
 	w := &writer{
 		db: db, conn: conn, log: log, feed: newFeed(epoch), usage: &usage{known: map[string]Usage{}, batch: map[string]Usage{}},
+		known: &statements{conn: conn, known: map[string]*sql.Stmt{}},
 		queue: make(chan *pending, queueLength), done: make(chan struct{}),
 	}
 	go w.run()
@@ -213,7 +215,7 @@ func (w *writer) transact(batch []*pending) (answers []answer, changed []Changed
 	defer sqlTx.Rollback()
 	now := time.Now()
 	for _, p := range batch {
-		tx := &Tx{Tx: sqlTx, Now: now, usage: w.usage}
+		tx := &Tx{Tx: sqlTx, Now: now, statements: w.known, usage: w.usage}
 		value, refused, err := w.step(tx, p.change)
 		if err != nil {
 			return nil, nil, err

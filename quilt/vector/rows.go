@@ -6,7 +6,9 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"math"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -22,8 +24,10 @@ create table if not exists vec (
 	key text not null,
 	meta blob not null, -- JSON object
 	text text not null,
+	expires integer not null, -- unix ms
 	unique (space, key)
 );
+create index if not exists vec_expires on vec (expires) where expires < 9223372036854775807;
 create table if not exists vec_data (id integer primary key, data blob not null); -- float32, little-endian, length 1
 create table if not exists vec_space (space integer primary key, dims integer not null, model text not null);
 `
@@ -36,6 +40,8 @@ const (
 	maxMeta  = 16 << 10
 	maxDims  = 4096
 	maxK     = 200
+	maxTTL   = 10 * 365 * 24 * time.Hour
+	never    = int64(math.MaxInt64)
 )
 
 // Models: who made the vectors of a store.
@@ -50,6 +56,7 @@ type doc struct {
 	V    []byte          `json:"v"` // float32, little-endian
 	Text string          `json:"text"`
 	Meta json.RawMessage `json:"meta"`
+	TTL  int64           `json:"ttlMs"` // 0: for ever
 }
 
 // row is a document on its way into the store.
@@ -59,6 +66,7 @@ type row struct {
 	meta []byte
 	text string
 	v    []float32
+	ttl  time.Duration
 }
 
 type shape struct {
@@ -104,7 +112,7 @@ func (s *service) rows(ctx context.Context, a args) ([]row, shape, error) {
 		if len(meta) == 0 || string(meta) == "null" {
 			meta = []byte("{}")
 		}
-		out = append(out, row{key: d.ID, meta: bytes.Clone(meta), text: d.Text, v: v})
+		out = append(out, row{key: d.ID, meta: bytes.Clone(meta), text: d.Text, v: v, ttl: time.Duration(d.TTL) * time.Millisecond})
 	}
 	return out, sh, nil
 }
@@ -120,6 +128,9 @@ func (d doc) check() error {
 	case len(d.Meta) > maxMeta:
 		return fault.New(fault.Invalid, "the metadata of %q have %d bytes; at most %d are allowed", d.ID, len(d.Meta), maxMeta).
 			WithHint("keep the large part in kv under the same id")
+	}
+	if d.TTL < 0 || d.TTL > maxTTL.Milliseconds() {
+		return fault.New(fault.Invalid, "ttlMs %d is not a time to live", d.TTL).WithHint("give milliseconds from now; 0 means for ever")
 	}
 	if m := bytes.TrimSpace(d.Meta); len(m) > 0 && m[0] != '{' && string(m) != "null" {
 		return fault.New(fault.Invalid, "the metadata of %q are not an object", d.ID).WithHint("give fields: { lang: 'en' }")
@@ -200,10 +211,15 @@ func (r *row) put(tx *store.Tx, space int64, tenant string) error {
 	if err := tx.Charge(tenant, items, size-had); err != nil {
 		return err
 	}
+	expires := never
+	if r.ttl > 0 {
+		expires = tx.Now.Add(r.ttl).UnixMilli()
+	}
 	if isNew {
-		err = tx.QueryRow(`insert into vec (space, key, meta, text) values (?, ?, ?, ?) returning id`, space, r.key, r.meta, r.text).Scan(&r.id)
+		err = tx.QueryRow(`insert into vec (space, key, meta, text, expires) values (?, ?, ?, ?, ?) returning id`,
+			space, r.key, r.meta, r.text, expires).Scan(&r.id)
 	} else {
-		_, err = tx.Exec(`update vec set meta = ?, text = ? where id = ?`, r.meta, r.text, r.id)
+		_, err = tx.Exec(`update vec set meta = ?, text = ?, expires = ? where id = ?`, r.meta, r.text, expires, r.id)
 	}
 	if err != nil {
 		return err
@@ -244,16 +260,17 @@ type page struct {
 	Hits []hit `json:"hits"`
 }
 
-// hits reads what was found. What is gone since then is left out.
+// hits reads what was found. What is gone since then, or expired, is left out.
 func (s *service) hits(ctx context.Context, near []scored, least float64) (page, error) {
 	out := page{Hits: []hit{}}
+	now := time.Now().UnixMilli()
 	for _, n := range near {
 		if float64(n.score) < least {
 			break
 		}
 		h := hit{Score: float64(n.score)}
 		var meta []byte
-		err := s.data.Reader().QueryRowContext(ctx, `select key, meta, text from vec where id = ?`, n.id).Scan(&h.ID, &meta, &h.Text)
+		err := s.data.Reader().QueryRowContext(ctx, `select key, meta, text from vec where id = ? and expires > ?`, n.id, now).Scan(&h.ID, &meta, &h.Text)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue
 		}
@@ -280,7 +297,8 @@ func (s *service) fetch(ctx context.Context, sp store.Space, ids []string) (any,
 		d := stored{ID: id}
 		var meta []byte
 		err := s.data.Reader().QueryRowContext(ctx, `select meta, text, data from vec join vec_data using (id)
-			join space on space.id = vec.space where space.tenant = ? and space.name = ? and vec.key = ?`, sp.Tenant, sp.Name, id).
+			join space on space.id = vec.space where space.tenant = ? and space.name = ? and vec.key = ? and expires > ?`,
+			sp.Tenant, sp.Name, id, time.Now().UnixMilli()).
 			Scan(&meta, &d.Text, &d.V)
 		if errors.Is(err, sql.ErrNoRows) {
 			continue

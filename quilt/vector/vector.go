@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
@@ -30,6 +31,7 @@ type Data interface {
 	Change(ctx context.Context, c store.Change) (any, error)
 	Ensure(ctx context.Context, tables string) error
 	Reader() *sql.DB
+	EachSweep(c store.Change)
 }
 
 // New makes the service over data. Folder is for files that hold nothing that is
@@ -39,6 +41,7 @@ func New(data Data, folder string, words Embedder, log *slog.Logger) (broker.Ser
 		return broker.Service{}, fmt.Errorf("vector tables: %w", err)
 	}
 	s := &service{data: data, words: words, indexes: newIndexes(data.Reader(), folder, log), turn: make(chan struct{}, 1)}
+	data.EachSweep(s.expiry())
 	return broker.Service{Scheme: "vector", Repeats: true, Nature: broker.Natures{
 		"vector.get": broker.Read, "vector.query": broker.Read, "vector.info": broker.Read,
 		"vector.upsert": broker.Keyed, "vector.delete": broker.Keyed,
@@ -212,7 +215,7 @@ func (s *service) info(ctx context.Context, c broker.Call) (any, error) {
 		Dims  int    `json:"dims"`
 		Model string `json:"model"`
 	}{Dims: shape.dims, Model: shape.model}
-	err = s.data.Reader().QueryRowContext(ctx, `select count(*) from vec where space = ?`, shape.space).Scan(&out.Count)
+	err = s.data.Reader().QueryRowContext(ctx, `select count(*) from vec where space = ? and expires > ?`, shape.space, time.Now().UnixMilli()).Scan(&out.Count)
 	return out, err
 }
 

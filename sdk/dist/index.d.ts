@@ -468,6 +468,8 @@ export interface VectorDoc<M> {
   vector?: ArrayLike<number>;
   /** Fields to filter by, at most 16 KiB of JSON. */
   meta?: M;
+  /** Gone after so long. */
+  ttl?: Dur;
 }
 
 /** A document that was found; `score` is the cosine, 1 is the same direction. */
@@ -570,6 +572,8 @@ export interface QueuePushOpts {
   once?: string;
   /** Deliveries before the item is put aside as dead; 5 if not given. */
   attempts?: number;
+  /** What nobody has claimed by then is gone. */
+  ttl?: Dur;
 }
 
 /** An item in this unit's hands, until it is answered for or its time is over. */

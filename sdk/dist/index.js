@@ -499,7 +499,8 @@ var poll2 = 2e4, visible = 3e4, Item = class {
       body: storable("item", body),
       delayMs: opts.delay && millis(opts.delay, 0),
       once: opts.once,
-      attempts: opts.attempts
+      attempts: opts.attempts,
+      ttlMs: opts.ttl && millis(opts.ttl)
     }));
     return (await call("queue.push", { ns: this.ns, items })).items.map((p) => p.id);
   }
@@ -752,7 +753,7 @@ var batch = 500, room = 3 << 20, Client6 = class {
     let bare = this.opts.embed ? docs.filter((d) => !d.vector && d.text !== void 0) : [], made = bare.length > 0 ? await this.opts.embed(bare.map((d) => d.text)) : [];
     return docs.map((d) => {
       let v = d.vector ?? made[bare.indexOf(d)];
-      return { id: d.id, v: v && pack(v), text: d.text, meta: d.meta === void 0 ? void 0 : plain(d.id, d.meta) };
+      return { id: d.id, v: v && pack(v), text: d.text, meta: d.meta === void 0 ? void 0 : plain(d.id, d.meta), ttlMs: d.ttl && millis(d.ttl) };
     });
   }
 };

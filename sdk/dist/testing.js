@@ -38,7 +38,7 @@ var MemoryBlob = class {
       let b = this.of(a).get(name(a));
       if (!b) return null;
       if (a.sha256 && a.sha256 !== b.sha256) throw conflict(`"${a.name}" was written anew while it was read`);
-      return { ...this.stat(a.name, b), data: b.data.subarray(a.at, a.at + a.length).toString("base64") };
+      return { ...this.stat(a.name, b), data: Buffer.from(b.data.subarray(a.at, a.at + a.length)).toString("base64") };
     },
     "blob.stat": (a) => {
       let b = this.of(a).get(name(a));
@@ -84,13 +84,13 @@ var MemoryFs = class {
   ops = {
     "fs.read": (a) => {
       let f = this.of(a).get(check(a.path));
-      return f ? { data: f.data.subarray(a.at, a.at + a.length).toString("base64"), size: f.data.length, modifiedMs: f.at } : null;
+      return f ? { data: Buffer.from(f.data.subarray(a.at, a.at + a.length)).toString("base64"), size: f.data.length, modifiedMs: f.at } : null;
     },
     "fs.write": (a) => {
       let v = this.of(a), old = v.get(check(a.path));
       old || free(v, a.path);
       let had = a.truncate || !old ? Buffer.alloc(0) : old.data, add = Buffer.from(a.data, "base64"), at = a.at < 0 ? had.length : a.at, data = Buffer.alloc(Math.max(had.length, at + add.length));
-      return had.copy(data), add.copy(data, at), v.set(a.path, { data, at: Date.now() }), { size: data.length };
+      return data.set(had), data.set(add, at), v.set(a.path, { data, at: Date.now() }), { size: data.length };
     },
     "fs.stat": (a) => {
       let v = this.of(a), f = v.get(check(a.path));
@@ -295,7 +295,9 @@ var MemoryQueue = class {
   };
   of(ns) {
     let q = this.queues.get(ns);
-    return q || this.queues.set(ns, q = /* @__PURE__ */ new Map()), q;
+    q || this.queues.set(ns, q = /* @__PURE__ */ new Map());
+    for (let i of q.values()) i.state === 0 && i.until <= Date.now() && q.delete(i.id);
+    return q;
   }
   dead(a) {
     return [...this.of(a.ns).values()].filter((i) => i.state === 2 && (!a.ids || a.ids.includes(i.id)));
@@ -306,7 +308,7 @@ var MemoryQueue = class {
     let id2 = ++this.last;
     i.once !== void 0 && this.once.set(key2, id2);
     let now = Date.now();
-    return this.of(ns).set(id2, { id: id2, body: i.body, ready: now + (i.delayMs ?? 0), claims: 0, most: i.attempts || 5, pushed: now, state: 0, error: "" }), { id: id2 };
+    return this.of(ns).set(id2, { id: id2, body: i.body, ready: now + (i.delayMs ?? 0), claims: 0, most: i.attempts || 5, pushed: now, state: 0, error: "", until: i.ttlMs ? now + i.ttlMs : 1 / 0 }), { id: id2 };
   }
   take(a) {
     let now = Date.now(), out = [];
@@ -333,9 +335,14 @@ var MemoryVector = class {
   reset() {
     this.stores.clear();
   }
+  of(a) {
+    let s = this.stores.get(a.ns);
+    for (let r of s?.rows.values() ?? []) r.until <= Date.now() && s.rows.delete(r.id);
+    return s;
+  }
   ops = {
     "vector.upsert": (a) => {
-      let rows = a.items.map((d) => ({ id: id(d.id), meta: d.meta ?? {}, text: d.text, v: vectorOf(d) })), store = this.stores.get(a.ns) ?? { dims: rows[0].v.length, own: !a.items[0].v, rows: /* @__PURE__ */ new Map() };
+      let rows = a.items.map((d) => ({ id: id(d.id), meta: d.meta ?? {}, text: d.text, v: vectorOf(d), until: d.ttlMs ? Date.now() + d.ttlMs : 1 / 0 })), store = this.of(a) ?? { dims: rows[0].v.length, own: !a.items[0].v, rows: /* @__PURE__ */ new Map() };
       for (let [i, r] of rows.entries()) {
         if (r.v.length !== store.dims || a.dims && a.dims !== store.dims) throw invalid(`a vector of ${r.v.length} numbers, where the store has ${a.dims || store.dims}`);
         if (store.own !== !a.items[i].v) throw invalid(`this store holds ${store.own ? "texts" : "vectors that were given"}, and this is not one`);
@@ -344,15 +351,15 @@ var MemoryVector = class {
       for (let r of rows) store.rows.set(r.id, r);
       return { stored: rows.length };
     },
-    "vector.delete": (a) => ({ deleted: a.ids.filter((x) => this.stores.get(a.ns)?.rows.delete(x)).length }),
+    "vector.delete": (a) => ({ deleted: a.ids.filter((x) => this.of(a)?.rows.delete(x)).length }),
     "vector.get": (a) => ({
-      items: a.ids.map((x) => this.stores.get(a.ns)?.rows.get(x)).filter(Boolean).map((r) => ({ ...r, v: Buffer.from(Float32Array.from(r.v).buffer).toString("base64") }))
+      items: a.ids.map((x) => this.of(a)?.rows.get(x)).filter(Boolean).map(({ until, ...r }) => ({ ...r, v: Buffer.from(Float32Array.from(r.v).buffer).toString("base64") }))
     }),
-    "vector.info": (a) => ({ count: this.stores.get(a.ns)?.rows.size ?? 0 }),
+    "vector.info": (a) => ({ count: this.of(a)?.rows.size ?? 0 }),
     "vector.query": (a) => {
       let test = where(a.where ?? {}), k = a.k ?? 10;
       if (!(k >= 1 && k <= 200)) throw invalid(`k is ${k}; it may be 1 to 200`);
-      let store = this.stores.get(a.ns);
+      let store = this.of(a);
       if (!store) return { hits: [] };
       let q = vectorOf(a);
       if (q.length !== store.dims) throw invalid(`a vector of ${q.length} numbers, where the store has ${store.dims}`);

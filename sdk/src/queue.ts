@@ -104,6 +104,7 @@ class Client<T> implements api.QueueWrite<T> {
   private async send(bodies: readonly T[], opts: api.QueuePushOpts): Promise<number[]> {
     const items = bodies.map((body) => ({
       body: storable('item', body), delayMs: opts.delay && millis(opts.delay, 0), once: opts.once, attempts: opts.attempts,
+      ttlMs: opts.ttl && millis(opts.ttl),
     }));
     return (await call('queue.push', { ns: this.ns, items })).items.map((p: any) => p.id);
   }

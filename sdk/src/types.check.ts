@@ -1,6 +1,6 @@
 // What the types must allow and must refuse, checked by `tsc -p sdk`: and a line
 // that should be refused and is not fails the check itself.
-import { Agent, agent, kv, llm, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
+import { Agent, agent, blob, fs, kv, lock, llm, Pipeline, pipeline, queue, step, Team, team, tool, use, vector } from '../dist/index';
 
 interface Item { n: number; tag?: string }
 
@@ -122,4 +122,54 @@ export async function idioms(): Promise<string> {
   for (const [k, v] of url.searchParams) console.log(k, v, stop.aborted);
   for await (const part of new Blob(['x']).stream()) console.log(part.length);
   return Buffer.from(new Uint8Array(hash)).toString('hex') + btoa('x') + crypto.randomUUID() + structuredClone({ z: performance.now() }).z;
+}
+
+interface Facts { lang: string; year: number; tags?: string[]; draft: boolean | null }
+
+// What stands behind the other tokens.
+export class Data {
+  orders = kv<Item, 'rw'>('orders', 'rw', { hold: 'tx' });
+  stock = kv<number>('stock', 'a');
+  prices = kv<number>('prices', 's');
+  gate = lock('gate', 'rw', { hold: 'tx' });
+  docs = vector<Facts>('docs', 'rw', { dims: 4, embed: async (texts) => texts.map(() => [1, 0, 0, 0]) });
+  found = vector<Facts>('docs');
+  jobs = queue<Item>('jobs', 'a');
+  files = blob('files', 'rw');
+  old = blob('files');
+  disk = fs('/data/x', 'rw');
+
+  async use(): Promise<string> {
+    const n = await kv.tx([this.orders, this.stock, this.prices], async (orders, stock, prices) => {
+      orders.set('a', { n: (await stock.get('a')) ?? 0 }, { ttl: '1h' });
+      // @ts-expect-error a read handle does not write in a transaction either
+      prices.set('a', 1);
+      // @ts-expect-error the value has the handle's type
+      stock.set('a', 'one');
+      return (await prices.get('a')) ?? 0;
+    });
+    await this.orders.tx((t) => t.delete('a'));
+    for await (const e of this.prices.watch('a', { initial: true })) if (e.type === 'set') e.value.toFixed(n);
+    await kv.snapshot([this.orders, this.prices], async (o, p) => [(await o.get('a'))?.n, await p.entries()]);
+    // @ts-expect-error a snapshot does not write
+    await this.orders.snapshot((s) => s.set('a', { n: 1 }));
+    const fence: bigint = await this.gate.hold((f) => f);
+    await this.docs.upsert([{ id: 'a', text: 'x', meta: { lang: 'en', year: 1, draft: null }, ttl: '1d' }, { id: 'b', vector: new Float32Array(4) }]);
+    await this.found.query({ text: 'x', where: { lang: ['en', 'de'], year: { gte: 1, lt: 2 }, tags: 'a', draft: null, $or: [{ lang: 'en' }, { $not: { year: 3 } }] } });
+    // @ts-expect-error no such field
+    await this.found.query({ text: 'x', where: { language: 'en' } });
+    // @ts-expect-error a number is not compared with a text
+    await this.found.query({ text: 'x', where: { year: 'x' } });
+    // @ts-expect-error a read handle does not write
+    await this.found.delete('a');
+    await this.jobs.push({ n: 1 }, { delay: '1s', once: 'a', attempts: 2, ttl: '1h' });
+    await this.jobs.work(async (job, item) => { job.n.toFixed(item.attempt); await item.extend('1m'); }, { wait: '1s' });
+    const s = await this.files.put('a', (async function* () { yield 'x'; })(), { type: 'text/plain' });
+    // @ts-expect-error a read handle does not write
+    await this.old.delete('a');
+    await this.disk.write('a/b', new Uint8Array(3));
+    // @ts-expect-error a volume has an absolute path
+    fs('data/x');
+    return s.sha256 + fence + (await this.disk.list())[0]?.name;
+  }
 }

@@ -4,11 +4,12 @@ import { base64, unbase64 } from './bytes';
 import { AriaError } from './errors';
 import { call } from './host';
 import { strictJSON } from './json';
+import { millis } from './time';
 
 const batch = 500; // documents in one question
 const room = 3 << 20; // bytes of them
 
-type Doc = { id: string; v?: string; text?: string; meta?: unknown };
+type Doc = { id: string; v?: string; text?: string; meta?: unknown; ttlMs?: number | '' };
 
 class Client<M> implements api.VectorWrite<M> {
   constructor(private readonly ns: string, private readonly opts: api.VectorOpts) {}
@@ -62,7 +63,7 @@ class Client<M> implements api.VectorWrite<M> {
     const made = bare.length > 0 ? await this.opts.embed!(bare.map((d) => d.text!)) : [];
     return docs.map((d) => {
       const v = d.vector ?? made[bare.indexOf(d)];
-      return { id: d.id, v: v && pack(v), text: d.text, meta: d.meta === undefined ? undefined : plain(d.id, d.meta) };
+      return { id: d.id, v: v && pack(v), text: d.text, meta: d.meta === undefined ? undefined : plain(d.id, d.meta), ttlMs: d.ttl && millis(d.ttl) };
     });
   }
 }

@@ -177,10 +177,10 @@ func lists(t *testing.T, k kv) {
 
 func expiry(t *testing.T, k kv) {
 	w := put("a", "1")
-	w.TTL = 20 * time.Millisecond
+	w.TTL = 300 * time.Millisecond
 	k.write(w)
 	k.want(orders, "a", "1", 1)
-	time.Sleep(30 * time.Millisecond)
+	time.Sleep(350 * time.Millisecond)
 	k.want(orders, "a", "", 0)
 	k.refuse(swap("a", "2", 1), fault.Conflict)
 	if got := k.write(swap("a", "2", 0)).Version; got != 2 {

@@ -67,9 +67,9 @@ export const cases: Case[] = [
     });
   }],
   ['a blob that expired is not there', async () => {
-    await files.put('t', 'x', { ttl: '150ms' });
+    await files.put('t', 'x', { ttl: '400ms' });
     same(await reads.text('t'), 'x');
-    await sleep(250);
+    await sleep(500);
     same([await reads.get('t'), await files.delete('t')], [undefined, false]);
   }],
   ['what is no name is refused', async () => {

@@ -27,9 +27,9 @@ export const cases: Case[] = [
     await refused('invalid', () => box.entries('half \ud83d'));
   }],
   ['a value that expired is not there', async () => {
-    await box.set('t', { n: 1 }, { ttl: '150ms' });
+    await box.set('t', { n: 1 }, { ttl: '400ms' });
     same(await box.get('t'), { n: 1 });
-    await sleep(250);
+    await sleep(500);
     same(await box.get('t'), undefined);
   }],
   ['a transaction writes all or nothing', async () => {

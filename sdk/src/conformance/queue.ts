@@ -25,7 +25,7 @@ export const cases: Case[] = [
   }],
   ['a claim that runs out goes to the next', async () => {
     await jobs.push({ n: 4 });
-    const one = (await jobs.claim({ visibility: '80ms' }))!;
+    const one = (await jobs.claim({ visibility: '400ms' }))!;
     same(await jobs.claim(), undefined);
     const two = (await jobs.claim({ wait: '2s' }))!;
     same([two.id === one.id, two.attempt], [true, 2]);
@@ -35,15 +35,15 @@ export const cases: Case[] = [
   }],
   ['a claim can be extended', async () => {
     await jobs.push({ n: 5 });
-    const one = (await jobs.claim({ visibility: '100ms' }))!;
+    const one = (await jobs.claim({ visibility: '400ms' }))!;
     await one.extend('10s');
-    await sleep(150);
+    await sleep(500);
     same(await jobs.claim(), undefined);
     await one.ack();
   }],
   ['what is given back comes later, and dies in the end', async () => {
     const id = await other.push({ n: 6 }, { attempts: 2 });
-    same(await (await other.claim())!.nack({ delay: '50ms', error: 'not yet' }), false);
+    same(await (await other.claim())!.nack({ delay: '300ms', error: 'not yet' }), false);
     same(await other.claim(), undefined);
     same(numbers(await other.stats()), [0, 1, 0, 0]);
     same(await (await other.claim({ wait: '2s' }))!.nack({ error: 'never' }), true);
@@ -72,7 +72,7 @@ export const cases: Case[] = [
     same([await jobs.push({ n: 8 }, { once: 'order-8' }), await jobs.claim()], [id, undefined]);
   }],
   ['an item can wait, and so can a claim', async () => {
-    await jobs.push({ n: 9 }, { delay: '100ms' });
+    await jobs.push({ n: 9 }, { delay: '300ms' });
     same(await jobs.claim(), undefined);
     const [item] = await Promise.all([jobs.claim({ wait: '5s' }), sleep(10)]);
     same(item!.body, { n: 9 });
@@ -93,6 +93,11 @@ export const cases: Case[] = [
     const left = (await jobs.claim({ wait: '5s' }))!;
     same([left.body.n, left.attempt], [2, 2]);
     await left.ack();
+  }],
+  ['an item that nobody took in time is gone', async () => {
+    await other.push({ n: 1 }, { ttl: '60ms' });
+    await sleep(120);
+    same([await other.claim(), numbers(await other.stats())], [undefined, [0, 0, 0, 0]]);
   }],
   ['what cannot be is refused', async () => {
     await refused('invalid', () => jobs.push({ n: NaN }));

@@ -1,5 +1,5 @@
 import { vector } from '../index';
-import { refused, same, type Case } from './suite';
+import { refused, same, sleep, type Case } from './suite';
 
 interface Meta { lang: string; year: number; tags?: string[]; draft?: boolean | null }
 
@@ -54,6 +54,12 @@ export const cases: Case[] = [
     same(await docs.delete(['a', 'nobody']), 1);
     same(ids(await docs.query({ vector: [0, 0, 1, 0], where: { lang: 'fr' } })), []);
     same(await docs.count(), 3);
+  }],
+  ['a document that expired is not there', async () => {
+    await docs.upsert({ id: 't', vector: [0, 0, 0, 1], ttl: '600ms', meta: { lang: 'xx', year: 1 } });
+    same(ids(await docs.query({ vector: [0, 0, 0, 1], k: 1 })), ['t']);
+    await sleep(700);
+    same([ids(await docs.query({ vector: [0, 0, 0, 1], where: { lang: 'xx' } })), await docs.get('t'), await docs.count()], [[], undefined, 3]);
   }],
   ['vectors that do not fit are refused', async () => {
     await refused('invalid', () => docs.upsert({ id: 'x', vector: [1, 2, 3] }));

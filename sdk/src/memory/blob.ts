@@ -37,7 +37,7 @@ export class MemoryBlob {
       const b = this.of(a).get(name(a));
       if (!b) return null;
       if (a.sha256 && a.sha256 !== b.sha256) throw conflict(`"${a.name}" was written anew while it was read`);
-      return { ...this.stat(a.name, b), data: b.data.subarray(a.at, a.at + a.length).toString('base64') };
+      return { ...this.stat(a.name, b), data: Buffer.from(b.data.subarray(a.at, a.at + a.length)).toString('base64') };
     },
     'blob.stat': (a) => {
       const b = this.of(a).get(name(a));

@@ -13,7 +13,7 @@ export class MemoryFs {
   readonly ops: Ops = {
     'fs.read': (a) => {
       const f = this.of(a).get(check(a.path));
-      return f ? { data: f.data.subarray(a.at, a.at + a.length).toString('base64'), size: f.data.length, modifiedMs: f.at } : null;
+      return f ? { data: Buffer.from(f.data.subarray(a.at, a.at + a.length)).toString('base64'), size: f.data.length, modifiedMs: f.at } : null;
     },
     'fs.write': (a) => {
       const v = this.of(a);
@@ -23,8 +23,8 @@ export class MemoryFs {
       const add = Buffer.from(a.data, 'base64');
       const at = a.at < 0 ? had.length : a.at;
       const data = Buffer.alloc(Math.max(had.length, at + add.length));
-      had.copy(data);
-      add.copy(data, at);
+      data.set(had);
+      data.set(add, at);
       v.set(a.path, { data, at: Date.now() });
       return { size: data.length };
     },

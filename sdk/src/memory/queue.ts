@@ -1,7 +1,7 @@
 // Queues in memory, with the answers of quilt/queue.
 import { conflict, invalid, type Ops } from './common';
 
-interface Item { id: number; body: unknown; ready: number; claims: number; most: number; pushed: number; state: 0 | 1 | 2; error: string }
+interface Item { id: number; body: unknown; ready: number; claims: number; most: number; pushed: number; state: 0 | 1 | 2; error: string; until: number }
 
 export class MemoryQueue {
   private readonly queues = new Map<string, Map<number, Item>>();
@@ -71,6 +71,7 @@ export class MemoryQueue {
   private of(ns: string): Map<number, Item> {
     let q = this.queues.get(ns);
     if (!q) this.queues.set(ns, (q = new Map()));
+    for (const i of q.values()) if (i.state === 0 && i.until <= Date.now()) q.delete(i.id);
     return q;
   }
 
@@ -85,7 +86,7 @@ export class MemoryQueue {
     const id = ++this.last;
     if (i.once !== undefined) this.once.set(key, id);
     const now = Date.now();
-    this.of(ns).set(id, { id, body: i.body, ready: now + (i.delayMs ?? 0), claims: 0, most: i.attempts || 5, pushed: now, state: 0, error: '' });
+    this.of(ns).set(id, { id, body: i.body, ready: now + (i.delayMs ?? 0), claims: 0, most: i.attempts || 5, pushed: now, state: 0, error: '', until: i.ttlMs ? now + i.ttlMs : Infinity });
     return { id };
   }
 

@@ -2,7 +2,7 @@
 // test of the code around it, and no measure of meaning.
 import { invalid, type Ops } from './common';
 
-interface Row { id: string; meta: any; text?: string; v: number[] }
+interface Row { id: string; meta: any; text?: string; v: number[]; until: number }
 interface Store { dims: number; own: boolean; rows: Map<string, Row> }
 
 export class MemoryVector {
@@ -12,10 +12,16 @@ export class MemoryVector {
     this.stores.clear();
   }
 
+  private of(a: any): Store | undefined {
+    const s = this.stores.get(a.ns);
+    for (const r of s?.rows.values() ?? []) if (r.until <= Date.now()) s!.rows.delete(r.id);
+    return s;
+  }
+
   readonly ops: Ops = {
     'vector.upsert': (a) => {
-      const rows: Row[] = a.items.map((d: any) => ({ id: id(d.id), meta: d.meta ?? {}, text: d.text, v: vectorOf(d) }));
-      const store = this.stores.get(a.ns) ?? { dims: rows[0]!.v.length, own: !a.items[0].v, rows: new Map() };
+      const rows: Row[] = a.items.map((d: any) => ({ id: id(d.id), meta: d.meta ?? {}, text: d.text, v: vectorOf(d), until: d.ttlMs ? Date.now() + d.ttlMs : Infinity }));
+      const store = this.of(a) ?? { dims: rows[0]!.v.length, own: !a.items[0].v, rows: new Map() };
       for (const [i, r] of rows.entries()) {
         if (r.v.length !== store.dims || (a.dims && a.dims !== store.dims)) throw invalid(`a vector of ${r.v.length} numbers, where the store has ${a.dims || store.dims}`);
         if (store.own !== !a.items[i].v) throw invalid(`this store holds ${store.own ? 'texts' : 'vectors that were given'}, and this is not one`);
@@ -24,16 +30,16 @@ export class MemoryVector {
       for (const r of rows) store.rows.set(r.id, r);
       return { stored: rows.length };
     },
-    'vector.delete': (a) => ({ deleted: a.ids.filter((x: string) => this.stores.get(a.ns)?.rows.delete(x)).length }),
+    'vector.delete': (a) => ({ deleted: a.ids.filter((x: string) => this.of(a)?.rows.delete(x)).length }),
     'vector.get': (a) => ({
-      items: a.ids.map((x: string) => this.stores.get(a.ns)?.rows.get(x)).filter(Boolean).map((r: Row) => ({ ...r, v: Buffer.from(Float32Array.from(r.v).buffer).toString('base64') })),
+      items: a.ids.map((x: string) => this.of(a)?.rows.get(x)).filter(Boolean).map(({ until, ...r }: Row) => ({ ...r, v: Buffer.from(Float32Array.from(r.v).buffer).toString('base64') })),
     }),
-    'vector.info': (a) => ({ count: this.stores.get(a.ns)?.rows.size ?? 0 }),
+    'vector.info': (a) => ({ count: this.of(a)?.rows.size ?? 0 }),
     'vector.query': (a) => {
       const test = where(a.where ?? {});
       const k = a.k ?? 10;
       if (!(k >= 1 && k <= 200)) throw invalid(`k is ${k}; it may be 1 to 200`);
-      const store = this.stores.get(a.ns);
+      const store = this.of(a);
       if (!store) return { hits: [] };
       const q = vectorOf(a);
       if (q.length !== store.dims) throw invalid(`a vector of ${q.length} numbers, where the store has ${store.dims}`);

@@ -7,7 +7,7 @@ const (
 	sched  = "quilt/scheduler/"
 	broker = "quilt/broker/"
 	engine = "quilt/engine/"
-	store  = "quilt/store/apply.go"
+	store  = "quilt/store/space.go"
 )
 
 var table = []mutant{
