@@ -12,6 +12,9 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
+.PHONY: all chaos chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles deadlocks demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all budgets sdks bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
@@ -79,6 +82,11 @@ chaos-quilt: ROUNDS := 50
 chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running executions, ROUNDS of each
 	@go run ./test/cmd/chaos-quilt -bin $(BIN) -rounds $(ROUNDS)
 
+chaos: RUNS := 1000
+chaos: build ## kill -9 of ariad, quiltd or both during RUNS ten-step pipelines; nothing may be lost or done twice
+	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS)
+
+cycles: build ## N executions in a row; nothing may leak
 cycles: build ## N executions in a row, and PARKED=1000 at once; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
 	@if [ -n "$(PARKED)" ]; then $(MAKE) -s parked PARKED=$(PARKED); fi

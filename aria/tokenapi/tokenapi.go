@@ -83,8 +83,8 @@ func (c *Client) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err := c.ready(ctx); err != nil {
 		return Ended{}, err
 	}
-	h := &hearing{emit: emit}
-	ask := req.wire()
+	h := &hearing{emit: emit, journal: req.Journal}
+	ask := req.messages()
 	for tries := 0; ; tries++ {
 		end, err := c.hear(ctx, ask, h)
 		next := c.goOn(ctx, req, h, err, tries)

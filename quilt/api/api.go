@@ -86,14 +86,6 @@ type service struct {
 	cfg Config
 }
 
-func (s *service) Execute(r *quiltv1.ExecuteRequest, stream quiltv1.QuiltService_ExecuteServer) error {
-	emit := func(e engine.Event) error { return stream.Send(response(e)) }
-	if r.Attach {
-		return reply(s.cfg.Engine.Attach(stream.Context(), r.Execution, r.After, emit))
-	}
-	return reply(s.cfg.Engine.Execute(stream.Context(), request(r), emit))
-}
-
 func (s *service) Kill(_ context.Context, r *quiltv1.KillRequest) (*quiltv1.KillResponse, error) {
 	if r.Execution == "" {
 		return nil, reply(fault.New(fault.Invalid, "kill names no execution").WithHint("give the id of a live one"))

@@ -173,12 +173,16 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	pumps := startPumps(log, c, from.Log.Begun)
 	lingers := time.AfterFunc(24*time.Hour, kill)
 	defer lingers.Stop()
+	if j := x.req.Journal; j != nil {
+		j.Effect = func(e broker.Effect) { x.emit(Event{Time: time.Now(), Effect: &e}) }
+		j.Ask = func(a broker.Ask) { x.emit(Event{Time: time.Now(), Ask: &a}) }
+	}
 	out := broker.Serve(ctx, c.Control, broker.Config{
-		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
+		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
 			Take: x.engine.leases.taker(x.req.Execution), Charge: x.engine.charger(x.req.Execution)},
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
-		Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
+		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
 		Ready: func() {
 			late.Stop()
 			x.started(c, lease, granted)
@@ -206,7 +210,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 // has said the last word is not waited for.
 func (x *execution) told(out broker.Outcome, c *Container, kill func()) {
 	switch {
-	case out.Protocol != nil:
+	case out.Protocol != nil || out.Diverged != "" || out.Suspended:
 		kill()
 		return
 	case out.Result != nil:

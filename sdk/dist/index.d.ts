@@ -221,6 +221,18 @@ export function pipeline(opts?: PipelineOpts): (cls: PipelineClass, context: Cla
 export interface StepOpts<Names extends string> {
   /** Steps whose results are the arguments, in this order. Without it: the pipeline's input. */
   after?: Names | readonly Names[];
+  /** Runs only if the result of this step is truthy; else it and what comes after it are skipped. */
+  when?: Names;
+  /**
+   * Runs once for every element of this step's result, at the same time; gives
+   * the array of the results. The element stands in the place of the array in
+   * `after`, or is the first argument.
+   */
+  each?: Names;
+  /** A method that undoes it if the pipeline fails later: called with its result and its arguments. */
+  undo?: Names;
+  /** Runs although a step before it was skipped; that one's result is then null. */
+  join?: boolean;
   retries?: number;
   timeout?: Dur;
 }
@@ -240,6 +252,31 @@ export type Used<T> = T extends { readonly [io]: [infer In, infer Out] }
 
 /** Reaches another unit from a pipeline. */
 export function use<C extends abstract new () => object>(cls: C): Used<InstanceType<C>>;
+
+/* ---- waiting ---- */
+
+/** What became of an {@link approval}. */
+export interface Approval {
+  /** Somebody agreed. */
+  ok: boolean;
+  by?: string;
+  reason?: string;
+  /** Nobody answered in time. */
+  timeout?: boolean;
+}
+
+/**
+ * Asks people for their agreement and waits for it, over days and restarts; the
+ * container goes meanwhile. `arc approve RUN` answers.
+ *
+ * ```ts
+ * const a = await approval('role:finance', { order }, { timeout: '7d' });
+ * ```
+ */
+export function approval(role: string, data?: unknown, opts?: { timeout?: Dur }): Promise<Approval>;
+
+/** Waits, over days and restarts; the container goes meanwhile. */
+export function sleep(span: Dur): Promise<void>;
 
 /* ---- kv ---- */
 
@@ -845,7 +882,7 @@ export const log: {
 /** One of the closed list of `docs/spec/errors.md`. */
 export type Code =
   | 'invalid' | 'not_found' | 'unauthenticated' | 'denied' | 'conflict' | 'deadlock' | 'timeout' | 'cancelled'
-  | 'exhausted' | 'unavailable' | 'interrupted' | 'failed' | 'unimplemented' | 'internal';
+  | 'exhausted' | 'unavailable' | 'interrupted' | 'diverged' | 'uncertain' | 'failed' | 'unimplemented' | 'internal';
 
 /** An error with a code and, where there is one, what to do about it. */
 export class AriaError extends Error {

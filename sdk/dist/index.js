@@ -94,7 +94,11 @@ function use(cls) {
           target ??= reach(cls);
           let method = target[name];
           if (typeof method != "function") throw new TypeError(`${cls.name} has no method ${name}`);
-          return method.apply(target, args);
+          try {
+            return await method.apply(target, args);
+          } catch (e) {
+            throw refused(e);
+          }
         };
     }
   });
@@ -379,6 +383,19 @@ var page = 200, most2 = 1e4, tries = 16, poll = 2e4, Client = class {
   tx: (handles, work) => transact(handles, work),
   snapshot: (handles, work) => freeze(handles, reader, work)
 });
+
+// src/wait.ts
+var approval = async (role, data, opts = {}) => {
+  let timeoutMs = opts.timeout === void 0 ? 0 : millis(opts.timeout), what;
+  try {
+    what = strictJSON(data ?? null, "data of the approval");
+  } catch (e) {
+    throw new AriaError("invalid", e.message, { hint: "show plain data" });
+  }
+  return call("run.approve", { role, data: what, timeoutMs });
+}, sleep = async (span) => {
+  await call("run.sleep", { ms: millis(span) });
+};
 
 // src/lock.ts
 var Client2 = class {
@@ -847,6 +864,7 @@ export {
   Team,
   TerminalError,
   agent,
+  approval,
   blob,
   fs,
   kv,
@@ -855,6 +873,7 @@ export {
   log,
   pipeline,
   queue,
+  sleep,
   step,
   team,
   tool,

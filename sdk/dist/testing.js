@@ -440,6 +440,8 @@ function memoryHost() {
       let r = await memory.llm(a);
       return { stop: "end", usage: { inputTokens: 0, outputTokens: 0 }, ...typeof r == "string" ? { text: r } : r };
     },
+    "run.sleep": () => null,
+    "run.approve": (a) => memory.approve ? memory.approve(a.role, a.data) : { ok: !0 },
     "llm.embed": (a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } })
   }), host = {
     async call(op, args) {

@@ -1,6 +1,7 @@
 export { tool, agent, team, pipeline, step } from './decorators';
 export { Agent, Team, Pipeline, use } from './units';
 export { kv } from './kv';
+export { approval, sleep } from './wait';
 export { lock } from './lock';
 export { queue } from './queue';
 export { blob } from './blob';

@@ -21,6 +21,8 @@ export function memoryHost(): MemoryHost {
       const r = await memory.llm(a as LlmRequest);
       return { stop: 'end', usage: { inputTokens: 0, outputTokens: 0 }, ...(typeof r === 'string' ? { text: r } : r) };
     },
+    'run.sleep': () => null,
+    'run.approve': (a: any) => (memory.approve ? memory.approve(a.role, a.data) : { ok: true }),
     'llm.embed': (a: any) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }),
   });
   const host = {

@@ -7,6 +7,7 @@ import { connect, keepAlive, maxFrame, send } from './channel';
 import { failure } from './failure';
 import { answer, host } from './host';
 import { install, load, root, type File } from './load';
+import { sameness } from './sameness';
 import { plain, revive, Uncrossable, type Revive } from './values';
 import { parked, warm } from './warm';
 
@@ -18,6 +19,8 @@ interface Start {
   method?: string;
   args: unknown[];
   revive?: Revive[];
+  clock?: number; // what the unit's clock shows first
+  seed?: string; // of its randomness, in hex
 }
 
 const self = process.argv[1]!;
@@ -48,6 +51,7 @@ function guard(): void {
 }
 
 async function run(start: Start): Promise<unknown> {
+  if (start.seed) sameness(start.clock!, start.seed);
   revive(start.args as any[], start.revive ?? []);
   const exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported !== 'function') throw problem('not_found', `${start.entry} exports no class or function "${start.export}"`, 'build the bundle again');

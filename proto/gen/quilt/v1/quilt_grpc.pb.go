@@ -37,8 +37,10 @@ const (
 type QuiltServiceClient interface {
 	// Execute runs one unit once in one fresh container under one lease and
 	// streams everything that happens. The last message is always Ended. When
-	// the caller leaves, the execution is killed.
-	Execute(ctx context.Context, in *ExecuteRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExecuteResponse], error)
+	// the caller leaves, the execution is killed. The first message is the request.
+	// Where it has a journal, later ones carry the rest of the recorded effects,
+	// what has become durable, and answers to what the unit asks of its caller.
+	Execute(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExecuteRequest, ExecuteResponse], error)
 	// Kill ends an execution; its stream then ends with reason "killed".
 	Kill(ctx context.Context, in *KillRequest, opts ...grpc.CallOption) (*KillResponse, error)
 	// Leases shows who holds which tokens and who waits for whom.
@@ -66,24 +68,18 @@ func NewQuiltServiceClient(cc grpc.ClientConnInterface) QuiltServiceClient {
 	return &quiltServiceClient{cc}
 }
 
-func (c *quiltServiceClient) Execute(ctx context.Context, in *ExecuteRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ExecuteResponse], error) {
+func (c *quiltServiceClient) Execute(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[ExecuteRequest, ExecuteResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &QuiltService_ServiceDesc.Streams[0], QuiltService_Execute_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
 	x := &grpc.GenericClientStream[ExecuteRequest, ExecuteResponse]{ClientStream: stream}
-	if err := x.ClientStream.SendMsg(in); err != nil {
-		return nil, err
-	}
-	if err := x.ClientStream.CloseSend(); err != nil {
-		return nil, err
-	}
 	return x, nil
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type QuiltService_ExecuteClient = grpc.ServerStreamingClient[ExecuteResponse]
+type QuiltService_ExecuteClient = grpc.BidiStreamingClient[ExecuteRequest, ExecuteResponse]
 
 func (c *quiltServiceClient) Kill(ctx context.Context, in *KillRequest, opts ...grpc.CallOption) (*KillResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -163,8 +159,10 @@ func (c *quiltServiceClient) Status(ctx context.Context, in *StatusRequest, opts
 type QuiltServiceServer interface {
 	// Execute runs one unit once in one fresh container under one lease and
 	// streams everything that happens. The last message is always Ended. When
-	// the caller leaves, the execution is killed.
-	Execute(*ExecuteRequest, grpc.ServerStreamingServer[ExecuteResponse]) error
+	// the caller leaves, the execution is killed. The first message is the request.
+	// Where it has a journal, later ones carry the rest of the recorded effects,
+	// what has become durable, and answers to what the unit asks of its caller.
+	Execute(grpc.BidiStreamingServer[ExecuteRequest, ExecuteResponse]) error
 	// Kill ends an execution; its stream then ends with reason "killed".
 	Kill(context.Context, *KillRequest) (*KillResponse, error)
 	// Leases shows who holds which tokens and who waits for whom.
@@ -192,7 +190,7 @@ type QuiltServiceServer interface {
 // pointer dereference when methods are called.
 type UnimplementedQuiltServiceServer struct{}
 
-func (UnimplementedQuiltServiceServer) Execute(*ExecuteRequest, grpc.ServerStreamingServer[ExecuteResponse]) error {
+func (UnimplementedQuiltServiceServer) Execute(grpc.BidiStreamingServer[ExecuteRequest, ExecuteResponse]) error {
 	return status.Error(codes.Unimplemented, "method Execute not implemented")
 }
 func (UnimplementedQuiltServiceServer) Kill(context.Context, *KillRequest) (*KillResponse, error) {
@@ -235,15 +233,11 @@ func RegisterQuiltServiceServer(s grpc.ServiceRegistrar, srv QuiltServiceServer)
 }
 
 func _QuiltService_Execute_Handler(srv interface{}, stream grpc.ServerStream) error {
-	m := new(ExecuteRequest)
-	if err := stream.RecvMsg(m); err != nil {
-		return err
-	}
-	return srv.(QuiltServiceServer).Execute(m, &grpc.GenericServerStream[ExecuteRequest, ExecuteResponse]{ServerStream: stream})
+	return srv.(QuiltServiceServer).Execute(&grpc.GenericServerStream[ExecuteRequest, ExecuteResponse]{ServerStream: stream})
 }
 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
-type QuiltService_ExecuteServer = grpc.ServerStreamingServer[ExecuteResponse]
+type QuiltService_ExecuteServer = grpc.BidiStreamingServer[ExecuteRequest, ExecuteResponse]
 
 func _QuiltService_Kill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(KillRequest)
@@ -364,6 +358,7 @@ var QuiltService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Execute",
 			Handler:       _QuiltService_Execute_Handler,
 			ServerStreams: true,
+			ClientStreams: true,
 		},
 		{
 			StreamName:    "Watch",

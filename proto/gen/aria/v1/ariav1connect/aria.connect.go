@@ -67,6 +67,10 @@ const (
 	TaskServiceListProcedure = "/aria.v1.TaskService/List"
 	// TaskServiceCancelProcedure is the fully-qualified name of the TaskService's Cancel RPC.
 	TaskServiceCancelProcedure = "/aria.v1.TaskService/Cancel"
+	// TaskServiceApproveProcedure is the fully-qualified name of the TaskService's Approve RPC.
+	TaskServiceApproveProcedure = "/aria.v1.TaskService/Approve"
+	// TaskServiceWaitsProcedure is the fully-qualified name of the TaskService's Waits RPC.
+	TaskServiceWaitsProcedure = "/aria.v1.TaskService/Waits"
 	// SystemServiceInfoProcedure is the fully-qualified name of the SystemService's Info RPC.
 	SystemServiceInfoProcedure = "/aria.v1.SystemService/Info"
 	// SystemServiceTokensProcedure is the fully-qualified name of the SystemService's Tokens RPC.
@@ -347,6 +351,10 @@ type TaskServiceClient interface {
 	Get(context.Context, *connect.Request[v1.GetRunRequest]) (*connect.Response[v1.GetRunResponse], error)
 	List(context.Context, *connect.Request[v1.ListRunsRequest]) (*connect.Response[v1.ListRunsResponse], error)
 	Cancel(context.Context, *connect.Request[v1.CancelRequest]) (*connect.Response[v1.CancelResponse], error)
+	// Approve answers the oldest open approval of a run or of what it called.
+	Approve(context.Context, *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error)
+	// Waits lists what runs wait for: people's answers, and moments.
+	Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error)
 }
 
 // NewTaskServiceClient constructs a client for the aria.v1.TaskService service. By default, it uses
@@ -390,16 +398,30 @@ func NewTaskServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(taskServiceMethods.ByName("Cancel")),
 			connect.WithClientOptions(opts...),
 		),
+		approve: connect.NewClient[v1.ApproveRequest, v1.ApproveResponse](
+			httpClient,
+			baseURL+TaskServiceApproveProcedure,
+			connect.WithSchema(taskServiceMethods.ByName("Approve")),
+			connect.WithClientOptions(opts...),
+		),
+		waits: connect.NewClient[v1.WaitsRequest, v1.WaitsResponse](
+			httpClient,
+			baseURL+TaskServiceWaitsProcedure,
+			connect.WithSchema(taskServiceMethods.ByName("Waits")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // taskServiceClient implements TaskServiceClient.
 type taskServiceClient struct {
-	start  *connect.Client[v1.StartRequest, v1.StartResponse]
-	watch  *connect.Client[v1.WatchRequest, v1.WatchResponse]
-	get    *connect.Client[v1.GetRunRequest, v1.GetRunResponse]
-	list   *connect.Client[v1.ListRunsRequest, v1.ListRunsResponse]
-	cancel *connect.Client[v1.CancelRequest, v1.CancelResponse]
+	start   *connect.Client[v1.StartRequest, v1.StartResponse]
+	watch   *connect.Client[v1.WatchRequest, v1.WatchResponse]
+	get     *connect.Client[v1.GetRunRequest, v1.GetRunResponse]
+	list    *connect.Client[v1.ListRunsRequest, v1.ListRunsResponse]
+	cancel  *connect.Client[v1.CancelRequest, v1.CancelResponse]
+	approve *connect.Client[v1.ApproveRequest, v1.ApproveResponse]
+	waits   *connect.Client[v1.WaitsRequest, v1.WaitsResponse]
 }
 
 // Start calls aria.v1.TaskService.Start.
@@ -427,6 +449,16 @@ func (c *taskServiceClient) Cancel(ctx context.Context, req *connect.Request[v1.
 	return c.cancel.CallUnary(ctx, req)
 }
 
+// Approve calls aria.v1.TaskService.Approve.
+func (c *taskServiceClient) Approve(ctx context.Context, req *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error) {
+	return c.approve.CallUnary(ctx, req)
+}
+
+// Waits calls aria.v1.TaskService.Waits.
+func (c *taskServiceClient) Waits(ctx context.Context, req *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error) {
+	return c.waits.CallUnary(ctx, req)
+}
+
 // TaskServiceHandler is an implementation of the aria.v1.TaskService service.
 type TaskServiceHandler interface {
 	// Start accepts a task and answers at once with the run. When it returns, the
@@ -438,6 +470,10 @@ type TaskServiceHandler interface {
 	Get(context.Context, *connect.Request[v1.GetRunRequest]) (*connect.Response[v1.GetRunResponse], error)
 	List(context.Context, *connect.Request[v1.ListRunsRequest]) (*connect.Response[v1.ListRunsResponse], error)
 	Cancel(context.Context, *connect.Request[v1.CancelRequest]) (*connect.Response[v1.CancelResponse], error)
+	// Approve answers the oldest open approval of a run or of what it called.
+	Approve(context.Context, *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error)
+	// Waits lists what runs wait for: people's answers, and moments.
+	Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error)
 }
 
 // NewTaskServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -477,6 +513,18 @@ func NewTaskServiceHandler(svc TaskServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(taskServiceMethods.ByName("Cancel")),
 		connect.WithHandlerOptions(opts...),
 	)
+	taskServiceApproveHandler := connect.NewUnaryHandler(
+		TaskServiceApproveProcedure,
+		svc.Approve,
+		connect.WithSchema(taskServiceMethods.ByName("Approve")),
+		connect.WithHandlerOptions(opts...),
+	)
+	taskServiceWaitsHandler := connect.NewUnaryHandler(
+		TaskServiceWaitsProcedure,
+		svc.Waits,
+		connect.WithSchema(taskServiceMethods.ByName("Waits")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/aria.v1.TaskService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case TaskServiceStartProcedure:
@@ -489,6 +537,10 @@ func NewTaskServiceHandler(svc TaskServiceHandler, opts ...connect.HandlerOption
 			taskServiceListHandler.ServeHTTP(w, r)
 		case TaskServiceCancelProcedure:
 			taskServiceCancelHandler.ServeHTTP(w, r)
+		case TaskServiceApproveProcedure:
+			taskServiceApproveHandler.ServeHTTP(w, r)
+		case TaskServiceWaitsProcedure:
+			taskServiceWaitsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -516,6 +568,14 @@ func (UnimplementedTaskServiceHandler) List(context.Context, *connect.Request[v1
 
 func (UnimplementedTaskServiceHandler) Cancel(context.Context, *connect.Request[v1.CancelRequest]) (*connect.Response[v1.CancelResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.TaskService.Cancel is not implemented"))
+}
+
+func (UnimplementedTaskServiceHandler) Approve(context.Context, *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.TaskService.Approve is not implemented"))
+}
+
+func (UnimplementedTaskServiceHandler) Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.TaskService.Waits is not implemented"))
 }
 
 // SystemServiceClient is a client for the aria.v1.SystemService service.
