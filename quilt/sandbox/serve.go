@@ -190,8 +190,9 @@ func (l *launcher) serveStart(conn *link, m message, fds []int) {
 	}
 	raw, err := r.pidfd.SyscallConn()
 	if err == nil {
-		err = raw.Control(func(fd uintptr) { _ = conn.send(message{Op: "started", N: m.N}, int(fd)) })
+		err = raw.Control(func(fd uintptr) { _ = conn.send(message{Op: "started", N: m.N}, r.handOver(int(fd))...) })
 	}
+	closeAll([]int{r.gate})
 	if err != nil {
 		l.kill(r)
 	}

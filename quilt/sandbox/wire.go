@@ -16,7 +16,8 @@ import (
 
 // message is one packet between engine and launcher: JSON, with descriptors
 // beside it. Engine to launcher: start (stdout, stderr, control), claim, kill, stats.
-// Launcher to engine: hello, started (pidfd), claimed, failed, exit, stats. N is chosen
+// Launcher to engine: hello, started (pidfd, and the gate
+// of a container with one), claimed, failed, exit, stats. N is chosen
 // by the engine and names a request and the container it made.
 type message struct {
 	Op    string     `json:"op"`
