@@ -71,6 +71,19 @@ func (c Call) deny(need token.Token) error {
 	if len(c.Grant.Tokens) > 0 {
 		held = strings.Join(c.Grant.Tokens.Strings(), ", ")
 	}
-	return fault.New(fault.Denied, "this unit holds no %s", need).
+	return fault.New(fault.Denied, "this unit holds no %s", asked(need)).
 		WithHint("declare a handle for it in the class; it holds %s", Clip(held, 400))
+}
+
+// asked is need as an author would declare it: what is needed at least is the
+// weakest verb, which is rarely the one that is meant.
+func asked(need token.Token) string {
+	text := need.String()
+	switch need.Verb() {
+	case token.Snapshot:
+		return strings.TrimSuffix(text, ":s") + ":r"
+	case token.Atomic:
+		return strings.TrimSuffix(text, ":a") + ":rw"
+	}
+	return text
 }
