@@ -13,6 +13,9 @@ import (
 type Service struct {
 	Scheme string        // "kv"
 	Ops    map[string]Op // by the name a container asks for: "kv.get"
+	// Ended is called once when an execution is over and no operation of it is
+	// under way; nil where nothing is kept between operations.
+	Ended func(execution string)
 }
 
 // Op is one operation that a container may ask for. What it returns is the

@@ -17,8 +17,11 @@ import (
 	"github.com/ariacomputecompany/firmware/quilt/api"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
+	"github.com/ariacomputecompany/firmware/quilt/gate"
 	"github.com/ariacomputecompany/firmware/quilt/kv"
+	egress "github.com/ariacomputecompany/firmware/quilt/net"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
+	"github.com/ariacomputecompany/firmware/quilt/secret"
 	"github.com/ariacomputecompany/firmware/quilt/store"
 )
 
@@ -47,14 +50,23 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	defer audit.Close()
-	var host engine.Machine = machine{launcher}
+	way, err := egress.New(cfg.Net, log)
+	if err != nil {
+		return err
+	}
+	secrets, err := secret.Open(filepath.Join(cfg.Data, "quilt"), cfg.Secret.Identity)
+	if err != nil {
+		return err
+	}
+	var host engine.Machine = machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == ""}
 	if cfg.Parked > 0 {
-		pool := engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
-		defer pool.Close()
-		host = pool
+		pools := newPools(host, cfg, log)
+		defer pools.close()
+		host = pools
 	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data)}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: []broker.Service{kv.New(data), way.Service(secrets), secret.Service()}, Epoch: data.Epoch(), Audit: audit,
+		Gate:          gate.New(gate.Config{Egress: way, Addr: sandbox.GateAddr, Log: log}),
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -11,18 +12,22 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/version"
 	"github.com/ariacomputecompany/firmware/quilt/api"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
+	"github.com/ariacomputecompany/firmware/quilt/image"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/quilt/store"
 )
 
 // machine is the launcher as the engine sees it.
-type machine struct{ client *sandbox.Client }
+type machine struct {
+	client *sandbox.Client
+	ca     bool // the image holds further roots for TLS
+}
 
 func (m machine) Isolation() string { return m.client.Hello().Isolation }
 func (m machine) Image() string     { return m.client.Hello().ImageDigest }
 
 func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, error) {
-	plan, err := sandbox.NewPlan(spec(s), m.client.Hello())
+	plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
 	if err != nil {
 		return nil, err
 	}
@@ -30,10 +35,17 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 	if err != nil {
 		return nil, err
 	}
+	gate, err := listener(c.Gate)
+	if err != nil {
+		_ = c.Kill()
+		c.Close()
+		return nil, err
+	}
 	return &engine.Container{
+		Gate:    gate,
 		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill,
 		Claim: func(ctx context.Context, s engine.Spec) error {
-			plan, err := sandbox.NewPlan(spec(s), m.client.Hello())
+			plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
 			if err != nil {
 				return err
 			}
@@ -50,8 +62,25 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 	}, nil
 }
 
-func spec(s engine.Spec) sandbox.Spec {
-	return sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes}
+func (m machine) spec(s engine.Spec) sandbox.Spec {
+	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes, Net: s.Net}
+	if s.Net && m.ca {
+		out.Env = []string{"NODE_EXTRA_CA_CERTS=" + image.CAPath}
+	}
+	return out
+}
+
+// listener is the gate's descriptor as one; nil without a gate.
+func listener(f *os.File) (net.Listener, error) {
+	if f == nil {
+		return nil, nil
+	}
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("gate: %w", err)
+	}
+	return l, nil
 }
 
 // fitsParked: what is fixed before exec cannot be changed by a claim.

@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"sync"
 	"time"
 
@@ -36,13 +37,15 @@ type Spec struct {
 	Pids        int64
 	CPUMillis   int64
 	TmpBytes    int64
+	Net         bool // with a gate
 }
 
 // Container is one running container. Wait returns when nothing of it is left.
 type Container struct {
 	Control        io.ReadWriteCloser
 	Stdout, Stderr io.ReadCloser
-	Start          string // how it came to be: "cold" or "pooled"
+	Start          string       // how it came to be: "cold" or "pooled"
+	Gate           net.Listener // on its own loopback; nil without Spec.Net
 	Kill           func() error
 	// Claim binds the limits of s to a container that was started for nobody. It
 	// works once. An error leaves the container to be killed.
@@ -62,6 +65,7 @@ type Exit struct {
 type Config struct {
 	Machine       Machine
 	Services      []broker.Service // what stands behind the tokens
+	Gate          Gate             // answers at the containers' gates; nil: no container has one
 	Epoch         uint64           // of the store; the high part of every fence
 	MaxExecutions int              // live at the same time, waiting ones included
 	Startup       time.Duration

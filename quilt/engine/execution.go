@@ -73,7 +73,7 @@ func (x *execution) contain(ctx context.Context, lease Lease, granted time.Time)
 	defer stop()
 	c, err := x.engine.cfg.Machine.Start(ctx, Spec{
 		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
-		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes,
+		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.tokens),
 	})
 	if err != nil {
 		if ctx.Err() != nil {
@@ -121,9 +121,11 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	}
 	lingers := time.AfterFunc(24*time.Hour, kill)
 	defer lingers.Stop()
+	grant := broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence}
+	closeGate := x.openGate(ctx, c, grant, log)
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
-		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence},
+		Grant: grant,
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Ready: func() {
 			late.Stop()
@@ -131,6 +133,10 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		},
 		Last: func() { lingers.Reset(exitGrace) },
 	})
+	if denied := closeGate(); out.Denied == nil {
+		out.Denied = denied
+	}
+	x.engine.ended(x.req.Execution)
 	if out.Protocol != nil {
 		kill()
 	}

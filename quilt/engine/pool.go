@@ -36,6 +36,7 @@ type PoolConfig struct {
 	Max   int           // parked at most; each takes about 4 MiB
 	Quiet time.Duration // without a start: let all go
 	Fits  func(Spec) bool
+	Park  Spec // of what is parked; ID is set for each
 	Log   *slog.Logger
 }
 
@@ -121,7 +122,9 @@ func (p *Pool) refill() {
 }
 
 func (p *Pool) park(id string) {
-	c, err := p.inner.Start(context.Background(), Spec{ID: id})
+	spec := p.cfg.Park
+	spec.ID = id
+	c, err := p.inner.Start(context.Background(), spec)
 	p.mu.Lock()
 	p.making--
 	if err != nil {
@@ -177,6 +180,9 @@ func closeAll(c *Container) {
 	c.Control.Close()
 	c.Stdout.Close()
 	c.Stderr.Close()
+	if c.Gate != nil {
+		c.Gate.Close()
+	}
 }
 
 // drain lets all parked containers go.

@@ -1,0 +1,39 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/quilt/engine"
+)
+
+// pools are the parked containers of both profiles. What a container may do is
+// fixed when it starts, so one that was parked without a gate never gets one,
+// and nobody answers at the gate of one that is still parked. Each parks as many
+// as were lately wanted of its profile, so who never uses the net pays nothing.
+type pools struct{ plain, net *engine.Pool }
+
+func newPools(host engine.Machine, cfg Config, log *slog.Logger) *pools {
+	make := func(net bool) *engine.Pool {
+		return engine.NewPool(host, engine.PoolConfig{
+			Max: cfg.Parked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Park: engine.Spec{Net: net}, Log: log,
+		})
+	}
+	return &pools{plain: make(false), net: make(true)}
+}
+
+func (p *pools) Isolation() string { return p.plain.Isolation() }
+func (p *pools) Image() string     { return p.plain.Image() }
+
+func (p *pools) Start(ctx context.Context, s engine.Spec) (*engine.Container, error) {
+	if s.Net {
+		return p.net.Start(ctx, s)
+	}
+	return p.plain.Start(ctx, s)
+}
+
+func (p *pools) close() {
+	p.plain.Close()
+	p.net.Close()
+}
