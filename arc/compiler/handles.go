@@ -13,7 +13,9 @@ type form func(u *units, h arctsc.Handle) []string
 
 // forms has every SDK function whose calls are permissions.
 var forms = map[string]form{
-	"kv": namedWithMode,
+	"kv":     namedWithMode,
+	"net":    hostWithAuth,
+	"secret": nameOnly,
 }
 
 // handles are the names in forms.

@@ -247,6 +247,90 @@ function millis(d) {
 }
 __name(millis, "millis");
 
+// src/net.ts
+var Name = class {
+  constructor(name) {
+    this.name = name;
+  }
+  name;
+  static {
+    __name(this, "Name");
+  }
+  value() {
+    return call("secret.get", { name: this.name });
+  }
+  toString() {
+    return `[secret ${this.name}]`;
+  }
+  toJSON() {
+    return this.toString();
+  }
+}, secret = /* @__PURE__ */ __name((name) => new Name(name), "secret"), Client2 = class {
+  static {
+    __name(this, "Client");
+  }
+  base;
+  auth;
+  constructor(host2, opts = {}) {
+    this.base = host2.includes("://") ? host2 : `${host2.endsWith(":80") ? "http" : "https"}://${host2}`, this.auth = opts.auth ? binding(this.base, opts.auth) : "";
+  }
+  async fetch(input, init = {}) {
+    let url = this.base.includes("*") ? String(input) : new URL(String(input), this.base).href, headers = new Headers(init.headers), body;
+    if (init.body !== void 0 && init.body !== null) {
+      let whole = new Response(init.body), type = whole.headers.get("content-type") ?? (typeof init.body == "string" ? "text/plain;charset=UTF-8" : null);
+      body = base64(new Uint8Array(await whole.arrayBuffer())), type && !headers.has("content-type") && headers.set("content-type", type);
+    }
+    let args = { url, method: init.method ?? "GET", headers: [...headers], body, auth: this.auth, redirect: init.redirect ?? "follow" };
+    return response(await unless(init.signal, call("net.fetch", args)));
+  }
+}, net = /* @__PURE__ */ __name((host2, opts) => new Client2(host2, opts), "net");
+function binding(base, auth) {
+  let at = new URL(base), port = at.port || (at.protocol === "http:" ? "80" : "443"), [name, form] = "bearer" in auth ? [auth.bearer.name, "bearer"] : "basic" in auth ? [auth.basic.name, auth.user ? `basic:${auth.user}` : "basic"] : "header" in auth ? [auth.value.name, `header:${auth.header}`] : "query" in auth ? [auth.value.name, `query:${auth.query}`] : [auth.name, "bearer"];
+  return `secret:${name}:${at.hostname}:${port}:${form}`;
+}
+__name(binding, "binding");
+async function unless(signal, asked) {
+  return signal ? new Promise((resolve, reject) => {
+    let stop = /* @__PURE__ */ __name(() => reject(signal.reason), "stop");
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: !0 }), asked.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  }) : asked;
+}
+__name(unless, "unless");
+function response(r) {
+  let empty = r.status === 204 || r.status === 205 || r.status === 304, out = new Response(empty ? null : content(r), { status: r.status, statusText: r.statusText, headers: r.headers ?? [] });
+  return Object.defineProperties(out, { url: { value: r.url }, redirected: { value: r.redirected } }), out;
+}
+__name(response, "response");
+function content(first) {
+  if (!first.stream) return bytes(first.body);
+  let stream = first.stream, next = first;
+  return new ReadableStream({
+    async pull(to) {
+      let part = next ?? await call("net.read", { stream });
+      next = void 0, part.body && to.enqueue(bytes(part.body)), part.stream || to.close();
+    },
+    async cancel() {
+      await call("net.close", { stream });
+    }
+  });
+}
+__name(content, "content");
+function bytes(text = "") {
+  let s = atob(text), out = new Uint8Array(s.length);
+  for (let i = 0; i < s.length; i++) out[i] = s.charCodeAt(i);
+  return out;
+}
+__name(bytes, "bytes");
+function base64(b) {
+  if (b.length > 2 << 20)
+    throw new AriaError("invalid", `the body of a request has at most 2 MiB, and this one ${b.length} bytes`, { hint: "send it in parts, or use fetch() itself" });
+  let s = "";
+  for (let i = 0; i < b.length; i += 32768) s += String.fromCharCode(...b.subarray(i, i + 32768));
+  return btoa(s);
+}
+__name(base64, "base64");
+
 // src/log.ts
 function write(level, text, fields) {
   let h = host();
@@ -269,7 +353,9 @@ export {
   agent,
   kv,
   log,
+  net,
   pipeline,
+  secret,
   step,
   team,
   tool,

@@ -5,6 +5,8 @@ export interface MemoryHost {
   readonly logs: { level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: object }[];
   /** Every key of a kv namespace. */
   dump(ns: string): Record<string, unknown>;
+  /** Answers requests of net handles; without it they fail. `secret` names the credential that would be added. */
+  onFetch(answer: (request: Request, secret?: string) => Response | Promise<Response>): void;
   /** Forgets everything. */
   reset(): void;
 }

@@ -11,7 +11,15 @@ function memoryHost() {
   }, "space"), write = /* @__PURE__ */ __name((a) => {
     let id = JSON.stringify([a.ns, a.key]), version = (versions.get(id) ?? 0) + 1;
     return versions.set(id, version), space(a.ns).set(a.key, { value: a.value, version, until: a.ttlMs ? Date.now() + a.ttlMs : 1 / 0 }), { version };
-  }, "write"), ops = {
+  }, "write"), server, ops = {
+    "net.fetch": /* @__PURE__ */ __name(async (a) => {
+      if (!server) throw { code: "unavailable", message: `no server answers ${a.url} in a test`, hint: "host.onFetch(request => new Response(...))" };
+      let body = a.body === void 0 ? void 0 : Uint8Array.from(atob(a.body), (c) => c.charCodeAt(0)), r = await server(new Request(a.url, { method: a.method, headers: a.headers, body }), a.auth ? a.auth.split(":")[1] : void 0), text = Array.from(new Uint8Array(await r.arrayBuffer()), (b) => String.fromCharCode(b)).join("");
+      return { status: r.status, statusText: r.statusText, url: a.url, redirected: !1, headers: [...r.headers], body: btoa(text) };
+    }, "net.fetch"),
+    "secret.get": /* @__PURE__ */ __name((a) => {
+      throw { code: "denied", message: `the value of secret:${a.name} never enters a container`, hint: `bind it to a host: net('api.example.com', { auth: secret('${a.name}') })` };
+    }, "secret.get"),
     "kv.get": /* @__PURE__ */ __name((a) => {
       let c = space(a.ns).get(a.key);
       return c ? { value: c.value, version: c.version } : null;
@@ -31,7 +39,7 @@ function memoryHost() {
     async call(op, args) {
       let f = ops[op];
       if (!f) throw { code: "unimplemented", message: `the host in memory does not know ${op}` };
-      return checkKey(args.key), structuredClone(f(JSON.parse(JSON.stringify(args))));
+      return checkKey(args.key), structuredClone(await f(JSON.parse(JSON.stringify(args))));
     },
     log: /* @__PURE__ */ __name((level, text, fields) => {
       logs.push(fields ? { level, text, fields } : { level, text });
@@ -41,8 +49,11 @@ function memoryHost() {
   return globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host, {
     logs,
     dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
+    onFetch: /* @__PURE__ */ __name((answer) => {
+      server = answer;
+    }, "onFetch"),
     reset: /* @__PURE__ */ __name(() => {
-      logs.length = 0, spaces.clear();
+      logs.length = 0, spaces.clear(), server = void 0;
     }, "reset")
   };
 }

@@ -22,7 +22,18 @@ export function memoryHost(): MemoryHost {
     space(a.ns).set(a.key, { value: a.value, version, until: a.ttlMs ? Date.now() + a.ttlMs : Infinity });
     return { version };
   };
+  let server: Parameters<MemoryHost['onFetch']>[0] | undefined;
   const ops: Record<string, (a: any) => unknown> = {
+    'net.fetch': async (a) => {
+      if (!server) throw { code: 'unavailable', message: `no server answers ${a.url} in a test`, hint: 'host.onFetch(request => new Response(...))' };
+      const body = a.body === undefined ? undefined : Uint8Array.from(atob(a.body), (c) => c.charCodeAt(0));
+      const r = await server(new Request(a.url, { method: a.method, headers: a.headers, body }), a.auth ? a.auth.split(':')[1] : undefined);
+      const text = Array.from(new Uint8Array(await r.arrayBuffer()), (b) => String.fromCharCode(b)).join('');
+      return { status: r.status, statusText: r.statusText, url: a.url, redirected: false, headers: [...r.headers], body: btoa(text) };
+    },
+    'secret.get': (a) => {
+      throw { code: 'denied', message: `the value of secret:${a.name} never enters a container`, hint: `bind it to a host: net('api.example.com', { auth: secret('${a.name}') })` };
+    },
     'kv.get': (a) => {
       const c = space(a.ns).get(a.key);
       return c ? { value: c.value, version: c.version } : null;
@@ -48,7 +59,7 @@ export function memoryHost(): MemoryHost {
       const f = ops[op];
       if (!f) throw { code: 'unimplemented', message: `the host in memory does not know ${op}` };
       checkKey((args as any).key);
-      return structuredClone(f(JSON.parse(JSON.stringify(args))));
+      return structuredClone(await f(JSON.parse(JSON.stringify(args))));
     },
     log: (level: any, text: string, fields?: object) => void logs.push(fields ? { level, text, fields } : { level, text }),
     use: (cls: any) => new cls(),
@@ -57,7 +68,8 @@ export function memoryHost(): MemoryHost {
   return {
     logs,
     dump: (ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
-    reset: () => { logs.length = 0; spaces.clear(); },
+    onFetch: (answer) => { server = answer; },
+    reset: () => { logs.length = 0; spaces.clear(); server = undefined; },
   };
 }
 

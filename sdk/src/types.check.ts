@@ -1,6 +1,6 @@
 // What the types must allow and must refuse, checked by `tsc -p sdk`: and a line
 // that should be refused and is not fails the check itself.
-import { Agent, agent, kv, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
+import { Agent, agent, kv, net, secret, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
 
 interface Item { n: number; tag?: string }
 
@@ -89,4 +89,18 @@ export async function idioms(): Promise<string> {
   for (const [k, v] of url.searchParams) console.log(k, v, stop.aborted);
   for await (const part of new Blob(['x']).stream()) console.log(part.length);
   return Buffer.from(new Uint8Array(hash)).toString('hex') + btoa('x') + crypto.randomUUID() + structuredClone({ z: performance.now() }).z;
+}
+
+export class Out {
+  key = secret('KEY');
+  stripe = net('api.stripe.com', { auth: secret('STRIPE_KEY') });
+  basic = net('api.example.com', { auth: { basic: secret('K'), user: 'me' } });
+  async ask(): Promise<number> {
+    const r = await this.stripe.fetch('/v1/charges', { method: 'POST', body: 'a=b' });
+    // @ts-expect-error a secret is no string
+    await this.stripe.fetch('/', { headers: { authorization: this.key } });
+    // @ts-expect-error auth is a secret, not a value
+    net('api.example.com', { auth: 'sk_live_1' });
+    return r.status;
+  }
 }

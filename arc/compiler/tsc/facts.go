@@ -121,6 +121,7 @@ const (
 	List
 	Object
 	Reference
+	Call // of a handle function: String is its name, List its arguments
 )
 
 // Value is a constant of the source, folded without running code.
