@@ -85,7 +85,7 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
-		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(),
+		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(), a.secretCmd(),
 		a.publishCmd(), a.installCmd(), a.yankCmd(),
 		a.infoCmd(), a.firmwareCmd(), a.versionCmd(),
 	)

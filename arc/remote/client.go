@@ -30,6 +30,7 @@ type Client struct {
 	tasks    ariav1connect.TaskServiceClient
 	system   ariav1connect.SystemServiceClient
 	firmware ariav1connect.FirmwareServiceClient
+	secrets  ariav1connect.SecretServiceClient
 }
 
 // New makes a client of the ariad at server ("http://host:port") that shows
@@ -54,6 +55,7 @@ func New(server, credential string) (*Client, error) {
 		tasks:    ariav1connect.NewTaskServiceClient(hc, base, opts...),
 		system:   ariav1connect.NewSystemServiceClient(hc, base, opts...),
 		firmware: ariav1connect.NewFirmwareServiceClient(hc, base, opts...),
+		secrets:  ariav1connect.NewSecretServiceClient(hc, base, opts...),
 	}, nil
 }
 

@@ -112,7 +112,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Tokens: tokenTable(quilt),
+		Tokens: tokenTable(quilt), Secrets: secrets{quilt},
 	}), tasks, nil
 }
 

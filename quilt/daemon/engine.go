@@ -69,7 +69,7 @@ func runEngine(text string, log *slog.Logger) error {
 		Gate:          gate.New(gate.Config{Egress: way, Addr: sandbox.GateAddr, Log: log}),
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
-	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
+	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, arg.BunVersion)
 	}})
 	l, err := listen(cfg.Socket)

@@ -35,6 +35,7 @@ func TestStore(t *testing.T) {
 	set("", "A_KEY", "another-value")
 	set("other", "B_KEY", "of another tenant")
 	set("", "B_KEY", "second-value")
+	set("", "B_KEY", "second-value")
 	if s, err = Open(dir, ""); err != nil { // as after a restart
 		t.Fatal(err)
 	}

@@ -2551,6 +2551,323 @@ func (x *TokenWaiter) GetClass() string {
 	return ""
 }
 
+type SetSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // printable ASCII, 8 bytes to 8 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretRequest) Reset() {
+	*x = SetSecretRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretRequest) ProtoMessage() {}
+
+func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
+func (*SetSecretRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *SetSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type SetSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secret        *Secret                `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretResponse) Reset() {
+	*x = SetSecretResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretResponse) ProtoMessage() {}
+
+func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
+func (*SetSecretResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *SetSecretResponse) GetSecret() *Secret {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+type ListSecretsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsRequest) Reset() {
+	*x = ListSecretsRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsRequest) ProtoMessage() {}
+
+func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
+func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
+}
+
+type ListSecretsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secrets       []*Secret              `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsResponse) Reset() {
+	*x = ListSecretsResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsResponse) ProtoMessage() {}
+
+func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
+func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *ListSecretsResponse) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+type RemoveSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretRequest) Reset() {
+	*x = RemoveSecretRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretRequest) ProtoMessage() {}
+
+func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
+func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *RemoveSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RemoveSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretResponse) Reset() {
+	*x = RemoveSecretResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretResponse) ProtoMessage() {}
+
+func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
+func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{45}
+}
+
+// Secret is what may be told of one.
+type Secret struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // 1, and one more with each new value
+	ChangedUnixMs int64                  `protobuf:"varint,3,opt,name=changed_unix_ms,json=changedUnixMs,proto3" json:"changed_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_aria_v1_aria_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Secret) GetChangedUnixMs() int64 {
+	if x != nil {
+		return x.ChangedUnixMs
+	}
+	return 0
+}
+
 var File_aria_v1_aria_proto protoreflect.FileDescriptor
 
 const file_aria_v1_aria_proto_rawDesc = "" +
@@ -2734,7 +3051,22 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\rsince_unix_ms\x18\t \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\n" +
 	" \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\v \x01(\tR\x05class*]\n" +
+	"\x05class\x18\v \x01(\tR\x05class\"<\n" +
+	"\x10SetSecretRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"<\n" +
+	"\x11SetSecretResponse\x12'\n" +
+	"\x06secret\x18\x01 \x01(\v2\x0f.aria.v1.SecretR\x06secret\"\x14\n" +
+	"\x12ListSecretsRequest\"@\n" +
+	"\x13ListSecretsResponse\x12)\n" +
+	"\asecrets\x18\x01 \x03(\v2\x0f.aria.v1.SecretR\asecrets\")\n" +
+	"\x13RemoveSecretRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x16\n" +
+	"\x14RemoveSecretResponse\"^\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12&\n" +
+	"\x0fchanged_unix_ms\x18\x03 \x01(\x03R\rchangedUnixMs*]\n" +
 	"\n" +
 	"IntakeMode\x12\x1b\n" +
 	"\x17INTAKE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -2755,7 +3087,11 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse2\x7f\n" +
 	"\rSystemService\x123\n" +
 	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse\x129\n" +
-	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse2\xb7\x02\n" +
+	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse2\xd7\x01\n" +
+	"\rSecretService\x12<\n" +
+	"\x03Set\x12\x19.aria.v1.SetSecretRequest\x1a\x1a.aria.v1.SetSecretResponse\x12A\n" +
+	"\x04List\x12\x1b.aria.v1.ListSecretsRequest\x1a\x1c.aria.v1.ListSecretsResponse\x12E\n" +
+	"\x06Remove\x12\x1c.aria.v1.RemoveSecretRequest\x1a\x1d.aria.v1.RemoveSecretResponse2\xb7\x02\n" +
 	"\x0fFirmwareService\x12F\n" +
 	"\x05Begin\x12\x1d.aria.v1.BeginFirmwareRequest\x1a\x1e.aria.v1.BeginFirmwareResponse\x12F\n" +
 	"\x05Write\x12\x1d.aria.v1.WriteFirmwareRequest\x1a\x1e.aria.v1.WriteFirmwareResponse\x12I\n" +
@@ -2775,7 +3111,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -2818,6 +3154,13 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*TokensResponse)(nil),         // 38: aria.v1.TokensResponse
 	(*TokenHolder)(nil),            // 39: aria.v1.TokenHolder
 	(*TokenWaiter)(nil),            // 40: aria.v1.TokenWaiter
+	(*SetSecretRequest)(nil),       // 41: aria.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),      // 42: aria.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),     // 43: aria.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),    // 44: aria.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),    // 45: aria.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil),   // 46: aria.v1.RemoveSecretResponse
+	(*Secret)(nil),                 // 47: aria.v1.Secret
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -2839,43 +3182,51 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	36, // 16: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
 	39, // 17: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
 	40, // 18: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
-	1,  // 19: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 20: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 21: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	9,  // 22: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	11, // 23: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	13, // 24: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	17, // 25: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	20, // 26: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	22, // 27: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	24, // 28: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	26, // 29: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	37, // 30: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
-	28, // 31: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	30, // 32: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	32, // 33: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	34, // 34: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 35: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 36: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 37: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	10, // 38: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	12, // 39: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	14, // 40: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	18, // 41: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	21, // 42: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	23, // 43: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	25, // 44: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	27, // 45: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	38, // 46: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
-	29, // 47: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	31, // 48: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	33, // 49: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	35, // 50: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	35, // [35:51] is the sub-list for method output_type
-	19, // [19:35] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	47, // 19: aria.v1.SetSecretResponse.secret:type_name -> aria.v1.Secret
+	47, // 20: aria.v1.ListSecretsResponse.secrets:type_name -> aria.v1.Secret
+	1,  // 21: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 22: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 23: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	9,  // 24: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	11, // 25: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	13, // 26: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	17, // 27: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	20, // 28: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	22, // 29: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	24, // 30: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	26, // 31: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	37, // 32: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	41, // 33: aria.v1.SecretService.Set:input_type -> aria.v1.SetSecretRequest
+	43, // 34: aria.v1.SecretService.List:input_type -> aria.v1.ListSecretsRequest
+	45, // 35: aria.v1.SecretService.Remove:input_type -> aria.v1.RemoveSecretRequest
+	28, // 36: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	30, // 37: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	32, // 38: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	34, // 39: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 40: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 41: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 42: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	10, // 43: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	12, // 44: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	14, // 45: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	18, // 46: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	21, // 47: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	23, // 48: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	25, // 49: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	27, // 50: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	38, // 51: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	42, // 52: aria.v1.SecretService.Set:output_type -> aria.v1.SetSecretResponse
+	44, // 53: aria.v1.SecretService.List:output_type -> aria.v1.ListSecretsResponse
+	46, // 54: aria.v1.SecretService.Remove:output_type -> aria.v1.RemoveSecretResponse
+	29, // 55: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	31, // 56: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	33, // 57: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	35, // 58: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	40, // [40:59] is the sub-list for method output_type
+	21, // [21:40] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -2889,9 +3240,9 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   40,
+			NumMessages:   47,
 			NumExtensions: 0,
-			NumServices:   5,
+			NumServices:   6,
 		},
 		GoTypes:           file_aria_v1_aria_proto_goTypes,
 		DependencyIndexes: file_aria_v1_aria_proto_depIdxs,

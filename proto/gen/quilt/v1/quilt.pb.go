@@ -1715,6 +1715,347 @@ func (x *StatusResponse) GetLauncherResidentBytes() int64 {
 	return 0
 }
 
+type SetSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"` // printable ASCII, 8 bytes to 8 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretRequest) Reset() {
+	*x = SetSecretRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretRequest) ProtoMessage() {}
+
+func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
+func (*SetSecretRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SetSecretRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type SetSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secret        *Secret                `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretResponse) Reset() {
+	*x = SetSecretResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretResponse) ProtoMessage() {}
+
+func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
+func (*SetSecretResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SetSecretResponse) GetSecret() *Secret {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+type ListSecretsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsRequest) Reset() {
+	*x = ListSecretsRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsRequest) ProtoMessage() {}
+
+func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
+func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ListSecretsRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+type ListSecretsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secrets       []*Secret              `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsResponse) Reset() {
+	*x = ListSecretsResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsResponse) ProtoMessage() {}
+
+func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
+func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ListSecretsResponse) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+type RemoveSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretRequest) Reset() {
+	*x = RemoveSecretRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretRequest) ProtoMessage() {}
+
+func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
+func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RemoveSecretRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *RemoveSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RemoveSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretResponse) Reset() {
+	*x = RemoveSecretResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretResponse) ProtoMessage() {}
+
+func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
+func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{27}
+}
+
+// Secret is what may be told of one.
+type Secret struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // 1, and one more with each new value
+	ChangedUnixMs int64                  `protobuf:"varint,3,opt,name=changed_unix_ms,json=changedUnixMs,proto3" json:"changed_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Secret) GetChangedUnixMs() int64 {
+	if x != nil {
+		return x.ChangedUnixMs
+	}
+	return 0
+}
+
 var File_quilt_v1_quilt_proto protoreflect.FileDescriptor
 
 const file_quilt_v1_quilt_proto_rawDesc = "" +
@@ -1857,13 +2198,35 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"open_files\x18\v \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\f \x01(\x03R\rresidentBytes\x12.\n" +
 	"\x13launcher_open_files\x18\r \x01(\x03R\x11launcherOpenFiles\x126\n" +
-	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes2\xbd\x02\n" +
+	"\x17launcher_resident_bytes\x18\x0e \x01(\x03R\x15launcherResidentBytes\"T\n" +
+	"\x10SetSecretRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"=\n" +
+	"\x11SetSecretResponse\x12(\n" +
+	"\x06secret\x18\x01 \x01(\v2\x10.quilt.v1.SecretR\x06secret\",\n" +
+	"\x12ListSecretsRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"A\n" +
+	"\x13ListSecretsResponse\x12*\n" +
+	"\asecrets\x18\x01 \x03(\v2\x10.quilt.v1.SecretR\asecrets\"A\n" +
+	"\x13RemoveSecretRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x16\n" +
+	"\x14RemoveSecretResponse\"^\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12&\n" +
+	"\x0fchanged_unix_ms\x18\x03 \x01(\x03R\rchangedUnixMs2\xbd\x02\n" +
 	"\fQuiltService\x12@\n" +
 	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse0\x01\x125\n" +
 	"\x04Kill\x12\x15.quilt.v1.KillRequest\x1a\x16.quilt.v1.KillResponse\x12;\n" +
 	"\x06Leases\x12\x17.quilt.v1.LeasesRequest\x1a\x18.quilt.v1.LeasesResponse\x12:\n" +
 	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12;\n" +
-	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
+	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponse2\xdd\x01\n" +
+	"\rSecretService\x12>\n" +
+	"\x03Set\x12\x1a.quilt.v1.SetSecretRequest\x1a\x1b.quilt.v1.SetSecretResponse\x12C\n" +
+	"\x04List\x12\x1c.quilt.v1.ListSecretsRequest\x1a\x1d.quilt.v1.ListSecretsResponse\x12G\n" +
+	"\x06Remove\x12\x1d.quilt.v1.RemoveSecretRequest\x1a\x1e.quilt.v1.RemoveSecretResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
 
 var (
 	file_quilt_v1_quilt_proto_rawDescOnce sync.Once
@@ -1877,30 +2240,37 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_quilt_v1_quilt_proto_goTypes = []any{
-	(*ExecuteRequest)(nil),  // 0: quilt.v1.ExecuteRequest
-	(*Code)(nil),            // 1: quilt.v1.Code
-	(*File)(nil),            // 2: quilt.v1.File
-	(*Limits)(nil),          // 3: quilt.v1.Limits
-	(*ExecuteResponse)(nil), // 4: quilt.v1.ExecuteResponse
-	(*Queued)(nil),          // 5: quilt.v1.Queued
-	(*Started)(nil),         // 6: quilt.v1.Started
-	(*Log)(nil),             // 7: quilt.v1.Log
-	(*Result)(nil),          // 8: quilt.v1.Result
-	(*Ended)(nil),           // 9: quilt.v1.Ended
-	(*Error)(nil),           // 10: quilt.v1.Error
-	(*Usage)(nil),           // 11: quilt.v1.Usage
-	(*KillRequest)(nil),     // 12: quilt.v1.KillRequest
-	(*KillResponse)(nil),    // 13: quilt.v1.KillResponse
-	(*LeasesRequest)(nil),   // 14: quilt.v1.LeasesRequest
-	(*LeasesResponse)(nil),  // 15: quilt.v1.LeasesResponse
-	(*Lease)(nil),           // 16: quilt.v1.Lease
-	(*Wait)(nil),            // 17: quilt.v1.Wait
-	(*WatchRequest)(nil),    // 18: quilt.v1.WatchRequest
-	(*WatchResponse)(nil),   // 19: quilt.v1.WatchResponse
-	(*StatusRequest)(nil),   // 20: quilt.v1.StatusRequest
-	(*StatusResponse)(nil),  // 21: quilt.v1.StatusResponse
+	(*ExecuteRequest)(nil),       // 0: quilt.v1.ExecuteRequest
+	(*Code)(nil),                 // 1: quilt.v1.Code
+	(*File)(nil),                 // 2: quilt.v1.File
+	(*Limits)(nil),               // 3: quilt.v1.Limits
+	(*ExecuteResponse)(nil),      // 4: quilt.v1.ExecuteResponse
+	(*Queued)(nil),               // 5: quilt.v1.Queued
+	(*Started)(nil),              // 6: quilt.v1.Started
+	(*Log)(nil),                  // 7: quilt.v1.Log
+	(*Result)(nil),               // 8: quilt.v1.Result
+	(*Ended)(nil),                // 9: quilt.v1.Ended
+	(*Error)(nil),                // 10: quilt.v1.Error
+	(*Usage)(nil),                // 11: quilt.v1.Usage
+	(*KillRequest)(nil),          // 12: quilt.v1.KillRequest
+	(*KillResponse)(nil),         // 13: quilt.v1.KillResponse
+	(*LeasesRequest)(nil),        // 14: quilt.v1.LeasesRequest
+	(*LeasesResponse)(nil),       // 15: quilt.v1.LeasesResponse
+	(*Lease)(nil),                // 16: quilt.v1.Lease
+	(*Wait)(nil),                 // 17: quilt.v1.Wait
+	(*WatchRequest)(nil),         // 18: quilt.v1.WatchRequest
+	(*WatchResponse)(nil),        // 19: quilt.v1.WatchResponse
+	(*StatusRequest)(nil),        // 20: quilt.v1.StatusRequest
+	(*StatusResponse)(nil),       // 21: quilt.v1.StatusResponse
+	(*SetSecretRequest)(nil),     // 22: quilt.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),    // 23: quilt.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),   // 24: quilt.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),  // 25: quilt.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),  // 26: quilt.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil), // 27: quilt.v1.RemoveSecretResponse
+	(*Secret)(nil),               // 28: quilt.v1.Secret
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	1,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
@@ -1916,21 +2286,29 @@ var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	16, // 10: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
 	17, // 11: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
 	15, // 12: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
-	0,  // 13: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
-	12, // 14: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
-	14, // 15: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
-	18, // 16: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
-	20, // 17: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
-	4,  // 18: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	13, // 19: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	15, // 20: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	19, // 21: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
-	21, // 22: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	18, // [18:23] is the sub-list for method output_type
-	13, // [13:18] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	28, // 13: quilt.v1.SetSecretResponse.secret:type_name -> quilt.v1.Secret
+	28, // 14: quilt.v1.ListSecretsResponse.secrets:type_name -> quilt.v1.Secret
+	0,  // 15: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
+	12, // 16: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
+	14, // 17: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
+	18, // 18: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
+	20, // 19: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
+	22, // 20: quilt.v1.SecretService.Set:input_type -> quilt.v1.SetSecretRequest
+	24, // 21: quilt.v1.SecretService.List:input_type -> quilt.v1.ListSecretsRequest
+	26, // 22: quilt.v1.SecretService.Remove:input_type -> quilt.v1.RemoveSecretRequest
+	4,  // 23: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	13, // 24: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	15, // 25: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	19, // 26: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	21, // 27: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	23, // 28: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
+	25, // 29: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
+	27, // 30: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
+	23, // [23:31] is the sub-list for method output_type
+	15, // [15:23] is the sub-list for method input_type
+	15, // [15:15] is the sub-list for extension type_name
+	15, // [15:15] is the sub-list for extension extendee
+	0,  // [0:15] is the sub-list for field type_name
 }
 
 func init() { file_quilt_v1_quilt_proto_init() }
@@ -1951,9 +2329,9 @@ func file_quilt_v1_quilt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   29,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_quilt_v1_quilt_proto_goTypes,
 		DependencyIndexes: file_quilt_v1_quilt_proto_depIdxs,
