@@ -18,7 +18,7 @@ type Secret struct {
 // same value again changes nothing.
 func (c *Client) SetSecret(ctx context.Context, name, value string) (Secret, error) {
 	res, err := retry(ctx, c, c.secrets.Set, &ariav1.SetSecretRequest{Name: name, Value: value})
-	return secret(res.GetSecret()), err
+	return oneSecret(res.GetSecret()), err
 }
 
 // Secrets lists them in the order of their names.
@@ -26,7 +26,7 @@ func (c *Client) Secrets(ctx context.Context) ([]Secret, error) {
 	res, err := retry(ctx, c, c.secrets.List, &ariav1.ListSecretsRequest{})
 	out := []Secret{}
 	for _, s := range res.GetSecrets() {
-		out = append(out, secret(s))
+		out = append(out, oneSecret(s))
 	}
 	return out, err
 }
@@ -37,6 +37,6 @@ func (c *Client) RemoveSecret(ctx context.Context, name string) error {
 	return err
 }
 
-func secret(s *ariav1.Secret) Secret {
+func oneSecret(s *ariav1.Secret) Secret {
 	return Secret{Name: s.GetName(), Version: s.GetVersion(), Changed: millis(s.GetChangedUnixMs())}
 }
