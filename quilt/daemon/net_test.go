@@ -77,8 +77,8 @@ func TestFetchThroughTheGate(t *testing.T) {
 				t.Errorf("%s: result %s, ended %v, log %v", test.name, got.result, got.ended, got.logs)
 			}
 		}
-		got := p.must(t, &quiltv1.ExecuteRequest{Execution: "none", Code: unit(`try { await fetch("http://127.0.0.1:4180/") } catch (e) { return e.code }`)})
-		if got.result != `"EAFNOSUPPORT"` {
+		got := p.must(t, &quiltv1.ExecuteRequest{Execution: "none", Code: unit(`try { await fetch("http://127.0.0.1:4180/") } catch (e) { return e.code + " " + e.message }`)})
+		if got.result != `"denied this unit holds no net:127.0.0.1:4180"` {
 			t.Errorf("without a token: %s %v", got.result, got.ended)
 		}
 		p.stop(t)

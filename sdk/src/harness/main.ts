@@ -3,6 +3,7 @@
 // nothing but its own result.
 import { hostKey } from '../host';
 import { connect, keepAlive, maxFrame, send } from './channel';
+import { closed } from './closed';
 import { failure } from './failure';
 import { answer, host } from './host';
 import { install, load, root, type File } from './load';
@@ -80,6 +81,7 @@ function open(): void {
   send({ t: 'ready' });
   (globalThis as any)[hostKey] = host;
   guard();
+  closed();
   install();
 }
 
