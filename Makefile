@@ -12,7 +12,7 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo egress faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -63,6 +63,9 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
+
+egress: build ## every way out of a container that we know of, from real ones
+	@go run ./test/cmd/egress -bin $(BIN)
 
 cycles: build ## N executions in a row; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)

@@ -151,7 +151,10 @@ func checkHead(head, gate string) string {
 // checkTarget holds the target against the Host header: two names for one
 // request are one too many.
 func checkTarget(method, target, host, gate string) string {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`@%\`, r) }
 	switch {
+	case strings.ContainsFunc(host, odd):
+		return "net:" + clean(host) + " is no host and port"
 	case method == "CONNECT":
 		if !strings.EqualFold(target, host) && !strings.EqualFold(target, host+":443") {
 			return "the tunnel's target and its Host header differ; a token is for one: net:" + clean(target)
