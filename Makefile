@@ -36,6 +36,12 @@ setup-test: ## what only the tests need: other people's tools to compare with (a
 	if [ -n "$$missing" ]; then echo "setup-test: installing minisign, fdisk, cpio, cryptsetup-bin, qemu (apt, half a minute)"; \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends minisign fdisk cpio cryptsetup-bin qemu-system-x86 qemu-utils >/dev/null; fi
 
+setup-test: test/clients/node_modules
+
+test/clients/node_modules: test/clients/package-lock.json
+	@echo "setup-test: fetching the official model clients from npm (once)"
+	@npm ci --prefix test/clients --no-fund --no-audit --loglevel=error >/dev/null && touch $@
+
 build: setup ## build arc, ariad and quiltd into bin/
 	@mkdir -p $(BIN)
 	@echo "build: compiling (the first time takes about three minutes on two cores: TypeScript's compiler is in arc)"

@@ -56,6 +56,9 @@ type ToolCall struct {
 	ID        string `json:"id"`
 	Name      string `json:"name"` // unit name, or what the model wrote if no tool has it
 	Arguments string `json:"arguments"`
+	// Signature is the provider's and goes back with the call as it came: Gemini
+	// wants it. Empty with the others.
+	Signature string `json:"signature,omitempty"`
 }
 
 // Choice says whether the model must, may or must not call a tool.
@@ -102,43 +105,12 @@ type Reply struct {
 const (
 	EventText  = "text"  // Text is the next piece
 	EventRetry = "retry" // it starts again: forget the pieces of this turn; Text says why
+	// EventFallback: another model takes over; forget the pieces, Text says why.
+	EventFallback = "fallback"
 )
 
 // Event is something that happens while an answer arrives.
 type Event struct {
 	Kind string
 	Text string
-}
-
-// Usage is what a turn or a run has used.
-type Usage struct {
-	InputTokens  int64   `json:"inputTokens"`
-	OutputTokens int64   `json:"outputTokens"`
-	USD          float64 `json:"usd,omitempty"`
-	// Estimated: the server did not say and a quarter of the bytes was taken.
-	Estimated bool `json:"estimated,omitempty"`
-}
-
-// Tokens in and out together.
-func (u Usage) Tokens() int64 { return u.InputTokens + u.OutputTokens }
-
-// Add returns the sum of both.
-func (u Usage) Add(v Usage) Usage {
-	return Usage{
-		InputTokens:  u.InputTokens + v.InputTokens,
-		OutputTokens: u.OutputTokens + v.OutputTokens,
-		USD:          u.USD + v.USD,
-		Estimated:    u.Estimated || v.Estimated,
-	}
-}
-
-// Price of a model in US dollars per million tokens.
-type Price struct {
-	Input  float64 `toml:"input" json:"input"`
-	Output float64 `toml:"output" json:"output"`
-}
-
-// Of is what u costs.
-func (p Price) Of(u Usage) float64 {
-	return (float64(u.InputTokens)*p.Input + float64(u.OutputTokens)*p.Output) / 1e6
 }

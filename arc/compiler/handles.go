@@ -3,6 +3,7 @@ package compiler
 import (
 	"maps"
 	"slices"
+	"strconv"
 
 	"github.com/microsoft/typescript-go/arctsc"
 )
@@ -22,9 +23,13 @@ var forms = map[string]form{
 var handles = slices.Sorted(maps.Keys(forms))
 
 // namedWithMode: kv('orders', 'rw') is kv:orders:rw, and reading is what one
-// gets without a mode.
+// gets without a mode; kv('orders', 'rw', { hold: 'tx' }) is kv:orders:rw?hold=tx.
 func namedWithMode(u *units, h arctsc.Handle) []string {
-	parts, ok := u.strings(h, h.Args)
+	args, query, ok := u.settings(h)
+	if !ok {
+		return nil
+	}
+	parts, ok := u.strings(h, args)
 	if !ok {
 		return nil
 	}
@@ -36,7 +41,32 @@ func namedWithMode(u *units, h arctsc.Handle) []string {
 		u.failOnce(h.At, "ARC3001", "write kv<T>('namespace', 'r')", "%s() takes a namespace and a mode", h.Name)
 		return nil
 	}
-	return []string{h.Name + ":" + parts[0] + ":" + parts[1]}
+	return []string{h.Name + ":" + parts[0] + ":" + parts[1] + query}
+}
+
+// settings reads the object that may stand last, as the query of a token, and
+// gives the arguments before it. Which settings there are is the grammar's.
+func (u *units) settings(h arctsc.Handle) (before []arctsc.Value, query string, ok bool) {
+	last := len(h.Args) - 1
+	if last < 0 || h.Args[last].Kind != arctsc.Object {
+		return h.Args, "", true
+	}
+	sep := "?"
+	for _, f := range h.Args[last].Fields {
+		switch f.Value.Kind {
+		case arctsc.Undefined:
+			continue
+		case arctsc.String:
+			query += sep + f.Name + "=" + f.Value.String
+		case arctsc.Number:
+			query += sep + f.Name + "=" + strconv.FormatFloat(f.Value.Number, 'f', -1, 64)
+		default:
+			u.failOnce(f.Value.At, "ARC3001", "write a string", "%s of %s() must be a string", f.Name, h.Name)
+			return nil, "", false
+		}
+		sep = "&"
+	}
+	return h.Args[:last], query, true
 }
 
 // strings are the leading arguments up to an undefined one.

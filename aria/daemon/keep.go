@@ -28,7 +28,7 @@ type child struct {
 }
 
 const (
-	firstPause = 50 * time.Millisecond
+	firstPause = 5 * time.Millisecond
 	lastPause  = 5 * time.Second
 	steady     = 2 * time.Second  // up for so long: start over with the pauses
 	stopTime   = 30 * time.Second // after SIGTERM; then SIGKILL

@@ -65,13 +65,18 @@ func (x *Executor) Run(ctx context.Context, job task.Job) (task.Outcome, error) 
 	}
 	for attempt := 1; ; attempt++ {
 		req.Execution = fmt.Sprintf("%s.%d", job.Run, attempt)
-		end, err := x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error { return report(job, attempt, ev) })
+		began := false
+		end, err := x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
+			_, is := ev.(tokenapi.Started)
+			began = began || is
+			return report(job, attempt, ev)
+		})
 		usage := usage{end.Usage, attempt}
 		if err == nil && end.Error == nil {
 			out, err := p.output.result(end.Result)
 			return task.Outcome{Output: out, Usage: usage}, err
 		}
-		again := attempt <= allowed(job.Unit, end, err) && ctx.Err() == nil
+		again := attempt <= allowed(job.Unit, end, err, began) && ctx.Err() == nil
 		if err == nil {
 			err = p.blame(end)
 		}
@@ -97,7 +102,7 @@ const (
 )
 
 // allowed is how many retries a unit has for the way an attempt ended.
-func allowed(u registry.Unit, end tokenapi.Ended, err error) int {
+func allowed(u registry.Unit, end tokenapi.Ended, err error, began bool) int {
 	own := u.Retries
 	if u.Idempotent {
 		own = max(own, idempotentRetries)
@@ -118,6 +123,9 @@ func allowed(u registry.Unit, end tokenapi.Ended, err error) int {
 	case "crash":
 		return own
 	case "deadlock":
+		if began { // what it did before the lock that it could not have stays done
+			return own
+		}
 		return max(own, deadlockRetries)
 	}
 	return 0

@@ -168,19 +168,22 @@ func TestAllowedRetries(t *testing.T) {
 		unit  bundle.Unit
 		end   tokenapi.Ended
 		err   error
+		began bool
 		want  int
 	}{
-		{"nobody asked for any", bundle.Unit{}, failed(true), nil, 0},
-		{"as many as the unit says", bundle.Unit{Retries: 4}, failed(true), nil, 4},
-		{"never after a TerminalError", bundle.Unit{Retries: 4}, failed(false), nil, 0},
-		{"a lost execution of any unit may have done something", bundle.Unit{}, tokenapi.Ended{}, lost, 0},
-		{"an idempotent one may run again", bundle.Unit{Idempotent: true}, tokenapi.Ended{}, lost, idempotentRetries},
-		{"idempotent is no reason to repeat a thrown error", bundle.Unit{Idempotent: true}, failed(true), nil, 0},
-		{"a deadlock ran nothing", bundle.Unit{}, tokenapi.Ended{Reason: "deadlock"}, nil, deadlockRetries},
-		{"memory will not grow by trying", bundle.Unit{Retries: 3}, tokenapi.Ended{Reason: "oom"}, nil, 0},
-		{"cancelled is cancelled", bundle.Unit{Retries: 3}, tokenapi.Ended{}, fault.New(fault.Cancelled, "x"), 0},
+		{"nobody asked for any", bundle.Unit{}, failed(true), nil, false, 0},
+		{"as many as the unit says", bundle.Unit{Retries: 4}, failed(true), nil, false, 4},
+		{"never after a TerminalError", bundle.Unit{Retries: 4}, failed(false), nil, false, 0},
+		{"a lost execution of any unit may have done something", bundle.Unit{}, tokenapi.Ended{}, lost, false, 0},
+		{"an idempotent one may run again", bundle.Unit{Idempotent: true}, tokenapi.Ended{}, lost, false, idempotentRetries},
+		{"idempotent is no reason to repeat a thrown error", bundle.Unit{Idempotent: true}, failed(true), nil, false, 0},
+		{"a deadlock ran nothing", bundle.Unit{}, tokenapi.Ended{Reason: "deadlock"}, nil, false, deadlockRetries},
+		{"one inside a transaction did what came before", bundle.Unit{}, tokenapi.Ended{Reason: "deadlock"}, nil, true, 0},
+		{"and may run again if that may happen twice", bundle.Unit{Idempotent: true}, tokenapi.Ended{Reason: "deadlock"}, nil, true, idempotentRetries},
+		{"memory will not grow by trying", bundle.Unit{Retries: 3}, tokenapi.Ended{Reason: "oom"}, nil, false, 0},
+		{"cancelled is cancelled", bundle.Unit{Retries: 3}, tokenapi.Ended{}, fault.New(fault.Cancelled, "x"), false, 0},
 	} {
-		if got := allowed(registry.Unit{Unit: &c.unit}, c.end, c.err); got != c.want {
+		if got := allowed(registry.Unit{Unit: &c.unit}, c.end, c.err, c.began); got != c.want {
 			t.Errorf("%s: %d, want %d", c.shows, got, c.want)
 		}
 	}

@@ -77,3 +77,16 @@ func Program(t testing.TB, name, install string) string {
 	t.Skipf("needs %s: %s", name, install)
 	return ""
 }
+
+// NeedModules fails or skips t, as Program does, where the npm packages of a
+// folder are not installed.
+func NeedModules(t testing.TB, dir string) {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); err == nil {
+		return
+	}
+	if os.Getenv("ARIA_TEST_ROOT") == "1" {
+		t.Fatalf("%s has no node_modules: make setup-test (ARIA_TEST_ROOT=1 is set)", dir)
+	}
+	t.Skipf("%s has no node_modules: make setup-test", dir)
+}

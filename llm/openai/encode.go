@@ -3,18 +3,9 @@ package openai
 import (
 	"encoding/json"
 
-	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/wire"
 )
-
-// call is one request made ready, and what is needed to read its answer.
-type call struct {
-	body   []byte
-	input  int // bytes of the conversation, for servers that count nothing
-	names  names
-	tools  map[string]llm.Lowered // by unit name
-	output *llm.Lowered
-}
 
 type wireMessage struct {
 	Role       string     `json:"role"`
@@ -56,8 +47,11 @@ type wireRequest struct {
 	StreamOptions map[string]any `json:"stream_options,omitempty"`
 }
 
-func (m *Model) encode(req llm.Request) (*call, error) {
-	c := &call{names: newNames(req.Tools), tools: map[string]llm.Lowered{}}
+func (m *Model) encode(req llm.Request) (*wire.Turn, []byte, error) {
+	turn, err := wire.Prepare(req, llm.Lower)
+	if err != nil {
+		return nil, nil, err
+	}
 	w := wireRequest{Model: m.cfg.Model, MaxTokens: req.MaxTokens, Temperature: req.Temperature}
 	if !m.cfg.Whole {
 		w.Stream, w.StreamOptions = true, map[string]any{"include_usage": true}
@@ -66,40 +60,30 @@ func (m *Model) encode(req llm.Request) (*call, error) {
 		w.MaxTokens, w.MaxCompletion = 0, w.MaxTokens
 	}
 	for _, msg := range req.Messages {
-		w.Messages = append(w.Messages, c.message(msg))
+		w.Messages = append(w.Messages, message(turn, msg))
 	}
-	for _, t := range req.Tools {
-		low, err := llm.Lower(t.Schema)
-		if err != nil {
-			return nil, fault.Wrap(err, fault.Invalid, "the input schema of tool %q is not JSON", t.Name)
-		}
+	for _, t := range turn.Tools {
 		var tool wireTool
 		tool.Type = "function"
-		tool.Function.Name = c.names.wire(t.Name)
+		tool.Function.Name = t.Name
 		tool.Function.Description = t.Description
-		tool.Function.Parameters = low.Schema
-		tool.Function.Strict = low.Strict
-		c.tools[t.Name] = low
+		tool.Function.Parameters = t.Schema.Schema
+		tool.Function.Strict = t.Schema.Strict
 		w.Tools = append(w.Tools, tool)
 	}
 	if len(w.Tools) > 0 {
 		w.ToolChoice = string(req.Choice)
 	}
-	if req.Output != nil {
-		low, err := llm.Lower(req.Output)
-		if err != nil {
-			return nil, fault.Wrap(err, fault.Invalid, "the output schema is not JSON")
-		}
-		c.output = &low
+	if out := turn.Output; out != nil {
 		w.Format = map[string]any{"type": "json_schema", "json_schema": map[string]any{
-			"name": "answer", "schema": low.Schema, "strict": low.Strict}}
+			"name": "answer", "schema": out.Schema, "strict": out.Strict}}
 	}
 	body, err := json.Marshal(w)
-	c.body, c.input = body, len(body)
-	return c, err
+	turn.Sent(body)
+	return turn, body, err
 }
 
-func (c *call) message(m llm.Message) wireMessage {
+func message(turn *wire.Turn, m llm.Message) wireMessage {
 	text := m.Text
 	w := wireMessage{Role: string(m.Role), Content: &text}
 	if m.Role == llm.ToolRole {
@@ -108,10 +92,7 @@ func (c *call) message(m llm.Message) wireMessage {
 	for _, t := range m.ToolCalls {
 		var wc wireCall
 		wc.ID, wc.Type = t.ID, "function"
-		wc.Function.Name, wc.Function.Arguments = c.names.wire(t.Name), t.Arguments
-		if !json.Valid([]byte(t.Arguments)) {
-			wc.Function.Arguments = "{}" // some servers refuse a history that is no JSON
-		}
+		wc.Function.Name, wc.Function.Arguments = turn.Names.Wire(t.Name), string(wire.Object(t.Arguments))
 		w.ToolCalls = append(w.ToolCalls, wc)
 	}
 	if len(w.ToolCalls) > 0 && text == "" {

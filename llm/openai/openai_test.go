@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -201,30 +199,5 @@ func TestTypedAnswerAndMissingUsage(t *testing.T) {
 	}
 	if !r.Usage.Estimated || r.Usage.Tokens() == 0 {
 		t.Errorf("a server that counts nothing must not be free: %+v", r.Usage)
-	}
-}
-
-func TestKeyFile(t *testing.T) {
-	dir := t.TempDir()
-	for _, c := range []struct {
-		name, content string
-		mode          os.FileMode
-		key           string
-		code          fault.Code
-	}{
-		{"good", secret + "\n", 0o600, secret, ""},
-		{"readable by the group", secret, 0o640, "", fault.Denied},
-		{"empty", "\n", 0o600, "", fault.Unauthenticated},
-	} {
-		path := filepath.Join(dir, c.name)
-		if err := os.WriteFile(path, []byte(c.content), c.mode); err != nil {
-			t.Fatal(err)
-		}
-		if key, err := openai.KeyFile(path)(); key != c.key || fault.CodeOf(err) != c.code {
-			t.Errorf("%s: key %q, error %v", c.name, key, err)
-		}
-	}
-	if _, err := openai.KeyFile(filepath.Join(dir, "none"))(); fault.CodeOf(err) != fault.Unauthenticated {
-		t.Errorf("missing: %v", err)
 	}
 }

@@ -1,7 +1,8 @@
-// Package scripted is a real HTTP server that speaks the chat completions
-// dialect from a script: a list of turns, each with what it expects and what it
-// answers. Tests, demos and rehearsals without a key use it through llm/openai,
-// so the same code runs as with a provider. It thinks nothing up.
+// Package scripted is a real HTTP server that speaks the dialects of the
+// providers from a script: a list of turns, each with what it expects and what
+// it answers. Tests, demos and rehearsals without a key use it through llm's
+// dialects, so the same code runs as with a provider. It thinks nothing up, and
+// it refuses a request that the provider's public reference would refuse.
 package scripted
 
 import (
@@ -17,7 +18,7 @@ type Script struct {
 	Turns []Turn `json:"turns"`
 	// Forever repeats the last turn; otherwise a request too many is an error.
 	Forever bool `json:"forever,omitempty"`
-	// Key, if set, is demanded as bearer credential.
+	// Key, if set, is demanded in the header where the dialect has it.
 	Key string `json:"key,omitempty"`
 }
 
@@ -31,12 +32,15 @@ type Turn struct {
 	Finish  string `json:"finish,omitempty"`
 	Refusal string `json:"refusal,omitempty"`
 	Usage   *Usage `json:"usage,omitempty"` // nil: 10 in, 5 out
+	NoUsage bool   `json:"noUsage,omitempty"`
 
 	// Status other than 0 or 200 answers with an error of that status.
 	Status     int    `json:"status,omitempty"`
 	Error      string `json:"error,omitempty"`
 	RetryAfter string `json:"retryAfter,omitempty"` // the header as sent
-	DelayMS    int64  `json:"delayMs,omitempty"`    // before the first byte
+	// Headers are sent too: what is left of a rate, for example.
+	Headers map[string]string `json:"headers,omitempty"`
+	DelayMS int64             `json:"delayMs,omitempty"` // before the first byte
 	// Cut breaks the connection off in the middle of the answer.
 	Cut bool `json:"cut,omitempty"`
 	// Raw is sent instead of any answer.
@@ -53,8 +57,9 @@ type Call struct {
 
 // Usage as the server reports it.
 type Usage struct {
-	Input  int64 `json:"input"`
+	Input  int64 `json:"input"` // with what came from the cache
 	Output int64 `json:"output"`
+	Cached int64 `json:"cached,omitempty"` // of Input
 }
 
 // Expect is checked before the turn answers; what is empty is not checked.
@@ -76,26 +81,6 @@ func Read(r io.Reader) (Script, error) {
 	return s, nil
 }
 
-// Request is what the server was asked, as far as scripts and tests look at it.
-type Request struct {
-	Model    string `json:"model"`
-	Messages []struct {
-		Role       string `json:"role"`
-		Content    string `json:"content"`
-		ToolCallID string `json:"tool_call_id"`
-	} `json:"messages"`
-	Tools []struct {
-		Function struct {
-			Name       string          `json:"name"`
-			Parameters json.RawMessage `json:"parameters"`
-			Strict     bool            `json:"strict"`
-		} `json:"function"`
-	} `json:"tools"`
-	Stream     bool            `json:"stream"`
-	Format     json.RawMessage `json:"response_format"`
-	ToolChoice string          `json:"tool_choice"`
-}
-
 // Last is the text of the newest messages that share the newest role.
 func (r Request) Last() (role, text string) {
 	for i := len(r.Messages) - 1; i >= 0; i-- {
@@ -104,7 +89,7 @@ func (r Request) Last() (role, text string) {
 			break
 		}
 		role = m.Role
-		text = m.Content + "\n" + text
+		text = string(m.Content) + "\n" + text
 	}
 	return role, text
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -27,9 +28,7 @@ type Server struct {
 // Serve answers on ln, which it closes in the end.
 func Serve(ln net.Listener, script Script) *Server {
 	s := &Server{addr: ln.Addr(), script: script, done: make(chan struct{})}
-	mux := http.NewServeMux()
-	mux.HandleFunc("POST /v1/chat/completions", s.complete)
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	s.http = &http.Server{Handler: s.routes(), ReadHeaderTimeout: 10 * time.Second}
 	go func() {
 		defer close(s.done)
 		_ = s.http.Serve(ln) // ends with Close
@@ -37,8 +36,11 @@ func Serve(ln net.Listener, script Script) *Server {
 	return s
 }
 
-// URL is the base URL for llm/openai.
-func (s *Server) URL() string { return "http://" + s.addr.String() + "/v1" }
+// URL is the base URL for every dialect but Gemini's.
+func (s *Server) URL() string { return s.Root() + "/v1" }
+
+// Root is the address alone: "http://127.0.0.1:1234".
+func (s *Server) Root() string { return "http://" + s.addr.String() }
 
 // Close ends the server and every open answer.
 func (s *Server) Close() error {
@@ -65,8 +67,9 @@ func (s *Server) Err() error {
 	return s.err
 }
 
-// take finds the turn for a request and checks what it expects.
-func (s *Server) take(r Request) (turn Turn, n int, err error) {
+// take finds the turn for a request and checks what it expects. bad says that
+// the request itself is wrong.
+func (s *Server) take(r Request, bad error) (turn Turn, n int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests = append(s.requests, r)
@@ -80,6 +83,9 @@ func (s *Server) take(r Request) (turn Turn, n int, err error) {
 	} else {
 		s.next++
 	}
+	if err == nil && bad != nil {
+		err = bad
+	}
 	if err == nil {
 		turn = s.script.Turns[n]
 		err = turn.Expect.check(r)
@@ -90,36 +96,43 @@ func (s *Server) take(r Request) (turn Turn, n int, err error) {
 	return turn, len(s.requests), err
 }
 
-func (s *Server) complete(w http.ResponseWriter, req *http.Request) {
-	var r Request
-	if err := json.NewDecoder(http.MaxBytesReader(w, req.Body, 32<<20)).Decode(&r); err != nil {
-		fail(w, 400, err.Error())
-		return
-	}
-	if s.script.Key != "" && req.Header.Get("Authorization") != "Bearer "+s.script.Key {
-		fail(w, 401, "Incorrect API key provided: "+req.Header.Get("Authorization"))
-		return
-	}
-	turn, n, err := s.take(r)
-	if err != nil {
-		fail(w, 400, "script: "+err.Error())
-		return
-	}
-	select {
-	case <-time.After(turn.delay()):
-	case <-req.Context().Done():
-		return
-	}
-	if turn.RetryAfter != "" {
-		w.Header().Set("Retry-After", turn.RetryAfter)
-	}
-	switch {
-	case turn.Status != 0 && turn.Status != 200:
-		fail(w, turn.Status, turn.Error)
-	case turn.Raw != "":
-		_, _ = w.Write([]byte(turn.Raw))
-	default:
-		say{w: w, req: r, turn: turn, n: n}.all()
+func (s *Server) serve(d dialect) http.HandlerFunc {
+	return func(w http.ResponseWriter, req *http.Request) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, 32<<20))
+		if err != nil {
+			d.fail(w, 400, err.Error())
+			return
+		}
+		if key := d.key(req.Header); s.script.Key != "" && key != s.script.Key {
+			d.fail(w, 401, "Incorrect API key provided: "+key)
+			return
+		}
+		r, err := d.read(body, req.URL.RequestURI())
+		r.Path, r.Header, r.Body = req.URL.RequestURI(), req.Header, body
+		turn, n, err := s.take(r, err)
+		if err != nil {
+			d.fail(w, 400, "script: "+err.Error())
+			return
+		}
+		select {
+		case <-time.After(turn.delay()):
+		case <-req.Context().Done():
+			return
+		}
+		if turn.RetryAfter != "" {
+			w.Header().Set("Retry-After", turn.RetryAfter)
+		}
+		for k, v := range turn.Headers {
+			w.Header().Set(k, v)
+		}
+		switch {
+		case turn.Status != 0 && turn.Status != 200:
+			d.fail(w, turn.Status, turn.Error)
+		case turn.Raw != "":
+			_, _ = w.Write([]byte(turn.Raw))
+		default:
+			d.say(say{w: w, req: r, turn: turn, n: n})
+		}
 	}
 }
 

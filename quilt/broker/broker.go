@@ -83,9 +83,10 @@ type Outcome struct {
 	Ready    bool
 	Result   json.RawMessage
 	Thrown   *Thrown
-	Protocol error // the inside broke the protocol
-	Oversize int64 // bytes of a result that was too large
-	Denied   *fault.Error
+	Protocol error        // the inside broke the protocol
+	Oversize int64        // bytes of a result that was too large
+	Denied   *fault.Error // the first refusal of this kind
+	Deadlock *fault.Error // the same
 	Calls    int64
 }
 
@@ -99,12 +100,13 @@ type session struct {
 
 	writeMu sync.Mutex
 
-	deniedMu sync.Mutex
-	denied   *fault.Error
+	refusedMu        sync.Mutex // guards the two
+	denied, deadlock *fault.Error
 }
 
-// Serve speaks the protocol on conn until the inside ends it, breaks it, or
-// ctx ends; it closes conn and returns when no operation is under way.
+// Serve speaks the protocol on conn until the inside has said its last word,
+// breaks it or goes away, or ctx ends; it closes conn and returns when no
+// operation is under way.
 func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -119,15 +121,19 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	s.calls.Wait()
 	conn.Close()
 	out.Calls = s.count.Load()
-	out.Denied = s.denied
+	out.Denied, out.Deadlock = s.denied, s.deadlock
 	return out
 }
 
 func (s *session) run(ctx context.Context) (out Outcome) {
 	var lastID int64
 	ended := false
+	in := inbox{r: s.conn}
 	for {
-		f, err := readFrame(s.conn)
+		if ended && !in.whole() {
+			return out // nobody waits to see whether it says more
+		}
+		f, err := in.next()
 		if err != nil {
 			if errors.Is(err, errProtocol) && ctx.Err() == nil {
 				out.Protocol = err

@@ -157,11 +157,12 @@ func FuzzReadFrame(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		r := bytes.NewReader(raw)
-		frame, err := readFrame(r)
+		in := inbox{r: r}
+		frame, err := in.next()
 		if err != nil {
 			return
 		}
-		used := len(raw) - r.Len()
+		used := len(raw) - r.Len() - len(in.buf)
 		if size := int(binary.BigEndian.Uint32(raw)); used != size+4 {
 			t.Fatalf("a frame of %d bytes took %d", size, used)
 		}

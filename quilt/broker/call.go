@@ -70,12 +70,18 @@ func (s *session) answer(id int64, value any, err error) {
 		s.cfg.Log.Trouble("broker operation", err)
 		face = fault.New(fault.Internal, "internal error in the broker").WithHint("the log of quiltd has the cause")
 	}
-	if face.Code == fault.Denied {
-		s.deniedMu.Lock()
-		if s.denied == nil {
-			s.denied = face
-		}
-		s.deniedMu.Unlock()
-	}
+	s.remember(face)
 	s.send(failFrame{T: "fail", ID: id, Error: failError{Code: face.Code, Message: face.Message, Hint: face.Hint}})
+}
+
+// remember keeps the first refusals that can be the reason of an ending.
+func (s *session) remember(face *fault.Error) {
+	s.refusedMu.Lock()
+	defer s.refusedMu.Unlock()
+	switch {
+	case face.Code == fault.Denied && s.denied == nil:
+		s.denied = face
+	case face.Code == fault.Deadlock && s.deadlock == nil:
+		s.deadlock = face
+	}
 }

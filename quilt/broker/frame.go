@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"unicode/utf8"
 )
 
@@ -36,25 +35,6 @@ type inbound struct {
 	Fields json.RawMessage `json:"fields"`
 	Value  json.RawMessage `json:"value"`
 	Error  *Thrown         `json:"error"`
-}
-
-// readFrame reads one frame from inside. It never allocates much more than has
-// arrived, so a length alone costs nothing. A connection that ends in the middle
-// of a frame is how a killed container looks, and no breach.
-func readFrame(r io.Reader) (inbound, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
-		return inbound{}, err
-	}
-	size := binary.BigEndian.Uint32(head[:])
-	if size > MaxIn {
-		return inbound{}, protocolError("a frame of %d bytes; at most %d are allowed", size, MaxIn)
-	}
-	var body bytes.Buffer
-	if _, err := io.CopyN(&body, r, int64(size)); err != nil {
-		return inbound{}, fmt.Errorf("inside a frame: %w", err)
-	}
-	return decode(body.Bytes())
 }
 
 func decode(body []byte) (inbound, error) {

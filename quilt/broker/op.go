@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/token"
@@ -39,28 +40,94 @@ type Grant struct {
 	Tenant string
 	Tokens token.Set
 	Fence  uint64
+	Take   Take // nil: nothing can be taken beside what the lease holds
 }
 
-// Hold is one operation's use of a token.
+// Take locks tokens for a while beside what the lease holds: all of want or
+// nothing, waiting for them. The holds come in the order of want.
+type Take func(ctx context.Context, want token.Set) ([]Hold, error)
+
+// Hold is the use of a token by one operation, or by several: a transaction
+// keeps it from its begin to its end.
 type Hold struct {
-	Token token.Token // of the grant; covers what was needed
+	Token token.Token // what is locked; covers what was needed
 	Fence uint64      // for the resource to check in the transaction of the write
-	Done  func()      // to be called once, when the operation is over
+	Done  func()      // to be called when the use is over; again does nothing
 }
 
-// Hold claims need for one operation. Where several tokens of the grant cover
-// it, the strongest verb counts. Fault: Denied when none does.
+// Hold claims need. Where a token of the grant that the lease holds covers it
+// (hold=exec), nothing is to be waited for; the strongest verb counts. Else a
+// token with hold=tx gives the right to lock exactly need until Done, which may
+// wait: other executions may hold what conflicts. An execution keeps no lock
+// longer than it lives. Faults: Denied when no token covers need, Deadlock with
+// the cycle when waiting would never end; else the cause of ctx.
 func (c Call) Hold(ctx context.Context, need token.Token) (Hold, error) {
-	best, found := token.Token{}, false
+	holds, err := c.HoldAll(ctx, token.Set{need})
+	if err != nil {
+		return Hold{}, err
+	}
+	return holds[0], nil
+}
+
+// HoldAll claims all needs at once, or none: what is to be locked is asked for
+// in one request, which cannot deadlock with another of its kind. The holds come
+// in the order of needs.
+func (c Call) HoldAll(ctx context.Context, needs token.Set) ([]Hold, error) {
+	holds := make([]Hold, len(needs))
+	var want token.Set
+	var at []int
+	var wait time.Duration
+	for i, need := range needs {
+		best, ok := c.covering(need)
+		switch {
+		case !ok:
+			return nil, c.deny(need)
+		case best.HoldsTx() && need.Mode() != token.None:
+			want, at = append(want, need), append(at, i)
+			if w := best.Params().Wait; w > 0 && (wait == 0 || w < wait) {
+				wait = w
+			}
+		default:
+			holds[i] = Hold{Token: best, Fence: c.Grant.Fence, Done: func() {}}
+			if best.HoldsTx() {
+				holds[i].Token = need
+			}
+		}
+	}
+	if len(want) == 0 {
+		return holds, nil
+	}
+	if c.Grant.Take == nil {
+		return nil, fault.New(fault.Unimplemented, "token %s cannot be locked here", want[0]).WithHint("leave hold=tx out")
+	}
+	if wait > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, wait, fault.New(fault.Timeout, "%s was not free within %s", want[0], wait).
+			WithHint("its token says wait=%s; arc tokens shows who holds it", wait))
+		defer stop()
+	}
+	taken, err := c.Grant.Take(ctx, want)
+	if err != nil {
+		return nil, err
+	}
+	for i, h := range taken {
+		holds[at[i]] = h
+	}
+	return holds, nil
+}
+
+// covering is the token of the grant that allows need: one that the lease holds
+// before one that is locked on use, then the strongest verb.
+func (c Call) covering(need token.Token) (best token.Token, found bool) {
 	for _, t := range c.Grant.Tokens {
-		if allows(t, need) && (!found || t.Mode() > best.Mode()) {
+		if !allows(t, need) {
+			continue
+		}
+		if !found || best.HoldsTx() && !t.HoldsTx() || best.HoldsTx() == t.HoldsTx() && t.Mode() > best.Mode() {
 			best, found = t, true
 		}
 	}
-	if !found {
-		return Hold{}, c.deny(need)
-	}
-	return Hold{Token: best, Fence: c.Grant.Fence, Done: func() {}}, nil
+	return best, found
 }
 
 // allows: verb u reads, and only announces that a write may follow.

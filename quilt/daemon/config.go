@@ -41,7 +41,8 @@ type Config struct {
 	// MaxExecutions is how many may be live, waiting ones included.
 	MaxExecutions int `toml:"max_executions"`
 	// Parked is how many containers may wait, booted and empty, to be claimed by
-	// the next executions: 4 MiB of memory each. 0: every start is cold.
+	// the next executions: 4 MiB of memory each, and never more than an eighth of
+	// what is free. They are made as they are needed. 0: every start is cold.
 	Parked int `toml:"parked"`
 	// ParkedQuiet is how long they wait without any execution.
 	ParkedQuiet duration `toml:"parked_quiet"`
@@ -64,7 +65,7 @@ type secretConfig struct {
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
-		MaxExecutions: 256, ParkedQuiet: duration(30 * time.Second), Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
+		MaxExecutions: 256, Parked: 16, ParkedQuiet: duration(30 * time.Second), Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
 	}
 }
 
@@ -91,7 +92,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	fs.StringVar(&socket, "socket", "", "`path` of the API's socket")
 	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
 	fs.StringVar(&image, "image", "", "ready-made image `folder` on a read-only file system")
-	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions (default 0)")
+	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions; 0: none (default 16)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
 	if err := fs.Parse(args); err != nil {
 		return cfg, false, err

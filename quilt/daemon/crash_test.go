@@ -13,8 +13,9 @@ import (
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
 )
 
-// Whichever side is killed, the containers and the other side go with it, and
-// the next start works on the same data under a higher epoch.
+// Whichever side is killed, the containers go with it. The launcher starts
+// another engine by itself, on the same data under a higher epoch; with the
+// launcher the engine goes too.
 func TestKilledSidesLeaveNothing(t *testing.T) {
 	data := dataDir(t)
 	for round, side := range []string{"engine", "launcher"} {
@@ -23,8 +24,8 @@ func TestKilledSidesLeaveNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if st.Epoch != uint64(round+1) {
-			t.Errorf("start %d has epoch %d", round+1, st.Epoch)
+		if want := uint64(2*round + 1); st.Epoch != want {
+			t.Errorf("start %d has epoch %d, want %d", round+1, st.Epoch, want)
 		}
 		done := make(chan bool, 5)
 		for i := range 5 {
@@ -35,10 +36,11 @@ func TestKilledSidesLeaveNothing(t *testing.T) {
 			}()
 		}
 		waitFor(t, func() bool { return len(descendants(int(st.LauncherPid))) >= 6 })
-		family := append(descendants(int(st.LauncherPid)), int(st.LauncherPid))
+		family := descendants(int(st.LauncherPid))
 		pid := st.Pid
 		if side == "launcher" {
 			pid = st.LauncherPid
+			family = append(family, int(pid))
 		}
 		syscall.Kill(int(pid), syscall.SIGKILL)
 		for range 5 {
@@ -46,9 +48,17 @@ func TestKilledSidesLeaveNothing(t *testing.T) {
 				t.Error("a stream of a killed quiltd ended as if all were well")
 			}
 		}
-		p.cmd.Wait()
-		p.cmd = nil
+		if side == "launcher" {
+			p.cmd.Wait()
+			p.cmd = nil
+		}
 		waitFor(t, func() bool { return alive(family) == 0 })
+		if side == "engine" {
+			if got := p.must(t, &quiltv1.ExecuteRequest{Execution: "again", Code: unit(`return 1`)}); got.result != "1" {
+				t.Errorf("after the engine's crash: %v", got.ended)
+			}
+			p.stop(t)
+		}
 	}
 	p := startPair(t, data)
 	if got := p.must(t, &quiltv1.ExecuteRequest{Execution: "after", Code: unit(`return 1`)}); got.result != "1" {

@@ -36,11 +36,12 @@ func runEngine(text string, log *slog.Logger) error {
 	debug.SetMemoryLimit(256 << 20)
 	cfg := arg.Config
 
+	opened := openData(cfg, log) // while the launcher may still be at work
 	launcher, err := sandbox.Dial(os.NewFile(3, "launcher"))
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
-	data, err := store.Open(filepath.Join(cfg.Data, "quilt"), log)
+	data, err := opened()
 	if err != nil {
 		return err
 	}
@@ -72,15 +73,35 @@ func runEngine(text string, log *slog.Logger) error {
 	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, arg.BunVersion)
 	}})
-	l, err := listen(cfg.Socket)
+	l, err := net.FileListener(os.NewFile(4, "socket"))
 	if err != nil {
-		return err
+		return fmt.Errorf("inherited socket: %w", err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- srv.Serve(l) }()
+	if err := launcher.Serving(); err != nil {
+		return err
+	}
 	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))
 	notify("READY=1")
 	return untilStopped(cfg, eng, srv, launcher, served, log)
+}
+
+// openData begins to open the store; the result waits for it.
+func openData(cfg Config, log *slog.Logger) func() (*store.Store, error) {
+	type opened struct {
+		data *store.Store
+		err  error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		data, err := store.Open(filepath.Join(cfg.Data, "quilt"), log)
+		done <- opened{data, err}
+	}()
+	return func() (*store.Store, error) {
+		o := <-done
+		return o.data, o.err
+	}
 }
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are
@@ -101,21 +122,6 @@ func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *san
 	eng.Shutdown(time.Duration(cfg.Grace))
 	srv.Stop(2 * time.Second)
 	return nil
-}
-
-func listen(path string) (net.Listener, error) {
-	// The data folder's lock says that nobody listens on what may lie here.
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
-		return nil, fault.Wrap(err, fault.Unavailable, "the socket %s cannot be made", path).
-			WithHint("every folder above it must let user %d pass (chmod o+x), or give another -socket", os.Getuid())
-	}
-	defer syscall.Umask(syscall.Umask(0o117)) // mode 0660 from its first moment
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, fault.Wrap(err, fault.Unavailable, "the socket %s cannot be made", path).
-			WithHint("every folder above it must let user %d pass (chmod o+x), or give another -socket", os.Getuid())
-	}
-	return l, nil
 }
 
 // notify tells a service manager how far we are, if there is one.

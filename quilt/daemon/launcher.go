@@ -35,7 +35,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	log := slog.New(slog.NewTextHandler(stderr, nil))
 	var err error
 	switch {
-	case len(args) == 2 && args[0] == "engine":
+	case len(args) >= 2 && args[0] == "engine":
 		err = runEngine(args[1], log)
 	case len(args) == 1 && args[0] == "version":
 		_, err = fmt.Fprintln(stdout, "quiltd", version.Version)
@@ -105,8 +105,17 @@ func runLauncher(cfg Config, log *slog.Logger) error {
 		return err
 	}
 	debug.FreeOSMemory() // the image was hashed; from here on this process is idle
+	socket, err := listen(cfg)
+	if err != nil {
+		return err
+	}
+	defer socket.Close()
+	self, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("own path: %w", err)
+	}
 	return sandbox.RunLauncher(sandbox.LauncherConfig{
-		EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
+		EnginePath: self, EngineFiles: []*os.File{socket}, EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
 		ImageDir: img.Dir, ImageDigest: img.Digest, ImageInPlace: cfg.Image != "", Log: log,
 	})
 }
@@ -173,10 +182,10 @@ func lockData(data string) (*os.File, error) {
 		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
 			return f, nil
 		}
-		if wait == 20 {
+		if wait == 400 {
 			f.Close()
 			return nil, fault.Wrap(err, fault.Conflict, "another quiltd works on %s", data).WithHint("stop it, or give this one another -data")
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(5 * time.Millisecond)
 	}
 }

@@ -42,9 +42,9 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 		return nil, err
 	}
 	return &engine.Container{
-		Gate:    gate,
-		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill,
+		Gate: gate, Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill, End: c.End,
 		Claim: func(ctx context.Context, s engine.Spec) error {
+			s.Parked = true
 			plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
 			if err != nil {
 				return err
@@ -54,9 +54,6 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 		Wait: func(ctx context.Context) (engine.Exit, error) {
 			exit, err := c.Wait(ctx)
 			c.Pidfd.Close()
-			if err == nil && exit.Leftover != "" {
-				err = fmt.Errorf("left over: %s", exit.Leftover)
-			}
 			return engine.Exit{Code: exit.Code, Signal: exit.Signal, OOM: exit.OOM, PidsHit: exit.PidsHit, CPU: exit.CPU, PeakMemory: exit.PeakMemory}, err
 		},
 	}, nil
@@ -64,8 +61,11 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 
 func (m machine) spec(s engine.Spec) sandbox.Spec {
 	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes, Net: s.Net}
+	if s.Parked {
+		out.Env = append(out.Env, "ARIA_PARKED=1") // sdk/src/harness/warm.ts
+	}
 	if s.Net && m.ca {
-		out.Env = []string{"NODE_EXTRA_CA_CERTS=" + image.CAPath}
+		out.Env = append(out.Env, "NODE_EXTRA_CA_CERTS="+image.CAPath)
 	}
 	return out
 }
@@ -85,6 +85,24 @@ func listener(f *os.File) (net.Listener, error) {
 
 // fitsParked: what is fixed before exec cannot be changed by a claim.
 func fitsParked(s engine.Spec) bool { return s.TmpBytes == 0 || s.TmpBytes == sandbox.DefaultTmpBytes }
+
+// parkedBytes is what one parked container takes, with what the kernel keeps for it.
+const parkedBytes = 5 << 20
+
+// roomParked lets the pool have an eighth of the memory that is free now.
+func roomParked() int {
+	text, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "MemAvailable:" {
+			kib, _ := strconv.ParseInt(f[1], 10, 64)
+			return int(kib << 10 / 8 / parkedBytes)
+		}
+	}
+	return 0
+}
 
 func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, bun string) (api.Facts, error) {
 	stats, err := launcher.Stats(ctx)

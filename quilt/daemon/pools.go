@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/quilt/engine"
@@ -17,7 +18,7 @@ type pools struct{ plain, net *engine.Pool }
 func newPools(host engine.Machine, cfg Config, log *slog.Logger) *pools {
 	make := func(net bool) *engine.Pool {
 		return engine.NewPool(host, engine.PoolConfig{
-			Max: cfg.Parked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Park: engine.Spec{Net: net}, Log: log,
+			Max: cfg.Parked, Busy: 2 * runtime.NumCPU(), Room: roomParked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Net: net, Log: log,
 		})
 	}
 	return &pools{plain: make(false), net: make(true)}

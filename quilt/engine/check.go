@@ -77,10 +77,6 @@ func checkTokens(texts []string, services []broker.Service) (token.Set, error) {
 			return nil, fault.New(fault.Unimplemented, "token %s: this quiltd does not serve %q tokens", t, t.Scheme()).
 				WithHint("remove the permission from the unit")
 		}
-		if t.Params().Hold == "tx" {
-			return nil, fault.New(fault.Unimplemented, "token %s: this quiltd does not serve hold=tx", t).
-				WithHint("leave hold out: the token is held for the whole execution")
-		}
 	}
 	return set, nil
 }

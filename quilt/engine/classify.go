@@ -42,8 +42,8 @@ func (x *execution) classify(ctx context.Context, out broker.Outcome, exit Exit)
 		WithHint("its last log lines may say why; user code must not call process.exit")}
 }
 
-// thrown: the reason is denied only if the broker did deny something, and pids
-// only if the kernel did.
+// thrown: the reason is denied only if the broker did deny something, deadlock
+// only if it did find one, and pids only if the kernel did.
 func (x *execution) thrown(out broker.Outcome, exit Exit) Ended {
 	t := out.Thrown
 	f := fault.New(fault.Failed, "%s", t.Message).WithHint("%s", t.Hint)
@@ -53,6 +53,9 @@ func (x *execution) thrown(out broker.Outcome, exit Exit) Ended {
 	case out.Denied != nil && t.Code == string(fault.Denied):
 		ended.Reason = Denied
 		f.Code = fault.Denied
+	case out.Deadlock != nil && t.Code == string(fault.Deadlock):
+		ended.Reason = Deadlock
+		f.Code = fault.Deadlock
 	case exit.PidsHit:
 		ended.Reason = Pids
 		f.Code = fault.Exhausted

@@ -38,15 +38,18 @@ type Spec struct {
 	CPUMillis   int64
 	TmpBytes    int64
 	Net         bool // with a gate
+	Parked      bool // it is for nobody yet, and may take its time to boot
 }
 
-// Container is one running container. Wait returns when nothing of it is left.
+// Container is one running container. Wait returns when no process of it is
+// left; Kill ends one by force, End one that has said its last word.
 type Container struct {
 	Control        io.ReadWriteCloser
 	Stdout, Stderr io.ReadCloser
 	Start          string       // how it came to be: "cold" or "pooled"
 	Gate           net.Listener // on its own loopback; nil without Spec.Net
 	Kill           func() error
+	End            func() error
 	// Claim binds the limits of s to a container that was started for nobody. It
 	// works once. An error leaves the container to be killed.
 	Claim func(ctx context.Context, s Spec) error

@@ -89,9 +89,6 @@ func (x *execution) contain(ctx context.Context, lease Lease, granted time.Time)
 	} else {
 		ended = x.classify(ctx, out, exit)
 	}
-	if ended.Reason == Done {
-		x.emit(Event{Time: time.Now(), Result: out.Result})
-	}
 	ended.Usage = Usage{CPU: exit.CPU, PeakMemory: exit.PeakMemory, Calls: out.Calls}
 	return ended
 }
@@ -121,7 +118,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	}
 	lingers := time.AfterFunc(24*time.Hour, kill)
 	defer lingers.Stop()
-	grant := broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence}
+	grant := broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Take: x.engine.leases.taker(x.req.Execution)}
 	closeGate := x.openGate(ctx, c, grant, log)
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
@@ -133,19 +130,34 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		},
 		Last: func() { lingers.Reset(exitGrace) },
 	})
+	x.told(out, c, kill)
 	if denied := closeGate(); out.Denied == nil {
 		out.Denied = denied
 	}
 	x.engine.ended(x.req.Execution)
-	if out.Protocol != nil {
-		kill()
-	}
 	lingers.Reset(exitGrace)
 	clean, done := context.WithTimeout(context.Background(), x.req.Limits.Wall+cleanLimit)
 	defer done()
 	exit, err := c.Wait(clean)
 	pumps.Wait()
 	return out, exit, err
+}
+
+// told acts on what the container said: a result goes out at once, and whoever
+// has said the last word is not waited for.
+func (x *execution) told(out broker.Outcome, c *Container, kill func()) {
+	switch {
+	case out.Protocol != nil:
+		kill()
+		return
+	case out.Result != nil:
+		x.emit(Event{Time: time.Now(), Result: out.Result})
+	case out.Thrown == nil && out.Oversize == 0:
+		return
+	}
+	if err := c.End(); err != nil {
+		kill()
+	}
 }
 
 func (x *execution) started(c *Container, lease Lease, granted time.Time) {

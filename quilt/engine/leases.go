@@ -9,6 +9,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/scheduler"
+	"github.com/ariacomputecompany/firmware/token"
 )
 
 // Lease is what one execution holds.
@@ -38,22 +39,31 @@ type Wait struct {
 }
 
 // leases is the scheduler's one owner: it hands it the time and carries its
-// effects to the executions that wait, to watchers and to the audit. An
-// execution is a session, and its one request is all it will ever hold.
+// effects to those who wait, to watchers and to the audit.
 type leases struct {
-	mu      sync.Mutex
-	table   *scheduler.Scheduler
-	live    map[string]checked               // of live sessions, by execution
-	answers map[string]chan scheduler.Effect // of waiting ones; one element
-	news    *journal
-	began   time.Time
-	timer   *time.Timer
+	mu    sync.Mutex
+	table *scheduler.Scheduler
+	live  map[string]*session // by execution
+	news  *journal
+	began time.Time
+	timer *time.Timer
+}
+
+// session is one execution in the table. Its first request takes what it holds
+// as long as it lives; what it holds only for an operation comes and goes
+// (take).
+type session struct {
+	req    checked
+	asked  token.Set             // by the request that is under way
+	answer chan scheduler.Effect // to it; one element; nil: none waits
+	turn   chan struct{}         // full while a request of take is under way
+	locks  []*lock
 }
 
 func newLeases(epoch uint64, audit *Audit) *leases {
 	return &leases{
 		table: scheduler.New(scheduler.Config{Epoch: epoch}), began: time.Now(), news: newJournal(audit),
-		live: map[string]checked{}, answers: map[string]chan scheduler.Effect{},
+		live: map[string]*session{},
 	}
 }
 
@@ -67,7 +77,7 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 	if ctx.Err() != nil {
 		return Lease{}, context.Cause(ctx)
 	}
-	answer, wait := l.submit(req)
+	answer, wait := l.open(req)
 	if wait != nil {
 		queued(Queued{WaitsFor: wait.WaitsFor, HeldBy: wait.HeldBy, Position: wait.Position})
 	}
@@ -85,15 +95,35 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 	}
 }
 
-func (l *leases) submit(req checked) (<-chan scheduler.Effect, *scheduler.Queued) {
+// open makes the session and asks for what it holds as long as it lives.
+func (l *leases) open(req checked) (<-chan scheduler.Effect, *scheduler.Queued) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	x := &session{req: req, turn: make(chan struct{}, 1)}
+	l.live[req.Execution] = x
+	return l.submit(x, req.tokens, false)
+}
+
+// submit asks for x, which has no request under way. The caller holds mu.
+func (l *leases) submit(x *session, tokens token.Set, tx bool) (<-chan scheduler.Effect, *scheduler.Queued) {
 	answer := make(chan scheduler.Effect, 1)
-	l.live[req.Execution], l.answers[req.Execution] = req, answer
-	effects := l.table.Submit(l.now(), scheduler.Request{
-		Session: req.Execution, Tokens: req.tokens, Tenant: req.Tenant, Class: scheduler.Normal,
-	})
-	return answer, l.deliver(effects, req.Execution)
+	x.asked, x.answer = tokens, answer
+	now := l.now()
+	r := scheduler.Request{
+		Session: x.req.Execution, Tokens: tokens, Tenant: x.req.Tenant, Class: scheduler.Normal, Tx: tx,
+		Deadline: deadline(now, tokens),
+	}
+	return answer, l.deliver(l.table.Submit(now, r), x.req.Execution)
+}
+
+// deadline is when the first of the tokens that say wait= has waited enough.
+func deadline(now time.Time, tokens token.Set) (end time.Time) {
+	for _, t := range tokens {
+		if w := t.Params().Wait; w > 0 && !t.HoldsTx() && (end.IsZero() || now.Add(w).Before(end)) {
+			end = now.Add(w)
+		}
+	}
+	return end
 }
 
 // deliver carries effects to who waits for them, and returns the one that says
@@ -118,19 +148,26 @@ func (l *leases) deliver(effects []scheduler.Effect, session string) (wait *sche
 		case scheduler.Revoke:
 			l.tell(e.Session, TokenEvent{Kind: "revoke", Reason: "for " + e.For})
 		}
-		if answer := l.answers[to]; answer != nil {
-			answer <- e
-			delete(l.answers, to)
+		if x := l.live[to]; x != nil && x.answer != nil {
+			x.answer <- e
+			x.answer = nil
 		}
 	}
 	l.arm()
 	return wait
 }
 
-// tell adds what is known of the execution to an event.
+// tell adds what is known of the execution to an event. One that names no
+// tokens is about those asked for last.
 func (l *leases) tell(execution string, e TokenEvent) {
-	req := l.live[execution]
-	e.Time, e.Execution, e.Unit, e.Tenant, e.Tokens = time.Now(), execution, req.Unit, req.Tenant, req.tokens.Strings()
+	x := l.live[execution]
+	if x == nil {
+		return
+	}
+	if e.Tokens == nil {
+		e.Tokens = x.asked.Strings()
+	}
+	e.Time, e.Execution, e.Unit, e.Tenant = time.Now(), execution, x.req.Unit, x.req.Tenant
 	l.news.put(e)
 }
 
@@ -154,10 +191,10 @@ func (l *leases) arm() {
 func (l *leases) release(execution string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	delete(l.answers, execution)
+	x := l.live[execution]
 	effects := l.table.Close(l.now(), execution)
-	if _, ok := l.live[execution]; ok {
-		l.tell(execution, TokenEvent{Kind: "released"})
+	if x != nil {
+		l.tell(execution, TokenEvent{Kind: "released", Tokens: x.req.tokens.Strings()})
 	}
 	l.deliver(effects, "")
 	delete(l.live, execution)
@@ -172,13 +209,13 @@ func (l *leases) snapshot() (held []Lease, waits []Wait) {
 func (l *leases) view() (held []Lease, waits []Wait) {
 	for _, h := range l.table.Leases() {
 		held = append(held, Lease{
-			ID: fmt.Sprintf("l%x", h.Fence), Execution: h.Session, Unit: l.live[h.Session].Unit,
+			ID: fmt.Sprintf("l%x", h.Fence), Execution: h.Session, Unit: l.live[h.Session].req.Unit,
 			Tokens: h.Tokens, Fence: h.Fence, Since: h.Since, Tenant: h.Tenant, Class: h.Class,
 		})
 	}
 	for _, w := range l.table.Waits() {
 		waits = append(waits, Wait{
-			Execution: w.Session, Unit: l.live[w.Session].Unit, Tokens: w.Tokens, Blocked: w.WaitsFor,
+			Execution: w.Session, Unit: l.live[w.Session].req.Unit, Tokens: w.Tokens, Blocked: w.WaitsFor,
 			HeldBy: w.HeldBy, Behind: w.Behind, Position: w.Position, Since: w.Since, Tenant: w.Tenant, Class: w.Class,
 		})
 	}
@@ -201,7 +238,10 @@ func refusal(r scheduler.Refused, unit string) error {
 			steps = append(steps, fmt.Sprintf("%s waits for %s, held by %s", e.Session, e.Token, e.HeldBy))
 		}
 		return fault.New(fault.Deadlock, "waiting would never end: %s", strings.Join(steps, "; ")).
-			WithHint("take both tokens at the start, or run it again")
+			WithHint("take both tokens at once, or in the same order everywhere; or run it again")
+	case scheduler.Timeout:
+		return fault.New(fault.Timeout, "the tokens of %s were not free within the wait= they name", unit).
+			WithHint("arc tokens shows who holds them; wait longer, or ask for less")
 	case scheduler.Full:
 		return fault.New(fault.Exhausted, "too many executions of this tenant wait for tokens").
 			WithHint("try again in about %s", r.RetryAfter.Round(100*time.Millisecond))

@@ -14,8 +14,9 @@ import (
 // execution to a parked container, which runs that one and dies. A dry pool, or
 // an execution that a parked container does not fit, starts cold.
 //
-// As many are parked as were lately wanted at once, Max at most, and none after
-// Quiet without a start.
+// As many are parked as were lately wanted at once, Max at most, what the
+// machine's memory allows, and none after Quiet without a start. While more run
+// than Busy none is parked: a start that somebody waits for goes first.
 type Pool struct {
 	inner Machine
 	cfg   PoolConfig
@@ -34,9 +35,11 @@ type Pool struct {
 // PoolConfig bounds a Pool.
 type PoolConfig struct {
 	Max   int           // parked at most; each takes about 4 MiB
+	Busy  int           // live ones beyond which none is parked; 0: no bound
+	Room  func() int    // how many more the memory has room for; nil: any number
 	Quiet time.Duration // without a start: let all go
 	Fits  func(Spec) bool
-	Park  Spec // of what is parked; ID is set for each
+	Net   bool // what is parked has a gate
 	Log   *slog.Logger
 }
 
@@ -107,13 +110,25 @@ func (p *Pool) ended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live--
+	p.fill()
 }
 
 // refill parks what is missing, in the background.
 func (p *Pool) refill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for !p.closed && len(p.parked)+p.making < p.want {
+	p.fill()
+}
+
+func (p *Pool) fill() {
+	missing := p.want - len(p.parked) - p.making
+	if p.closed || missing <= 0 || p.cfg.Busy > 0 && p.live > p.cfg.Busy {
+		return
+	}
+	if p.cfg.Room != nil {
+		missing = min(missing, p.cfg.Room()-p.making)
+	}
+	for range missing {
 		p.making++
 		p.serial++
 		id := fmt.Sprint("parked-", p.serial)
@@ -122,9 +137,7 @@ func (p *Pool) refill() {
 }
 
 func (p *Pool) park(id string) {
-	spec := p.cfg.Park
-	spec.ID = id
-	c, err := p.inner.Start(context.Background(), spec)
+	c, err := p.inner.Start(context.Background(), Spec{ID: id, Parked: true, Net: p.cfg.Net})
 	p.mu.Lock()
 	p.making--
 	if err != nil {

@@ -53,7 +53,7 @@ func TestWatch(t *testing.T) {
 	if _, err := l.acquire(t.Context(), asks(t, "a", "kv:x:rw"), func(Queued) {}); err != nil {
 		t.Fatal(err)
 	}
-	l.submit(asks(t, "b", "kv:x:r"))
+	l.open(asks(t, "b", "kv:x:r"))
 	l.release("a")
 	want := []string{"snapshot", "granted a", "queued b", "released a", "granted b"}
 	if diff := cmp.Diff(want[2:], watched(t, e, 1, 3)); diff != "" {

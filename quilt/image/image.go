@@ -33,17 +33,22 @@ type Config struct {
 type Image struct {
 	Dir    string
 	Digest string // sha256 over path, mode and content of everything in it, in hex
-	Reused bool   // it lay in the cache and was hashed again
+	Reused bool   // it lay in the cache and was verified
 }
 
 // Build returns the image for cfg: from the cache if what lies there still has
 // the digest it is named after, else built anew. The cache key is found by
-// hashing the inputs, so a new Bun or harness is a new image.
+// hashing the inputs, so a new Bun or harness is a new image. Files that have
+// not changed since they were last hashed are not hashed again.
 func Build(cfg Config) (Image, error) {
 	files, err := contents(cfg)
 	if err != nil {
 		return Image{}, err
 	}
+	if img, ok := stamped(cfg.CacheDir, files); ok {
+		return img, nil
+	}
+	began := time.Now()
 	digest, err := want(files)
 	if err != nil {
 		return Image{}, err
@@ -53,7 +58,9 @@ func Build(cfg Config) (Image, error) {
 	if got, err := Digest(dir); err == nil && got == digest {
 		now := time.Now()
 		_ = os.Chtimes(dir, now, now) // used today, says prune's clock
-		return Image{Dir: dir, Digest: digest, Reused: true}, nil
+		img := Image{Dir: dir, Digest: digest, Reused: true}
+		putStamp(cfg.CacheDir, img, files, began)
+		return img, nil
 	}
 	if err := write(cfg.CacheDir, dir, files); err != nil {
 		return Image{}, fault.Wrap(err, fault.Unavailable, "the container image could not be written to %s", cfg.CacheDir).
@@ -67,7 +74,9 @@ func Build(cfg Config) (Image, error) {
 		return Image{}, fault.New(fault.Unavailable, "the container image changed while it was written").
 			WithHint("is the bun binary being replaced? start quiltd again")
 	}
-	return Image{Dir: dir, Digest: digest}, nil
+	img := Image{Dir: dir, Digest: digest}
+	putStamp(cfg.CacheDir, img, files, began)
+	return img, nil
 }
 
 // keepUnused is how long an image that no start asks for stays in the cache.

@@ -16,9 +16,15 @@ import (
 // Client is the engine's side of the launcher. All methods may be called from
 // any goroutine.
 type Client struct {
-	link *link
-	host Host
-	done chan struct{}
+	link  *link
+	host  Host
+	done  chan struct{}
+	yield chan struct{}
+	taken chan struct{}
+
+	later bool         // another engine serves until it yields
+	kept  []*Container // what it left, set before taken is closed
+	files []*os.File
 
 	mu      sync.Mutex // guards the rest
 	last    uint64
@@ -52,8 +58,8 @@ func Dial(f *os.File) (*Client, error) {
 		return nil, fault.Wrap(err, fault.Unavailable, "the container launcher does not answer").
 			WithHint("start quiltd as a whole; its engine cannot run alone")
 	}
-	c := &Client{link: l, host: *m.Host, done: make(chan struct{}),
-		replies: map[uint64]chan reply{}, live: map[uint64]*Container{}}
+	c := &Client{link: l, host: *m.Host, done: make(chan struct{}), yield: make(chan struct{}), taken: make(chan struct{}),
+		later: m.Later, last: m.Base, replies: map[uint64]chan reply{}, live: map[uint64]*Container{}}
 	go c.read()
 	return c, nil
 }
@@ -177,6 +183,10 @@ func (c *Client) read() {
 			c.link.close()
 			return
 		}
+		if m.Op == "yield" || m.Op == "take" || m.Op == "taken" {
+			c.moved(m, fds)
+			continue
+		}
 		c.mu.Lock()
 		answer, k := c.replies[m.N], c.live[m.N]
 		if m.Op == "exit" {
@@ -227,8 +237,6 @@ type Exit struct {
 	// 33 MiB of program lie on the image that all containers share, and count
 	// for none of them.
 	PeakMemory int64 `json:"peakMemory"`
-	// Leftover says what could not be removed; empty in all but a broken kernel.
-	Leftover string `json:"leftover,omitempty"`
 }
 
 // Kill ends every process of the container. It does not wait; Wait does.
@@ -244,8 +252,22 @@ func (k *Container) Kill() error {
 	return nil
 }
 
-// Wait returns when no process, cgroup, mount or namespace of the container is
-// left. An ended ctx leaves the container running.
+// End ends a container that has nothing left to say: as Kill, without first
+// stopping it from forking.
+func (k *Container) End() error {
+	select {
+	case <-k.gone:
+		return nil
+	default:
+	}
+	if err := k.client.link.send(message{Op: "end", N: k.n}); err != nil {
+		return errGone
+	}
+	return nil
+}
+
+// Wait returns when no process of the container is left; the launcher then
+// removes its groups. An ended ctx leaves the container running.
 func (k *Container) Wait(ctx context.Context) (Exit, error) {
 	select {
 	case <-k.gone:

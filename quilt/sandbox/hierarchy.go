@@ -1,9 +1,7 @@
 package sandbox
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -232,77 +230,4 @@ func startTime(pid int) (uint64, error) {
 		return 0, fmt.Errorf("/proc/%d/stat is short", pid)
 	}
 	return strconv.ParseUint(f[19], 10, 64)
-}
-
-// sweep removes what launchers that are dead left behind: groups of our name
-// whose owner's pid is free or belongs to a younger process. It returns how
-// many it took away.
-func (h *hierarchy) sweep(name string) (int, error) {
-	gone := 0
-	for _, own := range h.dirs() {
-		entries, err := os.ReadDir(own)
-		if err != nil {
-			return gone, fmt.Errorf("sweep: %w", err)
-		}
-		for _, e := range entries {
-			if !e.IsDir() || !ownerDead(e.Name(), name) {
-				continue
-			}
-			if err := removeTree(filepath.Join(own, e.Name()), h.version); err != nil {
-				return gone, err
-			}
-			gone++
-		}
-	}
-	return gone, nil
-}
-
-func ownerDead(group, name string) bool {
-	rest, ok := strings.CutPrefix(group, name+".")
-	if !ok {
-		return false
-	}
-	p, s, ok := strings.Cut(strings.TrimSuffix(rest, ".launcher"), ".")
-	if !ok {
-		return false
-	}
-	pid, err1 := strconv.Atoi(p)
-	start, err2 := strconv.ParseUint(s, 10, 64)
-	if err1 != nil || err2 != nil {
-		return false
-	}
-	now, err := startTime(pid)
-	if os.IsNotExist(err) {
-		return true
-	}
-	return err == nil && now != start
-}
-
-// removeTree kills what still runs in a dead owner's group and removes it,
-// children first.
-func removeTree(dir string, version int) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // another start sweeps at the same time
-	}
-	if err != nil {
-		return fmt.Errorf("sweep: %w", err)
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeTree(filepath.Join(dir, e.Name()), version); err != nil {
-				return err
-			}
-		}
-	}
-	procs, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-	for p := range strings.FieldsSeq(string(procs)) {
-		if pid, err := strconv.Atoi(p); err == nil && pid > 1 {
-			_ = unix.Kill(pid, unix.SIGKILL)
-		}
-	}
-	// A frozen process cannot die.
-	_ = writeFile(filepath.Join(dir, "freezer.state"), "THAWED")
-	_ = writeFile(filepath.Join(dir, "cgroup.freeze"), "0")
-	return (&cgroup{version: version, dirs: []string{dir}}).remove()
 }

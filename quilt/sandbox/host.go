@@ -19,6 +19,7 @@ type Stats struct {
 	Ready    int    `json:"ready"`    // prepared slots that wait for a container
 	Slots    int    `json:"slots"`    // user namespaces made so far
 	Started  uint64 `json:"started"`  // containers since the launcher started
+	Leftover int    `json:"leftover"` // groups that could not be removed; 0 in all but a broken kernel
 	FDs      int    `json:"fds"`      // open descriptors
 	Threads  int    `json:"threads"`  // OS threads
 	RSSBytes int64  `json:"rssBytes"` // resident memory

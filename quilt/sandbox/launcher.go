@@ -15,9 +15,11 @@ import (
 
 // LauncherConfig is what the root side needs.
 type LauncherConfig struct {
-	EngineArgv  []string // arguments of the engine: this same binary, re-executed; EngineArgv[0] is its name
-	EngineEnv   []string // nil: the launcher's own
-	EngineUID   int      // the engine's user; never 0
+	EngineArgv  []string   // arguments of the engine: this same binary, re-executed; EngineArgv[0] is its name
+	EnginePath  string     // where the binary for a restarted engine lies; empty: this same one
+	EngineEnv   []string   // nil: the launcher's own
+	EngineFiles []*os.File // for every engine, from descriptor 4 on
+	EngineUID   int        // the engine's user; never 0
 	EngineGID   int
 	ImageDir    string // verified image, made by package image
 	ImageDigest string
@@ -53,11 +55,17 @@ type launcher struct {
 	null     int
 	lastCap  int
 
-	mu      sync.Mutex // guards the rest
-	closed  bool
-	started uint64
-	live    map[uint64]*running
-	idle    sync.WaitGroup // one per container that is not wholly removed
+	mu        sync.Mutex // guards the rest
+	engine    *worker    // who hears of exits
+	moving    bool       // from one engine to the next: exits are kept in backlog
+	backlog   []message
+	era       uint64 // rises when containers lose their engine
+	last      uint64 // highest number seen
+	closed    bool
+	started   uint64
+	live      map[uint64]*running
+	leftovers int
+	idle      sync.WaitGroup // one per container that is not wholly removed
 }
 
 // running is one container on the launcher's side.
@@ -119,18 +127,28 @@ func (l *launcher) openTree(cfg LauncherConfig) error {
 	if l.tree, err = findHierarchy(string(mounts), string(self), cfg.CgroupName); err != nil {
 		return err
 	}
-	swept, err := l.tree.sweep(cfg.CgroupName)
+	dead, err := l.tree.strike(cfg.CgroupName)
 	if err != nil {
 		return err
 	}
-	if swept > 0 {
-		l.log.Warn("removed groups of a dead launcher", "count", swept)
+	if len(dead) > 0 {
+		go l.sweep(dead)
 	}
 	if err := l.tree.open(cfg.CgroupName); err != nil {
 		_ = l.tree.close()
 		return err
 	}
 	return nil
+}
+
+// sweep removes what a dead launcher left, beside the work: groups go when their
+// last process has, and nobody has to wait for that.
+func (l *launcher) sweep(dead []string) {
+	if err := l.tree.clear(dead); err != nil {
+		l.log.Error("groups of a dead launcher not removed; quiltd gc tries again", "err", err)
+		return
+	}
+	l.log.Warn("removed groups of a dead launcher", "count", len(dead))
 }
 
 // checkImage gives the two common mistakes their own sentence.
@@ -165,7 +183,8 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	if len(fds) != 3 {
 		return nil, fault.New(fault.Invalid, "container %s: %d descriptors instead of 3", spec.ID, len(fds))
 	}
-	if err := l.enlist(n); err != nil {
+	era, err := l.enlist(n)
+	if err != nil {
 		return nil, err
 	}
 	sl := <-l.slots.ready
@@ -182,7 +201,7 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
+	if l.closed || era != l.era {
 		// The engine left while this one was being made; nobody will ask for it.
 		go l.kill(r)
 	}
@@ -205,17 +224,18 @@ func shortage(err error) bool {
 }
 
 // enlist refuses new containers once the launcher is closing.
-func (l *launcher) enlist(n uint64) error {
+func (l *launcher) enlist(n uint64) (era uint64, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
-		return errGone
+		return 0, errGone
 	}
 	if _, taken := l.live[n]; taken {
-		return fault.New(fault.Invalid, "container number %d is taken", n)
+		return 0, fault.New(fault.Invalid, "container number %d is taken", n)
 	}
+	l.last = max(l.last, n)
 	l.idle.Add(1)
-	return nil
+	return l.era, nil
 }
 
 func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
@@ -246,32 +266,50 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec, gate: gate}, nil
 }
 
-// finish waits for r's end, takes away everything it had, and says how it was.
-func (l *launcher) finish(n uint64, r *running) Exit {
+// ended waits for r's end and says how it was. The first process of a pid
+// namespace is the last to go, so nothing of r runs after this.
+func (l *launcher) ended(r *running) Exit {
 	status := waitFor(r.pidfd)
-	r.slot.group.release()
 	exit := r.slot.group.usage()
 	exit.Code, exit.Signal = status.code, status.signal
+	return exit
+}
+
+// discard takes away everything that r had.
+func (l *launcher) discard(n uint64, r *running) {
 	r.pidfd.Close()
-	if err := l.slots.discard(r.slot); err != nil {
-		exit.Leftover = err.Error()
+	err := l.slots.discard(r.slot)
+	if err != nil {
 		l.log.Error("container left something behind", "execution", r.id, "err", err)
 	}
 	l.mu.Lock()
 	delete(l.live, n)
+	if err != nil {
+		l.leftovers++
+	}
 	l.mu.Unlock()
 	l.idle.Done()
-	return exit
 }
 
 // kill freezes the group, so that nothing can fork while it dies, and kills
 // the first process: the kernel takes the rest of a pid namespace with it.
 func (l *launcher) kill(r *running) {
 	r.slot.group.freeze()
-	if raw, err := r.pidfd.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) { _ = unix.PidfdSendSignal(int(fd), unix.SIGKILL, nil, 0) })
-	}
+	r.signal(unix.SIGKILL)
 	r.slot.group.release()
+}
+
+func (r *running) signal(sig unix.Signal) {
+	_ = r.with(func(pidfd int) { _ = unix.PidfdSendSignal(pidfd, sig, nil, 0) })
+}
+
+// with lends f the pidfd; an error says that it is closed.
+func (r *running) with(f func(pidfd int)) error {
+	raw, err := r.pidfd.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) { f(int(fd)) })
 }
 
 func (l *launcher) find(n uint64) *running {
@@ -284,14 +322,8 @@ func (l *launcher) find(n uint64) *running {
 func (l *launcher) close() {
 	l.mu.Lock()
 	l.closed = true
-	var all []*running
-	for _, r := range l.live {
-		all = append(all, r)
-	}
 	l.mu.Unlock()
-	for _, r := range all {
-		go l.kill(r)
-	}
+	l.orphan()
 	done := make(chan struct{})
 	go func() { l.idle.Wait(); close(done) }()
 	select {

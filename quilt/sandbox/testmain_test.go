@@ -161,11 +161,15 @@ func openShared(bun string) error {
 	if err != nil {
 		return err
 	}
+	w := newWorker(conn)
+	if err := shared.launcher.greet(w, false); err != nil {
+		return err
+	}
+	shared.launcher.front(w)
 	shared.served.Go(func() {
-		if err := shared.launcher.serve(conn); err != nil {
-			fmt.Fprintln(os.Stderr, "serve:", err)
+		if <-w.gone; w.err != nil {
+			fmt.Fprintln(os.Stderr, "serve:", w.err)
 		}
-		conn.close()
 	})
 	shared.client, err = Dial(theirs)
 	return err
@@ -223,8 +227,8 @@ func end(t testing.TB, k *Container) outcome {
 		t.Fatalf("wait: %v; stderr: %s", err, errs.String())
 	}
 	wg.Wait()
-	if e.Leftover != "" {
-		t.Errorf("left behind: %s", e.Leftover)
+	if n := shared.launcher.stats().Leftover; n > 0 {
+		t.Errorf("left behind: %d groups", n)
 	}
 	return outcome{e, out.String(), errs.String()}
 }

@@ -15,14 +15,21 @@ import (
 )
 
 // message is one packet between engine and launcher: JSON, with descriptors
-// beside it. Engine to launcher: start (stdout, stderr, control), claim, kill, stats.
-// Launcher to engine: hello, started (pidfd, and the gate
-// of a container with one), claimed, failed, exit, stats. N is chosen
-// by the engine and names a request and the container it made.
+// beside it. Engine to launcher: start (stdout, stderr, control), claim, kill,
+// end, stats, serving. Launcher to engine: hello, started (pidfd, and a gate), claimed,
+// failed, exit, stats. N is chosen by the engine and names a request and the
+// container it made.
+//
+// At a planned restart the new engine says standby, the launcher says yield to
+// the old one, which says leave (control, stdout, stderr) for each container and
+// left (its own files) at last; the new one then gets take (the same and the
+// pidfd) for each, the exits that nobody heard, and taken (those files).
 type message struct {
 	Op    string     `json:"op"`
 	N     uint64     `json:"n,omitempty"`
-	Of    uint64     `json:"of,omitempty"` // claim: the container's number
+	Of    uint64     `json:"of,omitempty"`    // claim: the container's number
+	Base  uint64     `json:"base,omitempty"`  // hello, taken: numbers begin above it
+	Later bool       `json:"later,omitempty"` // hello: another engine still serves
 	Host  *Host      `json:"host,omitempty"`
 	Spec  *Spec      `json:"spec,omitempty"`
 	Plan  string     `json:"plan,omitempty"` // digest of the plan the engine means

@@ -48,7 +48,7 @@ func TestBurst(t *testing.T) {
 				return
 			}
 			defer k.Close()
-			if e, err := k.Wait(t.Context()); err != nil || e.Code != 0 || e.Leftover != "" {
+			if e, err := k.Wait(t.Context()); err != nil || e.Code != 0 {
 				errs <- fmt.Errorf("%+v, %w", e, err)
 			}
 		})

@@ -68,7 +68,7 @@ const (
 	Full      Reason = "full"      // the tenant's queue is full
 	TooMany   Reason = "too many"  // tokens in one request
 	Quota     Reason = "quota"     // the tenant would hold too many tokens
-	Orphan    Reason = "orphan"    // its parent is not open, waits itself, or is another tenant's
+	Orphan    Reason = "orphan"    // its parent is not open, or is another tenant's
 )
 
 func (Granted) effect() {}

@@ -108,6 +108,9 @@ func (s *Scheduler) grant(q *request, now int64) {
 		s.leaveQueue(q)
 		x.tenant.paced(now)
 	}
+	if x.family.waits() {
+		s.hastened = append(s.hastened, x)
+	}
 	s.virtual = max(s.virtual, q.tag)
 	s.fence++
 	if x.fence == 0 {
@@ -213,6 +216,71 @@ func (s *Scheduler) touch(n *node) {
 
 // drain looks at touched nodes until nothing more can be granted.
 func (s *Scheduler) drain(now int64) {
+	s.drainNodes(now)
+	for len(s.hastened) > 0 {
+		x := s.hastened[0]
+		s.hastened = s.hastened[1:]
+		if s.sessions[x.id] == x {
+			s.hasten(x)
+		}
+		s.drainNodes(now)
+	}
+}
+
+// hasten looks after those who wait when x, which waits for nested sessions, got
+// something in another branch. Nested sessions that asked when nobody above them
+// held anything ask incrementally from here on: behind others' first requests
+// they could wait for ever. And a grant to one that waits itself may close a
+// cycle, of nested sessions or of who wants the same units.
+func (s *Scheduler) hasten(x *session) {
+	var wait []*session
+	x.below(func(y *session) {
+		if y.pending == nil {
+			return
+		}
+		if y.pending.rank > 0 {
+			s.incremental(y.pending)
+		}
+		wait = append(wait, y)
+	})
+	for _, h := range x.held {
+		if here := h.n.queues[0]; h.n.pool && here != nil {
+			for e := here.waiting[units].head; e != nil; e = e.next {
+				wait = append(wait, e.q.s)
+			}
+		}
+	}
+	for _, y := range wait {
+		s.breakCycles(y)
+	}
+}
+
+// incremental makes a waiting first request one of rank 0. It becomes another
+// request, for marks of the old one lie in heaps by its turn.
+func (s *Scheduler) incremental(old *request) {
+	if old.ages() {
+		s.ageing[old.rank].drop(old)
+	}
+	for i := range old.entries {
+		old.entries[i].leave()
+		s.touch(old.entries[i].n)
+	}
+	q := &request{}
+	*q = *old
+	q.rank, q.tag, old.entries = 0, 0, nil
+	q.s.pending = q
+	for i := range q.entries {
+		q.entries[i].q = q
+		q.entries[i].enter()
+	}
+	q.park(int(q.at))
+	s.touch(q.entries[q.at].n)
+	if q.deadline != 0 {
+		s.deadlines.push(mark{q: q})
+	}
+}
+
+func (s *Scheduler) drainNodes(now int64) {
 	for i := 0; i < len(s.work); i++ {
 		n := s.work[i]
 		n.dirty = false

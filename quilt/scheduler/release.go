@@ -8,7 +8,8 @@ import (
 )
 
 // Release gives back some of what a session holds. False, and nothing happens,
-// if it does not hold one of them or waits for a session it lent them to.
+// if it does not hold one of them or lends units of a pool; locks it lent stay
+// with whom it lent them to.
 func (s *Scheduler) Release(at time.Time, id string, tokens ...token.Token) ([]Effect, bool) {
 	return s.exchange(at, id, tokens, nil)
 }
@@ -36,7 +37,7 @@ func (s *Scheduler) exchange(at time.Time, id string, out, in []token.Token) ([]
 	now := s.clock(at)
 	s.out = s.out[:0]
 	x := s.sessions[id]
-	if x == nil || x.family.waits() {
+	if x == nil || slices.ContainsFunc(x.held, func(h *hold) bool { return h.lent > 0 }) {
 		return nil, false
 	}
 	left := slices.Clone(x.tokens)
@@ -73,6 +74,14 @@ func (s *Scheduler) hold(x *session, tokens []token.Token) {
 	x.tokens = tokens
 	x.urgency = x.class
 	s.shrink(x)
+	// What x does not hold any more may keep its nested sessions waiting now.
+	var nested []*session
+	x.below(func(y *session) { nested = append(nested, y) })
+	for _, y := range nested {
+		if y.pending != nil && y.pending.rank == 0 {
+			s.breakCycles(y)
+		}
+	}
 	if q == nil {
 		return
 	}

@@ -61,7 +61,7 @@ type Config struct {
 // Request asks for tokens. The zero Class is System: set it.
 type Request struct {
 	Session     string        // first use opens the session
-	Parent      string        // of a new session: it waits for this one to end, and lends it what it holds
+	Parent      string        // of a new session: it waits for this one to end, whatever else it asks for, and lends it what it holds
 	Tokens      []token.Token // all or none; what the session holds already is free
 	Tenant      string
 	Class       Class
@@ -84,8 +84,9 @@ type Scheduler struct {
 	ticket    uint64
 	fence     uint64
 	mark      uint64
-	work      []*node  // touched, to be looked at
-	out       []Effect // of the call that runs
+	work      []*node    // touched, to be looked at
+	hastened  []*session // whose nested sessions are to go before first requests
+	out       []Effect   // of the call that runs
 	reached   []reached
 	spare     spares
 }
@@ -149,7 +150,7 @@ func (s *Scheduler) Submit(at time.Time, r Request) []Effect {
 	now := s.clock(at)
 	s.out = s.out[:0]
 	x := s.sessions[r.Session]
-	if x != nil && (x.pending != nil || x.family.waits()) {
+	if x != nil && x.pending != nil {
 		return s.one(Refused{Session: r.Session, Reason: Busy})
 	}
 	if len(r.Tokens) > s.cfg.MaxTokens {
@@ -165,7 +166,7 @@ func (s *Scheduler) Submit(at time.Time, r Request) []Effect {
 	q := s.request(x, r, now)
 	if no := s.admit(q, r); no != nil {
 		s.discard(q)
-		if opened {
+		if opened || x.fence == 0 && !x.family.waits() {
 			s.end(x)
 		}
 		return s.one(*no)
@@ -174,6 +175,7 @@ func (s *Scheduler) Submit(at time.Time, r Request) []Effect {
 	if blocked < 0 {
 		s.grant(q, now)
 		s.discard(q)
+		s.drain(now)
 		return s.effects()
 	}
 	q = s.enqueue(q, blocked, r.Deadline)
@@ -289,7 +291,7 @@ func (s *Scheduler) NextDeadline() (time.Time, bool) {
 func (s *Scheduler) drop(x *session, e Refused) {
 	s.unqueue(x.pending)
 	s.out = append(s.out, e)
-	if x.fence == 0 { // it was never granted anything
+	if x.fence == 0 && !x.family.waits() { // it was never granted anything
 		s.end(x)
 	}
 }

@@ -8,7 +8,8 @@ type family struct {
 	children []*session
 }
 
-// waits: a session with children does nothing until they have ended.
+// waits: a session with children counts as waiting for them, though another
+// branch of it may still ask for something or give something back.
 func (f *family) waits() bool { return f != nil && len(f.children) > 0 }
 
 func (x *session) parent() *session {
@@ -38,12 +39,23 @@ func (x *session) familyHolds() bool {
 	return false
 }
 
-// open makes the session; nil if its parent is not there or waits in the queue.
+// below calls f for every session that x waits for as its ancestor.
+func (x *session) below(f func(*session)) {
+	if x.family == nil {
+		return
+	}
+	for _, c := range x.family.children {
+		f(c)
+		c.below(f)
+	}
+}
+
+// open makes the session; nil if its parent is not there.
 func (s *Scheduler) open(r Request) *session {
 	var parent *session
 	if r.Parent != "" {
 		parent = s.sessions[r.Parent]
-		if parent == nil || parent.pending != nil || parent.tenant.name != r.Tenant {
+		if parent == nil || parent.tenant.name != r.Tenant {
 			return nil
 		}
 	}

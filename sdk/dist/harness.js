@@ -266,11 +266,32 @@ async function load(files, entry) {
     return import(root + entry);
   }
 }
+function forget() {
+  for (let path of code.keys()) delete require.cache[path];
+  code.clear();
+}
 function join(importer, relative) {
   let parts = importer.split("/").slice(0, -1);
   for (let p of relative.split("/"))
     p === ".." ? parts.pop() : p !== "." && parts.push(p);
   return parts.join("/");
+}
+
+// src/harness/warm.ts
+var mark = "ARIA_PARKED";
+function parked() {
+  let is = process.env[mark] === "1";
+  return delete process.env[mark], is;
+}
+var code2 = `// @bun
+import { one } from './warm2.js';
+export class Warm { async run(a) { await null; return { a, n: one } } }`;
+async function warm(self2) {
+  let frame2 = { t: "start", files: [{ path: "code/warm.js", content: code2 }, { path: "code/warm2.js", content: `// @bun
+export const one = 1;` }], entry: "code/warm.js", export: "Warm", method: "run", args: [{ at: "2000-01-01T00:00:00Z" }], revive: [{ arg: 0, path: "/at", type: "date" }] }, start;
+  take(encode(frame2), (f) => start = f), revive(start.args, start.revive);
+  let unit = new (await load(start.files, start.entry))[start.export]();
+  encode({ t: "result", value: plain(await unit[start.method](...start.args)) }), failure(new Error("warm"), root, self2), forget(), require("node:fs");
 }
 
 // src/harness/main.ts
@@ -279,11 +300,11 @@ function finish(frame2) {
   return over || (over = !0, send(frame2) || send({ t: "error", error: problem("exhausted", `the result is longer than ${4} MiB of JSON`, "return less, or store it in kv and return the key") })), exit(0);
 }
 var fail = (e) => finish({ t: "error", error: failure(e, root, self) });
-function problem(code2, message, hint) {
-  return { name: "AriaError", message, stack: "", code: code2, hint, retryable: !1 };
+function problem(code3, message, hint) {
+  return { name: "AriaError", message, stack: "", code: code3, hint, retryable: !1 };
 }
 function guard() {
-  process.on("uncaughtException", fail), process.on("unhandledRejection", fail), process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") })), process.exit = (code2) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code2 ?? ""})`, "return a value or throw an error instead") });
+  process.on("uncaughtException", fail), process.on("unhandledRejection", fail), process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") })), process.exit = (code3) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code3 ?? ""})`, "return a value or throw an error instead") });
 }
 async function run(start) {
   revive(start.args, start.revive ?? []);
@@ -310,7 +331,14 @@ function frame(f) {
   started || (started = !0, keepAlive(!1), run(f).then(result, fail));
 }
 function open2() {
-  send({ t: "ready" }), globalThis[hostKey] = host, guard(), closed(), install();
+  if (parked()) {
+    prepare(), warm(self).then(() => send({ t: "ready" }), fail);
+    return;
+  }
+  send({ t: "ready" }), prepare();
+}
+function prepare() {
+  globalThis[hostKey] = host, guard(), closed(), install();
 }
 connect(open2, frame, () => exit(1));
 })

@@ -228,6 +228,19 @@ export interface KvWrite<T> extends KvRead<T> {
 
 export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<T>;
 
+/** How a token is held. */
+export interface HandleOpts {
+  /**
+   * `'exec'` (the default): from before the unit starts until it ends. `'tx'`: the
+   * unit may lock it and nobody is kept out until it does, inside a transaction
+   * or for one operation; two units that lock in different orders can then be in
+   * each other's way, and one of them gets the error `deadlock`.
+   */
+  hold?: 'exec' | 'tx';
+  /** How long to wait for it, `'30s'`; without, as long as it takes. */
+  wait?: string;
+}
+
 /**
  * A key-value namespace: permission `kv:NS:MODE` and its client in one. Name and
  * mode must be literals, because `arc build` reads them. Values are JSON (at most
@@ -237,9 +250,9 @@ export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<
  * orders = kv<Order>('orders', 'rw');
  * ```
  */
-export function kv<T, const M extends KvMode>(ns: string, mode: M): Kv<T, M>;
-export function kv<T>(ns: string, mode?: 'r' | 's'): KvRead<T>;
-export function kv<T>(ns: string, mode: 'a' | 'w' | 'rw'): KvWrite<T>;
+export function kv<T, const M extends KvMode>(ns: string, mode: M, opts?: HandleOpts): Kv<T, M>;
+export function kv<T>(ns: string, mode?: 'r' | 's', opts?: HandleOpts): KvRead<T>;
+export function kv<T>(ns: string, mode: 'a' | 'w' | 'rw', opts?: HandleOpts): KvWrite<T>;
 
 /* ---- net and secret ---- */
 

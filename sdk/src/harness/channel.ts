@@ -63,7 +63,8 @@ export function write(buf: Uint8Array): void {
   }
 }
 
-function take(chunk: Uint8Array, on: (frame: any) => void): void {
+/** Takes in what came from outside: on(frame) for each frame that is whole. */
+export function take(chunk: Uint8Array, on: (frame: any) => void): void {
   let data = chunk;
   if (held.length > 0) {
     data = new Uint8Array(held.length + chunk.length);

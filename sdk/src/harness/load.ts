@@ -36,6 +36,12 @@ export async function load(files: readonly File[], entry: string): Promise<any> 
   }
 }
 
+/** Unloads all that was given to load. */
+export function forget(): void {
+  for (const path of code.keys()) delete require.cache[path];
+  code.clear();
+}
+
 function join(importer: string, relative: string): string {
   const parts = importer.split('/').slice(0, -1);
   for (const p of relative.split('/')) {

@@ -8,6 +8,7 @@ import { failure } from './failure';
 import { answer, host } from './host';
 import { install, load, root, type File } from './load';
 import { plain, revive, Uncrossable, type Revive } from './values';
+import { parked, warm } from './warm';
 
 interface Start {
   t: 'start';
@@ -76,9 +77,19 @@ function frame(f: any): void {
   run(f).then(result, fail);
 }
 
-// What does not depend on the unit is prepared while the start frame is on its way.
+// What does not depend on the unit is prepared while the start frame is on its
+// way, or, in a container that is parked, before anybody is told of it.
 function open(): void {
+  if (parked()) {
+    prepare();
+    void warm(self).then(() => send({ t: 'ready' }), fail);
+    return;
+  }
   send({ t: 'ready' });
+  prepare();
+}
+
+function prepare(): void {
   (globalThis as any)[hostKey] = host;
   guard();
   closed();

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/quilt/scheduler"
@@ -54,8 +55,24 @@ func (w *world) granted(g scheduler.Granted) error {
 			}
 		}
 	}
+	for _, t := range p.asked {
+		p.fences = append(p.fences, p.lent(t, g.Fence))
+	}
 	p.tokens = append(p.tokens, p.asked...)
 	return w.countPools(p)
+}
+
+// lent: who uses a lock that an ancestor holds writes with the ancestor's fence,
+// or else it would lock the ancestor's own writes out.
+func (p *person) lent(t token.Token, own uint64) uint64 {
+	for a := p.parent; a != nil; a = a.parent {
+		for i, o := range a.tokens {
+			if o.Mode() == token.X && o.Covers(t) {
+				return a.fences[i]
+			}
+		}
+	}
+	return own
 }
 
 // countPools counts the units of the families anew where p took some: a child
@@ -65,6 +82,7 @@ func (w *world) countPools(p *person) error {
 		if p.parent != nil || p.children > 0 || t.Units() == 0 {
 			continue
 		}
+		p.counted = append(p.counted, t)
 		for pool := range pools {
 			if !takes(t, pool) {
 				continue
@@ -81,10 +99,12 @@ func (w *world) countPools(p *person) error {
 // uncount takes back what countPools counted: the units of those who are in no
 // family. A session that became a parent keeps its count until it ends.
 func (w *world) uncount(p *person, tokens []token.Token) {
-	if p.parent != nil {
-		return
-	}
 	for _, t := range tokens {
+		i := slices.Index(p.counted, t)
+		if i < 0 {
+			continue
+		}
+		p.counted = slices.Delete(p.counted, i, i+1)
 		for pool := range pools {
 			if t.Units() > 0 && takes(t, pool) {
 				w.used[pool] -= t.Units()
@@ -118,7 +138,7 @@ func (w *world) refused(r scheduler.Refused) error {
 		return fmt.Errorf("%s was refused (%s) what it did not wait for", r.Session, r.Reason)
 	}
 	p.waits = false
-	if p.fence == 0 {
+	if p.fence == 0 && p.children == 0 {
 		w.gone(p)
 	}
 	return nil
@@ -191,9 +211,9 @@ func (w *world) send(p *person) {
 	if p.children > 0 {
 		return // it waits
 	}
-	for _, t := range p.tokens {
+	for i, t := range p.tokens {
 		if t.Mode() == token.X {
-			w.delayed = append(w.delayed, write{key: p.tenant + " " + t.Scheme() + " " + t.Path(), fence: p.fence, by: p})
+			w.delayed = append(w.delayed, write{key: p.tenant + " " + t.Scheme() + " " + t.Path(), fence: p.fences[i], by: p})
 			return
 		}
 	}
@@ -221,12 +241,12 @@ func (w *world) land() error {
 
 // owns: the writer is alive and holds the key with that very grant.
 func (w *world) owns(x write) bool {
-	if !x.by.alive || x.by.fence != x.fence {
+	if !x.by.alive || x.by.children > 0 {
 		return false
 	}
-	for _, t := range x.by.tokens {
-		if t.Mode() == token.X && x.by.tenant+" "+t.Scheme()+" "+t.Path() == x.key {
-			return x.by.children == 0 && x.by.parent == nil
+	for i, t := range x.by.tokens {
+		if t.Mode() == token.X && x.by.fences[i] == x.fence && x.by.tenant+" "+t.Scheme()+" "+t.Path() == x.key {
+			return true
 		}
 	}
 	return false

@@ -41,7 +41,9 @@ type person struct {
 	id, tenant string
 	parent     *person
 	children   int
+	counted    []token.Token // its units that the account of pools has
 	tokens     []token.Token
+	fences     []uint64      // to write with, by token
 	asked      []token.Token // of the request that waits
 	waits      bool
 	deadline   time.Time
@@ -164,10 +166,10 @@ func (w *world) submit(id string) error {
 			r.Parent = up.id
 		}
 	}
-	if p.waits || p.children > 0 {
+	if p.waits {
 		return w.refusedAtOnce(w.s.Submit(w.now, r), scheduler.Busy)
 	}
-	if up != nil && (up.waits || up.tenant != p.tenant) {
+	if up != nil && up.tenant != p.tenant {
 		return w.refusedAtOnce(w.s.Submit(w.now, r), scheduler.Orphan)
 	}
 	if w.people[id] == nil {
@@ -210,6 +212,7 @@ func (w *world) give(p *person) error {
 	i := w.r.IntN(len(p.tokens))
 	t := p.tokens[i]
 	p.tokens = append(p.tokens[:i:i], p.tokens[i+1:]...)
+	p.fences = append(p.fences[:i:i], p.fences[i+1:]...)
 	w.uncount(p, []token.Token{t})
 	effects, ok := w.s.Release(w.now, p.id, t)
 	if !ok {

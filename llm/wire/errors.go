@@ -1,4 +1,4 @@
-package openai
+package wire
 
 import (
 	"context"
@@ -42,30 +42,49 @@ func face(ctx context.Context, err error) error {
 	return err
 }
 
-func unreachable(err error) error {
-	return &retryable{fault: fault.Wrap(err, fault.Unavailable, "the model's server cannot be reached")}
-}
+// Again makes a fault one after which the request is tried again.
+func Again(f *fault.Error) error { return &retryable{fault: f} }
 
-func broken(err error) error {
+// Broken says that an answer ended before its end.
+func Broken(err error) error {
 	return &retryable{fault: fault.Wrap(err, fault.Unavailable, "the model's answer broke off")}
 }
 
-func nonsense(err error) error {
-	return fault.Wrap(err, fault.Failed, "the model's server answered something that is not the chat dialect").
+// Nonsense says that an answer is not of the dialect.
+func Nonsense(err error) error {
+	return fault.Wrap(err, fault.Failed, "the model's server answered something that is not its dialect").
 		WithHint("check base_url: it usually ends in /v1")
+}
+
+// Final makes a fault of a transport one that no retry helps against.
+func Final(f *fault.Error) error { return &final{f} }
+
+type final struct{ fault *fault.Error }
+
+func (f *final) Error() string { return f.fault.Error() }
+func (f *final) Unwrap() error { return f.fault }
+
+func unreachable(err error) error {
+	var f *final
+	if errors.As(err, &f) {
+		return f.fault
+	}
+	return &retryable{fault: fault.Wrap(err, fault.Unavailable, "the model's server cannot be reached")}
 }
 
 // refusal turns a reply that is not 200 into a fault. What the server says is
 // shown, except where it may echo the key.
-func (m *Model) refusal(res *http.Response, key string) error {
-	said := sentence(res.Body, key)
-	after := retryAfter(res.Header, time.Now())
+func (c *Caller) refusal(res *http.Response, key string) error {
+	said, after := Sentence(res.Body, key)
+	if after == 0 {
+		after = RetryAfter(res.Header, time.Now())
+	}
 	switch code := res.StatusCode; {
-	case code == 401 || code == 403:
+	case code == 401 || code == 403 || code == 400 && strings.Contains(said, "API key not valid"): // Gemini says 400
 		return fault.New(fault.Unauthenticated, "the model's server refuses the key (HTTP %d)", code).
-			WithHint("check the provider's key_file, and that the key may use model %q", m.cfg.Model)
+			WithHint("check the provider's key_file, and that the key may use model %q", c.cfg.Model)
 	case code == 404:
-		return fault.New(fault.NotFound, "the model's server does not know model %q or the address%s", m.cfg.Model, said).
+		return fault.New(fault.NotFound, "the model's server does not know model %q or the address%s", c.cfg.Model, said).
 			WithHint("check the model's name and base_url")
 	case code == 429:
 		return &retryable{fault.New(fault.Exhausted, "the model's server says: too many requests or no quota%s", said), after}
@@ -74,7 +93,7 @@ func (m *Model) refusal(res *http.Response, key string) error {
 	case code >= 300 && code < 400:
 		return fault.New(fault.Invalid, "the model's server answers with a redirect (HTTP %d), which is not followed", code).
 			WithHint("set base_url to where it points")
-	case code == 413 || strings.Contains(said, "context_length"):
+	case code == 413 || tooLong(said):
 		return fault.New(fault.Exhausted, "the conversation is longer than the model takes%s", said).
 			WithHint("give it fewer tools or smaller results, or a model with more room")
 	default:
@@ -82,17 +101,34 @@ func (m *Model) refusal(res *http.Response, key string) error {
 	}
 }
 
-// sentence is what the server says, short, on one line, without the key.
-func sentence(r io.Reader, key string) string {
+// tooLong finds what providers say of a conversation that does not fit.
+func tooLong(said string) bool {
+	for _, words := range []string{"context_length", "prompt is too long", "exceeds the maximum number of tokens"} {
+		if strings.Contains(said, words) {
+			return true
+		}
+	}
+	return false
+}
+
+// Sentence is what a server's error says, short, on one line, without the key
+// and with ": " before it; and how long it asks to wait, where the body says.
+func Sentence(r io.Reader, key string) (text string, after time.Duration) {
 	b, _ := io.ReadAll(io.LimitReader(r, 64<<10))
+	var list []json.RawMessage
+	if json.Unmarshal(b, &list) == nil && len(list) > 0 {
+		b = list[0] // Gemini's streams
+	}
 	var e struct {
 		Error json.RawMessage `json:"error"`
 	}
 	var inner struct {
 		Message string `json:"message"`
 		Code    any    `json:"code"`
+		Details []struct {
+			RetryDelay string `json:"retryDelay"` // Gemini: "17s"
+		} `json:"details"`
 	}
-	text := ""
 	if json.Unmarshal(b, &e) == nil {
 		if json.Unmarshal(e.Error, &inner) == nil {
 			text = inner.Message
@@ -103,20 +139,26 @@ func sentence(r io.Reader, key string) string {
 			_ = json.Unmarshal(e.Error, &text)
 		}
 	}
+	for _, d := range inner.Details {
+		if w, err := time.ParseDuration(d.RetryDelay); err == nil && w > 0 {
+			after = w
+		}
+	}
 	if key != "" {
 		text = strings.ReplaceAll(text, key, "…")
 	}
 	text = strings.Join(strings.Fields(text), " ")
 	if text == "" {
-		return ""
+		return "", after
 	}
 	if r := []rune(text); len(r) > 300 {
 		text = string(r[:300]) + "…"
 	}
-	return ": " + text
+	return ": " + text, after
 }
 
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// RetryAfter is how long a server asks to wait; 0 if it does not say.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms > 0 && ms < 1e9 {
 		return time.Duration(ms * float64(time.Millisecond))
 	}
@@ -128,4 +170,16 @@ func retryAfter(h http.Header, now time.Time) time.Duration {
 		return t.Sub(now)
 	}
 	return 0
+}
+
+// ResetTime reads when a rate is full again: a span ("6m0s", "1.5s", "20ms") or
+// a time. What cannot be read is a minute.
+func ResetTime(v string, now time.Time) time.Time {
+	if d, err := time.ParseDuration(v); err == nil && d >= 0 {
+		return now.Add(d)
+	}
+	if t, err := time.Parse(time.RFC3339, v); err == nil {
+		return t
+	}
+	return now.Add(time.Minute)
 }

@@ -1,9 +1,11 @@
-package openai
+package wire
 
 import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
+	"net/url"
 	"os"
 	"strings"
 
@@ -43,4 +45,23 @@ func KeyFile(path string) func() (string, error) {
 		}
 		return key, nil
 	}
+}
+
+// CheckKey refuses a text that is not one key, and a key that would cross plain
+// HTTP to another machine unless allowed.
+func CheckKey(key, baseURL string, plainHTTP bool) (string, error) {
+	key = strings.TrimSpace(key)
+	if strings.ContainsAny(key, "\r\n\x00 ") {
+		return "", fault.New(fault.Invalid, "the model's key file does not hold one key").WithHint("one line, nothing else")
+	}
+	if u, err := url.Parse(baseURL); key != "" && !plainHTTP && (err != nil || u.Scheme == "http" && !loopback(u.Hostname())) {
+		return "", fault.New(fault.Denied, "the model's key would cross the network unencrypted").
+			WithHint("use an https:// base_url, or set plain_http = true for this provider")
+	}
+	return key, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

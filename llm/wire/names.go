@@ -1,4 +1,4 @@
-package openai
+package wire
 
 import (
 	"crypto/sha256"
@@ -12,13 +12,13 @@ import (
 // maxName is the dialect's bound; its alphabet is [a-zA-Z0-9_-].
 const maxName = 64
 
-// names maps unit names to names the dialect can spell, and back.
-type names struct{ out, back map[string]string }
+// Names maps unit names to names the dialect can spell, and back.
+type Names struct{ out, back map[string]string }
 
-// newNames is the same for the same set of tools in any order. A name that can
+// NewNames is the same for the same set of tools in any order. A name that can
 // be spelled keeps itself; of those that would collide each gets a hash.
-func newNames(tools []llm.Tool) names {
-	n := names{out: map[string]string{}, back: map[string]string{}}
+func NewNames(tools []llm.Tool) Names {
+	n := Names{out: map[string]string{}, back: map[string]string{}}
 	var units []string
 	wanted := map[string]int{}
 	for _, t := range tools {
@@ -61,16 +61,16 @@ func hashed(s, unit string) string {
 	return s[:min(len(s), maxName-9)] + "_" + hex.EncodeToString(sum[:4])
 }
 
-// wire is a unit's name for the server, also of a tool that is offered no more.
-func (n names) wire(unit string) string {
+// Wire is a unit's name for the server, also of a tool that is offered no more.
+func (n Names) Wire(unit string) string {
 	if w, ok := n.out[unit]; ok {
 		return w
 	}
 	return spell(unit)
 }
 
-// unit is the name behind what the model wrote; what no tool has stays as it is.
-func (n names) unit(wire string) string {
+// Unit is the name behind what the model wrote; what no tool has stays as it is.
+func (n Names) Unit(wire string) string {
 	if u, ok := n.back[wire]; ok {
 		return u
 	}

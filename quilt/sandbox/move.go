@@ -1,0 +1,105 @@
+package sandbox
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// orphanTime is how long the containers of a crashed engine may take to die of
+// one signal before they are stopped first and then killed.
+const orphanTime = 50 * time.Millisecond
+
+// front makes w the engine that hears how containers end.
+func (l *launcher) front(w *worker) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.engine = w
+}
+
+// highest is the highest number that names a container or request so far.
+func (l *launcher) highest() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// report tells the engine, or keeps it for the next one. Order is kept.
+func (l *launcher) report(m message) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.moving {
+		l.backlog = append(l.backlog, m)
+		return
+	}
+	if l.engine != nil {
+		_ = l.engine.conn.send(m)
+	}
+}
+
+// move tells w to leave. It has heard all that was reported before, and what
+// comes now is for its successor.
+func (l *launcher) move(w *worker) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.moving = true
+	_ = w.conn.send(message{Op: "yield"})
+}
+
+// settle gives next all that w left: containers with their descriptors, the
+// exits that nobody heard, and w's own files. The result is how many containers
+// it got.
+func (l *launcher) settle(w, next *worker) (kept int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n, fds := range w.kept {
+		// Of one that has ended meanwhile there is no pidfd to give, but an exit in
+		// the backlog.
+		if r := l.live[n]; r == nil || r.with(func(pidfd int) { _ = next.conn.send(message{Op: "take", N: n}, append(fds[:3:3], pidfd)...) }) != nil {
+			_ = next.conn.send(message{Op: "take", N: n}, fds...)
+		}
+		kept++
+	}
+	for _, m := range l.backlog {
+		_ = next.conn.send(m)
+	}
+	_ = next.conn.send(message{Op: "taken", Base: l.last}, w.files...)
+	l.backlog, l.moving, l.engine = nil, false, next
+	return kept
+}
+
+// orphan kills every container: who served them is gone. It does not wait.
+func (l *launcher) orphan() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.era++
+	all := make([]*running, 0, len(l.live))
+	for _, r := range l.live {
+		all = append(all, r)
+	}
+	for _, r := range all {
+		r.signal(unix.SIGKILL)
+	}
+	time.AfterFunc(orphanTime, func() {
+		for _, r := range all {
+			if l.holds(r) {
+				go l.kill(r)
+			}
+		}
+	})
+	return len(all)
+}
+
+// holds says whether r is not yet removed.
+func (l *launcher) holds(r *running) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, x := range l.live {
+		if x == r {
+			return true
+		}
+	}
+	return false
+}

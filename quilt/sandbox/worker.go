@@ -1,0 +1,196 @@
+package sandbox
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"sync"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// worker is one engine process, as the launcher sees it.
+type worker struct {
+	conn    *link
+	process *os.Process
+	stopped chan error    // gets the process's end, once
+	gone    chan struct{} // closed when its socket is
+	err     error         // set before gone is closed
+
+	serving, standby, left mark
+
+	mu    sync.Mutex // guards the rest: what it leaves behind
+	kept  map[uint64][]int
+	files []int
+}
+
+// mark is something that happens once.
+type mark struct {
+	once sync.Once
+	c    chan struct{}
+}
+
+func newMark() mark  { return mark{c: make(chan struct{})} }
+func (f *mark) set() { f.once.Do(func() { close(f.c) }) }
+func (f *mark) isSet() bool {
+	select {
+	case <-f.c:
+		return true
+	default:
+		return false
+	}
+}
+
+// hire starts an engine, which waits for our greeting.
+func hire(cfg LauncherConfig, later bool) (*worker, error) {
+	ours, theirs, err := socketPair()
+	if err != nil {
+		return nil, fmt.Errorf("launcher: %w", err)
+	}
+	defer theirs.Close()
+	conn, err := newLink(ours)
+	ours.Close()
+	if err != nil {
+		return nil, err
+	}
+	w := newWorker(conn)
+	cmd := engineCommand(cfg, theirs, later)
+	if err := startEngine(cmd, w.stopped); err != nil {
+		conn.close()
+		return nil, fault.Wrap(err, fault.Unavailable, "the engine could not be started as user %d", cfg.EngineUID).
+			WithHint("the quiltd binary must be readable and executable for that user")
+	}
+	w.process = cmd.Process
+	return w, nil
+}
+
+func newWorker(conn *link) *worker {
+	return &worker{conn: conn, stopped: make(chan error, 1), gone: make(chan struct{}), kept: map[uint64][]int{},
+		serving: newMark(), standby: newMark(), left: newMark()}
+}
+
+// fire ends an engine for good and waits for that.
+func (w *worker) fire() {
+	_ = w.process.Kill()
+	<-w.stopped
+	w.conn.close()
+	w.drop()
+}
+
+// says notes what an engine says of itself. It owns fds.
+func (w *worker) says(m message, fds []int) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case m.short:
+		closeAll(fds)
+		return errors.New("no descriptor is left for what the engine leaves")
+	case m.Op == "leave" && len(fds) == 3:
+		w.kept[m.N] = fds
+		return nil
+	case m.Op == "left":
+		w.files = fds
+		w.left.set()
+		return nil
+	}
+	closeAll(fds)
+	switch m.Op {
+	case "serving":
+		w.serving.set()
+	case "standby":
+		w.standby.set()
+	default:
+		return fmt.Errorf("%s with %d descriptors", m.Op, len(fds))
+	}
+	return nil
+}
+
+// drop closes what it left and nobody took.
+func (w *worker) drop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, fds := range w.kept {
+		closeAll(fds)
+	}
+	closeAll(w.files)
+	w.kept, w.files = nil, nil
+}
+
+func socketPair() (a, b *os.File, err error) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(p[0]), "launcher"), os.NewFile(uintptr(p[1]), "engine"), nil
+}
+
+func engineCommand(cfg LauncherConfig, socket *os.File, later bool) *exec.Cmd {
+	args, path := slices.Clone(cfg.EngineArgv), "/proc/self/exe"
+	if later {
+		args, path = append(args, "standby"), successor(cfg)
+	}
+	return &exec.Cmd{
+		Path:       path,
+		Args:       args,
+		Env:        cfg.EngineEnv,
+		Stdout:     os.Stdout,
+		Stderr:     os.Stderr,
+		ExtraFiles: append([]*os.File{socket}, cfg.EngineFiles...), // from descriptor 3
+		SysProcAttr: &syscall.SysProcAttr{
+			Credential: &syscall.Credential{Uid: uint32(cfg.EngineUID), Gid: uint32(cfg.EngineGID)},
+			Pdeathsig:  syscall.SIGKILL,
+		},
+	}
+}
+
+// successor is the binary that lies where ours was started from: after an
+// upgrade, the new one. It must be root's alone, as ours is.
+func successor(cfg LauncherConfig) string {
+	var st unix.Stat_t
+	err := unix.Stat(cfg.EnginePath, &st)
+	if cfg.EnginePath == "" || err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Uid != 0 || st.Mode&0o022 != 0 {
+		return "/proc/self/exe"
+	}
+	return cfg.EnginePath
+}
+
+// startEngine starts cmd from a thread of its own, which gives up what the
+// engine must not have, for good, and lives until the engine ends: the
+// engine's parent-death signal follows this thread.
+func startEngine(cmd *exec.Cmd, stopped chan<- error) error {
+	ready := make(chan error)
+	ownThread(func() {
+		err := dropForEngine()
+		if err == nil {
+			err = cmd.Start()
+		}
+		ready <- err
+		if err == nil {
+			stopped <- cmd.Wait()
+		}
+	})
+	return <-ready
+}
+
+// dropForEngine acts on the calling thread; exec by another user then leaves no
+// capability at all, and no set-user-id file can bring one back.
+func dropForEngine() error {
+	last, err := lastCap()
+	if err != nil {
+		return err
+	}
+	for c := range last + 1 {
+		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(c), 0, 0, 0); err != nil {
+			return fmt.Errorf("drop capability %d: %w", c, err)
+		}
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("no_new_privs: %w", err)
+	}
+	return nil
+}
