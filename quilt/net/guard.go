@@ -114,7 +114,7 @@ func (g *guard) face(err error, u *url.URL) error {
 	if errors.As(err, &where) {
 		err = where.Err
 	}
-	return fault.New(fault.Unavailable, "the request to %s failed: %s", u.Host, g.bound.mask().String(broker.Clip(err.Error(), 300))).
+	return fault.New(fault.Unavailable, "the request to %s failed: %s", u.Host, broker.Clip(g.bound.mask().String(err.Error()), 300)).
 		WithHint("the server may be down, or its certificate not valid")
 }
 
