@@ -12,7 +12,7 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo egress faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -105,6 +105,9 @@ sim: ## GRANTS grants of the real scheduler under crashes, cancels and clock jum
 
 mutants: ## plant faults in scheduler, broker and store; the tests must see every one
 	@go run ./test/cmd/mutants
+
+egress-mutants: ## take one check of the way out away at a time; the tests must see every one
+	@go run ./test/cmd/mutants -net
 
 bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbolt
 	@go run ./test/cmd/bench-tokens

@@ -107,6 +107,9 @@ func (s *session) refused(err error) *fault.Error {
 	if !ok {
 		f = fault.New(fault.Unavailable, "the request failed: %s", broker.Clip(err.Error(), 300))
 	}
+	if s.ctx.Err() != nil {
+		return f // the execution is over, and nobody asks why
+	}
 	text := "net: " + f.Message
 	if f.Hint != "" {
 		text += " (" + f.Hint + ")"

@@ -117,7 +117,7 @@ func dataFolder(w *world) (string, error) {
 	}
 	cfg := fmt.Sprintf("[net]\nresolver = %q\nca = %q\nallow_private = [%q, %q]\n", w.dns.LocalAddr(), filepath.Join(dir, "ca.pem"),
 		w.plain.Listener.Addr(), w.secure.Listener.Addr())
-	for name, text := range map[string][]byte{"quiltd.toml": []byte(cfg), "ca.pem": w.pem()} {
+	for name, text := range map[string][]byte{"quiltd.toml": []byte(cfg), "ca.pem": w.ca} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o644); err != nil {
 			return "", err
 		}

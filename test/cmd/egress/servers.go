@@ -1,7 +1,7 @@
 package main
 
 import (
-	"encoding/pem"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/net/dns/dnsmessage"
+
+	"github.com/ariacomputecompany/firmware/test/system"
 )
 
 // escaped is what a server that nobody may reach answers.
@@ -25,7 +27,7 @@ type world struct {
 	closed        net.Listener
 	dns           net.PacketConn
 	hits          atomic.Int64 // requests and connections to the closed one
-	ca            []byte
+	ca            []byte       // PEM
 
 	mu    sync.Mutex
 	asked map[string]int
@@ -45,10 +47,12 @@ func newWorld() (*world, error) {
 	})
 	w.plain, w.secure = httptest.NewServer(ok), httptest.NewUnstartedServer(ok)
 	w.secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug)
-	if err := w.certify(); err != nil {
+	cert, ca, err := system.Authority("api.test")
+	if err != nil {
 		return nil, err
 	}
-	var err error
+	w.ca, w.secure.TLS = ca, &tls.Config{Certificates: []tls.Certificate{cert}}
+	w.secure.StartTLS()
 	if w.closed, err = net.Listen("tcp", ":0"); err != nil {
 		return nil, err
 	}
@@ -82,8 +86,6 @@ func port(a net.Addr) string {
 func (w *world) ports() *strings.Replacer {
 	return strings.NewReplacer("PLAIN", port(w.plain.Listener.Addr()), "TLS", port(w.secure.Listener.Addr()), "CLOSED", port(w.closed.Addr()))
 }
-
-func (w *world) pem() []byte { return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.ca}) }
 
 // names lead to the open servers, or to where no token leads.
 var names = map[string][]string{
