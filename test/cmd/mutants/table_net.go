@@ -27,7 +27,7 @@ var netTable = []mutant{
 	{"literal addresses not checked", netAddress, `	why := closed(a)
 	if why == "" {`, `	why := closed(a)
 	if why == "" || t.Literal() {`},
-	{"token not held for a handle", netGuard, "	hold, err := Hold(r.Context(), g.call, t)\n	if err != nil {\n		return nil, err\n	}\n	out", "	hold := broker.Hold{Done: func() {}}\n	out"},
+	{"token not held for a handle", netGuard, "	hold, err := Hold(r.Context(), g.call, t)\n	if err != nil {\n		return nil, err\n	}\n	out", "	hold := broker.Hold{Token: t.Token, Done: func() {}}\n	out"},
 	{"endless redirects", netFetch, "if len(via) > maxRedirects {", "if len(via) > 1000*maxRedirects {"},
 	{"user name in a URL", netFetch, "case u.User != nil:", "case u.User != nil && u.Scheme == \"\":"},
 	{"any scheme", netFetch, `case u.Scheme != "http" && u.Scheme != "https":`, `case u.Scheme == "":`},
@@ -44,7 +44,7 @@ var netTable = []mutant{
 	{"errors not masked", netGuard, "broker.Clip(g.bound.mask().String(err.Error()), 300)", "broker.Clip(err.Error(), 300)"},
 	{"one alignment of base64", secretMask, "for lead := range 3 {", "for lead := range 1 {"},
 	{"mask per piece", secretMask, "	if !last {\n		keep", "	if last {\n		keep"},
-	{"token not held for a proxy", gateProxy, "	hold, err := egress.Hold(r.Context(), s.call, t)\n	if err != nil {\n		say(w, http.StatusForbidden, s.refused(err))\n		return\n	}\n	defer hold.Done()\n", ""},
+	{"token not held for a proxy", gateProxy, "	hold, err := egress.Hold(r.Context(), s.call, t)\n	if err != nil {\n		say(w, http.StatusForbidden, s.refused(err))\n		return\n	}\n	defer hold.Done()\n", "	_ = t\n"},
 	{"token not held for a tunnel", gateTunnel, "	hold, err := egress.Hold(r.Context(), s.call, t)\n	if err != nil {\n		return t, nil, nil, err\n	}\n", "	hold := struct{ Done func() }{func() {}}\n"},
 	{"any name in a tunnel", gateTunnel, "case !strings.EqualFold(hello.ServerName, t.Host):", "case hello.ServerName == \"\":"},
 	{"no name in a tunnel", gateTunnel, "	case t.Literal() && hello.ServerName == \"\":", "	case hello.ServerName == \"\":"},
