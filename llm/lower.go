@@ -2,7 +2,6 @@ package llm
 
 import (
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -27,23 +26,9 @@ const wrapKey = "value"
 
 // Lower prepares a canonical JSON Schema 2020-12. It is pure.
 func Lower(schema json.RawMessage) (Lowered, error) {
-	v, err := Decode(schema)
+	l, top, err := rooted(schema)
 	if err != nil {
-		return Lowered{}, fmt.Errorf("schema: %w", err)
-	}
-	root, ok := v.(map[string]any)
-	if !ok {
-		root = map[string]any{}
-	}
-	l := Lowered{root: root}
-	top := flatRoot(root)
-	if !isObject(top) {
-		l.wrapped = true
-		inner := without(root, "$defs", "$schema", "$id")
-		top = map[string]any{"type": "object", "properties": map[string]any{wrapKey: inner}, "required": []any{wrapKey}}
-		if d, ok := root["$defs"]; ok {
-			top["$defs"] = d
-		}
+		return l, err
 	}
 	s := strictener{ok: true}
 	out := s.node(top, 0)
@@ -56,12 +41,7 @@ func Lower(schema json.RawMessage) (Lowered, error) {
 			out["$defs"] = low
 		}
 	}
-	l.Strict = s.ok
-	if !s.ok {
-		out = without(top, "$schema", "$id")
-	}
-	l.Schema, err = json.Marshal(out)
-	return l, err
+	return l.reduced(top, out, s.ok)
 }
 
 // flatRoot follows a $ref at the root, which no dialect takes.

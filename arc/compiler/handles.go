@@ -1,7 +1,9 @@
 package compiler
 
 import (
+	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 
@@ -17,6 +19,7 @@ var forms = map[string]form{
 	"kv":     namedWithMode,
 	"net":    hostWithAuth,
 	"secret": nameOnly,
+	"llm":    model,
 }
 
 // handles are the names in forms.
@@ -82,4 +85,41 @@ func (u *units) strings(h arctsc.Handle, args []arctsc.Value) (out []string, ok 
 		out = append(out, a.String)
 	}
 	return out, true
+}
+
+// model: llm('openai:gpt-4o', { budget, rate, concurrency }) is the token
+// llm:openai:gpt-4o#2?budget=1000&rate=10/1m.
+func model(u *units, h arctsc.Handle) []string {
+	if len(h.Args) == 0 || h.Args[0].Kind != arctsc.String {
+		u.failOnce(h.At, "ARC3001", `write llm('provider:model')`, "llm() takes a model, as a string")
+		return nil
+	}
+	text := "llm:" + h.Args[0].String
+	if len(h.Args) == 1 || h.Args[1].Kind == arctsc.Undefined {
+		return []string{text}
+	}
+	opts := h.Args[1]
+	if n, ok := opts.Get("concurrency"); ok {
+		if !whole(n) {
+			u.failOnce(n.At, "ARC3001", "a whole number of at least 1", "concurrency is a number of calls")
+			return nil
+		}
+		text += fmt.Sprintf("#%.0f", n.Number)
+	}
+	sep := "?"
+	if n, ok := opts.Get("budget"); ok {
+		if !whole(n) {
+			u.failOnce(n.At, "ARC3001", "a whole number of at least 1", "budget is a number of model tokens")
+			return nil
+		}
+		text, sep = text+fmt.Sprintf("?budget=%.0f", n.Number), "&"
+	}
+	if r, ok := opts.Get("rate"); ok {
+		text += sep + "rate=" + r.String
+	}
+	return []string{text}
+}
+
+func whole(v arctsc.Value) bool {
+	return v.Kind == arctsc.Number && v.Number >= 1 && v.Number == math.Trunc(v.Number)
 }

@@ -3,6 +3,7 @@ package registry
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -10,7 +11,7 @@ import (
 )
 
 // served are the token schemes that this build can lease to a container.
-var served = []string{"kv", "net", "secret"}
+var served = []string{"kv", "llm", "net", "secret"}
 
 // admit refuses a bundle whose units ask for what this build does not serve:
 // better at the door than in the middle of a run.
@@ -26,7 +27,7 @@ func admit(m *bundle.Manifest) error {
 			}
 			if !slices.Contains(served, string(t.Scheme())) {
 				return fault.New(fault.Unimplemented, "%s: unit %s asks for %s, and this build does not serve %q",
-					where(m, u, s), u.Name, s, t.Scheme()).WithHint("this build serves kv, net and secret; take the handle out")
+					where(m, u, s), u.Name, s, t.Scheme()).WithHint("this build serves %s; take the handle out", strings.Join(served, ", "))
 			}
 			if _, bound := t.Binding(); t.Scheme() == "secret" && !bound {
 				return fault.New(fault.Denied, "%s: unit %s asks for %s, which is bound to no host", where(m, u, s), u.Name, s).

@@ -5,9 +5,7 @@ package tokenapi
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"time"
 
 	"google.golang.org/grpc"
@@ -86,38 +84,15 @@ func (c *Client) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err := c.ready(ctx); err != nil {
 		return Ended{}, err
 	}
-	// The call bears no deadline: gRPC would tell quiltd of it, and the stream
-	// could be cut a moment before ctx here says why.
-	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
-	stream, err := c.quilt.Execute(call, req.wire())
-	if err != nil {
-		return Ended{}, c.lost(ctx, err, sent)
-	}
-	var result []byte
-	at := sent
-	for {
-		m, err := stream.Recv()
-		if errors.Is(err, io.EOF) {
-			err = io.ErrUnexpectedEOF
+	h := &hearing{emit: emit}
+	ask := req.wire()
+	for tries := 0; ; tries++ {
+		end, err := c.hear(ctx, ask, h)
+		next := c.goOn(ctx, req, h, err, tries)
+		if next == nil {
+			return end, h.lost(c, ctx, err)
 		}
-		if err != nil {
-			return Ended{}, c.lost(ctx, err, at)
-		}
-		at = heard
-		switch e := m.Event.(type) {
-		case *quiltv1.ExecuteResponse_Result:
-			result = e.Result.Value
-		case *quiltv1.ExecuteResponse_Ended:
-			return ended(e.Ended, result), nil
-		default:
-			if ev, ok := event(m); ok {
-				if err := emit(ev); err != nil {
-					return Ended{}, err
-				}
-			}
-		}
+		ask = next
 	}
 }
 

@@ -5,7 +5,10 @@ package dialect
 import (
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/anthropic"
+	"github.com/ariacomputecompany/firmware/llm/gemini"
 	"github.com/ariacomputecompany/firmware/llm/openai"
+	"github.com/ariacomputecompany/firmware/llm/responses"
 	"github.com/ariacomputecompany/firmware/llm/wire"
 )
 
@@ -16,6 +19,12 @@ func Open(t llm.Target, cfg wire.Config) (llm.Model, error) {
 	switch t.Dialect {
 	case llm.DialectOpenAI:
 		return openai.New(cfg)
+	case llm.DialectResponses:
+		return responses.New(cfg)
+	case llm.DialectAnthropic:
+		return anthropic.New(cfg)
+	case llm.DialectGemini:
+		return gemini.New(cfg)
 	}
 	return nil, fault.New(fault.Unimplemented, "this build has no %q models", t.Dialect).
 		WithHint("configure a provider that speaks openai")

@@ -48,7 +48,7 @@ type wireRequest struct {
 }
 
 func (m *Model) encode(req llm.Request) (*wire.Turn, []byte, error) {
-	turn, err := wire.Prepare(req, llm.Lower)
+	turn, err := wire.Prepare(req, llm.Lower, llm.Lower)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -113,7 +113,7 @@ func (r *Request) contents(contents []geminiContent) error {
 		for _, p := range c.Parts {
 			switch {
 			case p.Call != nil:
-				if len(m.Calls) == 0 && p.Signature != geminiSignature {
+				if len(m.Calls) == 0 && p.Signature != geminiSignature && p.Signature != "skip_thought_signature_validator" {
 					return fmt.Errorf("function call %s is missing a thought_signature", p.Call.Name)
 				}
 				m.Calls, said = append(m.Calls, p.Call.ID), true

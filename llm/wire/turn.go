@@ -36,11 +36,14 @@ type Tool struct {
 	Schema            llm.Lowered
 }
 
+// Lower prepares a schema for a dialect.
+type Lower func(json.RawMessage) (llm.Lowered, error)
+
 // Prepare lowers the schemas of a request.
-func Prepare(req llm.Request, lower func(json.RawMessage) (llm.Lowered, error)) (*Turn, error) {
+func Prepare(req llm.Request, tools, output Lower) (*Turn, error) {
 	t := &Turn{Names: NewNames(req.Tools), lowered: map[string]llm.Lowered{}}
 	for _, tool := range req.Tools {
-		low, err := lower(tool.Schema)
+		low, err := tools(tool.Schema)
 		if err != nil {
 			return nil, fault.Wrap(err, fault.Invalid, "the input schema of tool %q is not JSON", tool.Name)
 		}
@@ -48,7 +51,7 @@ func Prepare(req llm.Request, lower func(json.RawMessage) (llm.Lowered, error)) 
 		t.Tools = append(t.Tools, Tool{t.Names.Wire(tool.Name), tool.Description, low})
 	}
 	if req.Output != nil {
-		low, err := lower(req.Output)
+		low, err := output(req.Output)
 		if err != nil {
 			return nil, fault.Wrap(err, fault.Invalid, "the output schema is not JSON")
 		}

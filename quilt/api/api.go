@@ -89,10 +89,11 @@ type service struct {
 }
 
 func (s *service) Execute(r *quiltv1.ExecuteRequest, stream quiltv1.QuiltService_ExecuteServer) error {
-	err := s.cfg.Engine.Execute(stream.Context(), request(r), func(e engine.Event) error {
-		return stream.Send(response(e))
-	})
-	return reply(err)
+	emit := func(e engine.Event) error { return stream.Send(response(e)) }
+	if r.Attach {
+		return reply(s.cfg.Engine.Attach(stream.Context(), r.Execution, r.After, emit))
+	}
+	return reply(s.cfg.Engine.Execute(stream.Context(), request(r), emit))
 }
 
 func (s *service) Kill(_ context.Context, r *quiltv1.KillRequest) (*quiltv1.KillResponse, error) {

@@ -36,7 +36,7 @@ func millis(ms int64) time.Duration {
 }
 
 func response(e engine.Event) *quiltv1.ExecuteResponse {
-	out := &quiltv1.ExecuteResponse{TimeUnixNano: e.Time.UnixNano()}
+	out := &quiltv1.ExecuteResponse{TimeUnixNano: e.Time.UnixNano(), Seq: e.Seq}
 	switch {
 	case e.Queued != nil:
 		out.Event = &quiltv1.ExecuteResponse_Queued{Queued: &quiltv1.Queued{
@@ -99,12 +99,18 @@ func reply(err error) error {
 	if err == nil {
 		return nil
 	}
+	moves, begun := engine.Moved(err)
 	f, ok := fault.As(err)
-	if !ok {
+	switch {
+	case begun:
+		f = fault.New(fault.Unavailable, "the execution goes on in another quiltd").WithHint("attach to it")
+	case !ok:
 		f = fault.New(fault.Internal, "internal error in quiltd").WithHint("the log of quiltd has the cause")
 	}
 	st := status.New(statusCodes[f.Code], f.Message)
-	if detailed, derr := st.WithDetails(face(f)); derr == nil {
+	detail := face(f)
+	detail.Again, detail.Begun = moves, begun
+	if detailed, derr := st.WithDetails(detail); derr == nil {
 		st = detailed
 	}
 	return st.Err()

@@ -13,8 +13,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -73,8 +75,11 @@ type Config struct {
 	Start       []byte // from Start.Frame
 	Log         *Log
 	ResultBytes int64
-	Ready       func() // called once, when the harness is up
-	Last        func() // called once, when it has said how the unit ended
+	Repeats     func(op string) bool // see Service; nil: none does
+	Freeze      <-chan struct{}      // closed: the session is to be carried over; nil: never
+	Carry       *Carry               // go on with a session that was
+	Ready       func()               // called once, when the harness is up
+	Last        func()               // called once, when it has said how the unit ended
 }
 
 // Outcome is how a session ended. At most one of Result, Thrown, Protocol and
@@ -88,6 +93,7 @@ type Outcome struct {
 	Denied   *fault.Error // the first refusal of this kind
 	Deadlock *fault.Error // the same
 	Calls    int64
+	Frozen   *Carry // the session is to go on elsewhere; the connection is open
 }
 
 // session is one connection. writeMu orders frames to the inside.
@@ -99,6 +105,7 @@ type session struct {
 	count atomic.Int64
 
 	writeMu sync.Mutex
+	mover   mover
 
 	refusedMu        sync.Mutex // guards the two
 	denied, deadlock *fault.Error
@@ -108,15 +115,27 @@ type session struct {
 // breaks it or goes away, or ctx ends; it closes conn and returns when no
 // operation is under way.
 func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	// Closing is what unblocks a read or write towards a container.
-	stop := context.AfterFunc(ctx, func() { conn.Close() })
-	defer stop()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight)}
+	s.mover.conn, _ = conn.(deadliner)
+	// Closing is what unblocks a read or write towards a container.
+	stop := context.AfterFunc(ctx, func() {
+		if context.Cause(ctx) != errMoved {
+			conn.Close()
+		}
+	})
+	defer stop()
+	unwatch := s.mover.watch(ctx, cfg.Freeze)
 	out := s.run(ctx)
+	unwatch()
+	if out.Frozen != nil {
+		s.mover.drain(&s.calls, cancel)
+		s.leave(&out)
+		return out
+	}
 	if out.Protocol != nil {
-		cancel()
+		cancel(nil)
 	}
 	s.calls.Wait()
 	conn.Close()
@@ -129,11 +148,19 @@ func (s *session) run(ctx context.Context) (out Outcome) {
 	var lastID int64
 	ended := false
 	in := inbox{r: s.conn}
+	if c := s.cfg.Carry; c != nil {
+		out.Ready, lastID, in.buf = c.Ready, c.LastID, c.Unread
+		s.goOn(ctx, c)
+	}
 	for {
 		if ended && !in.whole() {
 			return out // nobody waits to see whether it says more
 		}
 		f, err := in.next()
+		if s.mover.cut(err) {
+			out.Frozen = &Carry{Ready: out.Ready, LastID: lastID, Unread: in.buf}
+			return out
+		}
 		if err != nil {
 			if errors.Is(err, errProtocol) && ctx.Err() == nil {
 				out.Protocol = err
@@ -230,6 +257,43 @@ func (s *session) send(v any) error {
 func (s *session) write(frame []byte) error {
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
-	_, err := s.conn.Write(frame)
-	return err
+	return s.push(frame)
+}
+
+// push writes, or keeps for the next quiltd what can no longer be written. The
+// caller holds writeMu.
+func (s *session) push(frame []byte) error {
+	if len(s.mover.unsent) == 0 {
+		n, err := s.conn.Write(frame)
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		frame = frame[n:]
+	}
+	s.mover.unsent = append(s.mover.unsent, frame...)
+	return nil
+}
+
+// leave completes what is carried over.
+func (s *session) leave(out *Outcome) {
+	c := out.Frozen
+	c.Calls, c.Again, c.Unsent = s.count.Load(), s.mover.again, s.mover.unsent
+	_ = s.mover.conn.SetReadDeadline(time.Time{})
+	_ = s.mover.conn.SetWriteDeadline(time.Time{})
+}
+
+// goOn takes up a session where it was left.
+func (s *session) goOn(ctx context.Context, c *Carry) {
+	s.count.Store(c.Calls)
+	if len(c.Unsent) > 0 {
+		s.writeMu.Lock() // before any answer
+		s.calls.Go(func() {
+			defer s.writeMu.Unlock()
+			_ = s.push(c.Unsent)
+		})
+	}
+	for _, p := range c.Again {
+		s.slots <- struct{}{} // there were no more than places
+		s.start(ctx, inbound{ID: p.ID, Op: p.Op, Args: p.Args})
+	}
 }

@@ -37,14 +37,29 @@ func (s *session) call(ctx context.Context, f inbound, lastID *int64) error {
 	case s.slots <- struct{}{}:
 	case <-ctx.Done():
 		return nil
+	case <-s.cfg.Freeze:
+		s.mover.put(f) // not begun; the next read says that we move
+		s.count.Add(1)
+		return nil
 	}
 	s.count.Add(1)
+	s.start(ctx, f)
+	return nil
+}
+
+// start makes a call that has its place.
+func (s *session) start(ctx context.Context, f inbound) {
 	s.calls.Go(func() {
 		defer func() { <-s.slots }()
 		value, err := s.operate(ctx, f.ID, f.Op, f.Args)
+		if err != nil && context.Cause(ctx) == errMoved {
+			var kept bool
+			if kept, err = s.mover.keep(f, s.cfg.Repeats != nil && s.cfg.Repeats(f.Op), err); kept {
+				return
+			}
+		}
 		s.answer(f.ID, value, err)
 	})
-	return nil
 }
 
 func (s *session) operate(ctx context.Context, id int64, op string, args json.RawMessage) (any, error) {

@@ -1,12 +1,8 @@
 package broker
 
 import (
-	"bufio"
 	"encoding/json"
-	"errors"
-	"io"
 	"log/slog"
-	"strings"
 	"sync"
 )
 
@@ -61,19 +57,3 @@ func (l *Log) Add(e Entry) {
 
 // Trouble tells the operator about an error whose text users must not see.
 func (l *Log) Trouble(what string, err error) { l.slog.Error(what, "err", err) }
-
-// Pump adds what r yields line by line until it ends. It keeps reading when the
-// budget is used up, so that the writer inside never blocks on a full pipe.
-func (l *Log) Pump(level string, r io.Reader) {
-	br := bufio.NewReaderSize(r, maxLine)
-	for {
-		line, err := br.ReadSlice('\n')
-		if len(line) > 0 {
-			text := strings.TrimSuffix(strings.TrimSuffix(string(line), "\n"), "\r")
-			l.Add(Entry{Level: level, Text: strings.ToValidUTF8(text, "\uFFFD")})
-		}
-		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
-			return
-		}
-	}
-}

@@ -17,6 +17,9 @@ type Service struct {
 	// Ended is called once when an execution is over and no operation of it is
 	// under way; nil where nothing is kept between operations.
 	Ended func(execution string)
+	// Repeats: an operation whose context ended with an error has done nothing, and
+	// can be asked again. A planned restart does so.
+	Repeats bool
 }
 
 // Op is one operation that a container may ask for. What it returns is the

@@ -31,6 +31,9 @@ type Config struct {
 	// Image is a ready-made image folder on a read-only file system, described
 	// by IMAGE.json; empty: quiltd makes one from Bun. The boot image has one.
 	Image string `toml:"image"`
+	// Models is the models file: providers, prices and limits behind llm tokens.
+	// Default: Data/models.toml. It need not be there; a change needs no restart.
+	Models string `toml:"models"`
 	// UID and GID are what the engine runs as. No account is needed.
 	UID int `toml:"uid"`
 	GID int `toml:"gid"`
@@ -84,13 +87,14 @@ func (d *duration) UnmarshalText(b []byte) error {
 // to see what holds.
 func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	cfg = defaults()
-	var file, data, socket, bun, image string
+	var file, data, socket, bun, image, models string
 	fs := flag.NewFlagSet("quiltd", flag.ContinueOnError)
 	fs.SetOutput(usage)
 	fs.StringVar(&file, "config", "", "TOML `file` (default DATA/quiltd.toml, if there is one)")
 	fs.StringVar(&data, "data", "", "data `folder`")
 	fs.StringVar(&socket, "socket", "", "`path` of the API's socket")
 	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
+	fs.StringVar(&models, "models", "", "models `file` (default DATA/models.toml)")
 	fs.StringVar(&image, "image", "", "ready-made image `folder` on a read-only file system")
 	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions; 0: none (default 16)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
@@ -108,7 +112,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 			return cfg, false, err
 		}
 	}
-	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}} {
+	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}, {&cfg.Models, &models}} {
 		if *o.from != "" {
 			*o.to = *o.from
 		}
@@ -162,6 +166,12 @@ func (c Config) resolved() Config {
 	}
 	if abs, err := filepath.Abs(c.Socket); err == nil {
 		c.Socket = abs
+	}
+	if c.Models == "" {
+		c.Models = filepath.Join(c.Data, "models.toml")
+	}
+	if abs, err := filepath.Abs(c.Models); err == nil {
+		c.Models = abs
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -22,7 +23,6 @@ import (
 	egress "github.com/ariacomputecompany/firmware/quilt/net"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/quilt/secret"
-	"github.com/ariacomputecompany/firmware/quilt/store"
 )
 
 // runEngine is the side without privilege. Descriptor 3 is the launcher.
@@ -36,16 +36,28 @@ func runEngine(text string, log *slog.Logger) error {
 	debug.SetMemoryLimit(256 << 20)
 	cfg := arg.Config
 
-	opened := openData(cfg, log) // while the launcher may still be at work
 	launcher, err := sandbox.Dial(os.NewFile(3, "launcher"))
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
-	data, err := opened()
+	before, err := inherit(launcher)
+	if err != nil {
+		return err
+	}
+	data, err := before.openStore(cfg, log)
 	if err != nil {
 		return err
 	}
 	defer data.Close()
+	secrets, err := secret.Open(filepath.Join(cfg.Data, "quilt"), cfg.Secret.Identity)
+	if err != nil {
+		return err
+	}
+	models, err := modelGate(cfg, secrets.Resolve, log)
+	if err != nil {
+		return err
+	}
+	defer models.Close()
 	audit, err := engine.OpenAudit(filepath.Join(cfg.Data, "quilt"), log)
 	if err != nil {
 		return err
@@ -55,21 +67,22 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	secrets, err := secret.Open(filepath.Join(cfg.Data, "quilt"), cfg.Secret.Identity)
-	if err != nil {
-		return err
-	}
-	var host engine.Machine = machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == ""}
+	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == ""}
+	var host engine.Machine = box
+	var pool *pools
 	if cfg.Parked > 0 {
-		pools := newPools(host, cfg, log)
-		defer pools.close()
-		host = pools
+		pool = newPools(host, cfg, log)
+		defer pool.close()
+		host = pool
 	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data), way.Service(secrets), secret.Service()}, Epoch: data.Epoch(), Audit: audit,
-		Gate:          gate.New(gate.Config{Egress: way, Addr: sandbox.GateAddr, Log: log}),
+		Machine: host, Services: []broker.Service{kv.New(data), models.Service(), way.Service(secrets), secret.Service()}, Epoch: data.Epoch(), Audit: audit,
+		Gate:          gate.New(gate.Config{Egress: way, Model: models.Handler, Addr: sandbox.GateAddr, Log: log}),
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
+	if err := before.settle(box, pool, eng); err != nil {
+		return err
+	}
 	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, arg.BunVersion)
 	}})
@@ -84,25 +97,15 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))
 	notify("READY=1")
-	return untilStopped(cfg, eng, srv, launcher, served, log)
+	err = untilStopped(cfg, eng, srv, launcher, served, log)
+	if err == errYield {
+		return leave(launcher, pool, eng, srv, log, data.Close, audit.Close)
+	}
+	return err
 }
 
-// openData begins to open the store; the result waits for it.
-func openData(cfg Config, log *slog.Logger) func() (*store.Store, error) {
-	type opened struct {
-		data *store.Store
-		err  error
-	}
-	done := make(chan opened, 1)
-	go func() {
-		data, err := store.Open(filepath.Join(cfg.Data, "quilt"), log)
-		done <- opened{data, err}
-	}()
-	return func() (*store.Store, error) {
-		o := <-done
-		return o.data, o.err
-	}
-}
+// errYield says that another engine waits to take over.
+var errYield = errors.New("another engine takes over")
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are
 // killed, their last events go out, the data is closed.
@@ -112,6 +115,8 @@ func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *san
 	select {
 	case sig := <-stop:
 		log.Info("quiltd stopping", "signal", sig.String(), "executions", eng.Live())
+	case <-launcher.Yield():
+		return errYield
 	case <-launcher.Done():
 		return fault.New(fault.Interrupted, "the launcher is gone").WithHint("start quiltd again")
 	case err := <-served:

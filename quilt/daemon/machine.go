@@ -2,7 +2,6 @@ package daemon
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
 	"runtime"
@@ -35,14 +34,14 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 	if err != nil {
 		return nil, err
 	}
-	gate, err := listener(c.Gate)
-	if err != nil {
-		_ = c.Kill()
-		c.Close()
-		return nil, err
-	}
+	return m.container(c), nil
+}
+
+// container is c as the engine sees it.
+func (m machine) container(c *sandbox.Container) *engine.Container {
 	return &engine.Container{
-		Gate: gate, Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill, End: c.End,
+		Number: c.N(), Leave: c.Leave, Gate: listener(c.Gate),
+		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill, End: c.End,
 		Claim: func(ctx context.Context, s engine.Spec) error {
 			s.Parked = true
 			plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
@@ -54,9 +53,12 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 		Wait: func(ctx context.Context) (engine.Exit, error) {
 			exit, err := c.Wait(ctx)
 			c.Pidfd.Close()
+			if c.Gate != nil {
+				c.Gate.Close()
+			}
 			return engine.Exit{Code: exit.Code, Signal: exit.Signal, OOM: exit.OOM, PidsHit: exit.PidsHit, CPU: exit.CPU, PeakMemory: exit.PeakMemory}, err
 		},
-	}, nil
+	}
 }
 
 func (m machine) spec(s engine.Spec) sandbox.Spec {
@@ -70,17 +72,17 @@ func (m machine) spec(s engine.Spec) sandbox.Spec {
 	return out
 }
 
-// listener is the gate's descriptor as one; nil without a gate.
-func listener(f *os.File) (net.Listener, error) {
+// listener serves the gate's descriptor, which stays open beside it for an
+// engine that comes after this one. nil: there is none, and nobody answers.
+func listener(f *os.File) net.Listener {
 	if f == nil {
-		return nil, nil
+		return nil
 	}
-	defer f.Close()
 	l, err := net.FileListener(f)
 	if err != nil {
-		return nil, fmt.Errorf("gate: %w", err)
+		return nil
 	}
-	return l, nil
+	return l
 }
 
 // fitsParked: what is fixed before exec cannot be changed by a claim.

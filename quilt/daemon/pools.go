@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/quilt/engine"
@@ -28,10 +29,29 @@ func (p *pools) Isolation() string { return p.plain.Isolation() }
 func (p *pools) Image() string     { return p.plain.Image() }
 
 func (p *pools) Start(ctx context.Context, s engine.Spec) (*engine.Container, error) {
-	if s.Net {
-		return p.net.Start(ctx, s)
+	return p.of(s.Net).Start(ctx, s)
+}
+
+// Resume takes up what an engine before this one left.
+func (p *pools) Resume(parked, running []*engine.Container) {
+	for _, net := range []bool{false, true} {
+		only := func(list []*engine.Container) []*engine.Container {
+			return slices.DeleteFunc(slices.Clone(list), func(c *engine.Container) bool { return (c.Gate != nil) != net })
+		}
+		p.of(net).Resume(only(parked), only(running))
 	}
-	return p.plain.Start(ctx, s)
+}
+
+// Leave is what is parked, for the engine that comes after this one.
+func (p *pools) Leave() []*engine.Container {
+	return append(p.plain.Leave(), p.net.Leave()...)
+}
+
+func (p *pools) of(net bool) *engine.Pool {
+	if net {
+		return p.net
+	}
+	return p.plain
 }
 
 func (p *pools) close() {

@@ -50,6 +50,8 @@ type Container struct {
 	Gate           net.Listener // on its own loopback; nil without Spec.Net
 	Kill           func() error
 	End            func() error
+	Number         uint64       // names it for the next engine
+	Leave          func() error // gives it to the next engine
 	// Claim binds the limits of s to a container that was started for nobody. It
 	// works once. An error leaves the container to be killed.
 	Claim func(ctx context.Context, s Spec) error
@@ -81,22 +83,35 @@ type Engine struct {
 	cfg    Config
 	log    *slog.Logger
 	ops    map[string]broker.Op
+	again  map[string]bool // operations that can be asked again when they were cut
 	leases *leases
 	all    sync.WaitGroup
 
 	mu      sync.Mutex
 	live    map[string]*execution
+	over    map[string]*execution // carried ones that ended, until their caller has asked
 	closing bool
+	moving  bool          // everything goes to another engine
+	order   uint64        // of executions
+	freeze  chan struct{} // closed when moving
 }
 
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
-	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{}, ops: map[string]broker.Op{}}
+	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(cfg.Epoch, cfg.Audit), live: map[string]*execution{},
+		over: map[string]*execution{}, freeze: make(chan struct{}), ops: map[string]broker.Op{}, again: map[string]bool{}}
+	e.leases.moved = e.freeze
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
+		for op := range s.Ops {
+			e.again[op] = s.Repeats
+		}
 	}
 	return e
 }
+
+// repeats says whether an operation that was cut can be asked again.
+func (e *Engine) repeats(op string) bool { return e.again[op] }
 
 // errKilled is the cause of a context that somebody ended on purpose.
 type errKilled struct{ why string }
@@ -115,27 +130,46 @@ func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	x := &execution{engine: e, req: checked, cancel: cancel, began: time.Now()}
+	// Not ctx itself: when it ends because the caller is told to go to another
+	// engine, the execution goes on.
+	run, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	x := e.newExecution(checked, time.Now())
+	x.cancel, x.tape = cancel, newTape(nil)
 	if err := e.admit(x); err != nil {
+		cancel(nil)
 		return err
 	}
-	events := newOutbox(emit, func() { cancel(errCallerGone) })
-	x.emit = events.put
+	go func() {
+		defer cancel(nil)
+		e.perform(run, x)
+	}()
+	return e.listen(ctx, x, 0, emit)
+}
+
+func (e *Engine) newExecution(req checked, began time.Time) *execution {
+	return &execution{engine: e, req: req, began: began, rest: make(chan struct{})}
+}
+
+// perform runs x until it has ended, or is to go on in another engine.
+func (e *Engine) perform(ctx context.Context, x *execution) {
+	defer close(x.rest)
+	defer e.all.Done()
 	ended := x.run(ctx)
+	if x.carried != nil {
+		return // Leave closes its tape
+	}
 	e.forget(x)
-	e.all.Done() // what is left is telling the caller, who may be slow
-	e.log.Info("execution ended", "execution", req.Execution, "unit", req.Unit, "reason", ended.Reason, "took", time.Since(x.began))
-	events.put(Event{Time: time.Now(), Ended: &ended})
-	events.close()
-	return nil
+	e.log.Info("execution ended", "execution", x.req.Execution, "unit", x.req.Unit, "reason", ended.Reason, "took", time.Since(x.began))
+	x.emit(Event{Time: time.Now(), Ended: &ended})
+	x.tape.close(finished)
 }
 
 func (e *Engine) admit(x *execution) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	switch {
+	case e.moving:
+		return errAgain
 	case e.closing:
 		return fault.New(fault.Unavailable, "quiltd is stopping").WithHint("try again when it is up")
 	case e.live[x.req.Execution] != nil:
@@ -144,6 +178,8 @@ func (e *Engine) admit(x *execution) error {
 		return fault.New(fault.Exhausted, "%d executions are live, which is the most this quiltd takes", len(e.live)).
 			WithHint("try again when some have ended, or raise max_executions")
 	}
+	e.order++
+	x.order = e.order
 	e.live[x.req.Execution] = x
 	e.all.Add(1)
 	return nil
@@ -153,6 +189,14 @@ func (e *Engine) forget(x *execution) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	delete(e.live, x.req.Execution)
+	if x.nobody != nil { // carried: its caller may only be on the way
+		e.over[x.req.Execution] = x
+		time.AfterFunc(reattachTime, func() {
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			delete(e.over, x.req.Execution)
+		})
+	}
 }
 
 // Kill ends an execution and reports whether it was live.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"sync"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -11,6 +10,7 @@ import (
 
 // Event is one thing that happened; exactly one pointer is set, or Result.
 type Event struct {
+	Seq     uint64 // 1, 2, 3 … of its execution
 	Time    time.Time
 	Queued  *Queued
 	Started *Started
@@ -70,70 +70,4 @@ type Usage struct {
 	CPU        time.Duration
 	PeakMemory int64
 	Calls      int64 // to the broker
-}
-
-// outbox passes events on to a reader that may be slow, without ever holding up
-// the writer. It is not bounded by itself: everything that goes in is bounded by
-// the execution's log and result limits.
-type outbox struct {
-	emit func(Event) error
-	fail func()
-	done chan struct{}
-	wake chan struct{} // one element
-
-	mu     sync.Mutex
-	queue  []Event
-	closed bool
-}
-
-func newOutbox(emit func(Event) error, fail func()) *outbox {
-	o := &outbox{emit: emit, fail: fail, done: make(chan struct{}), wake: make(chan struct{}, 1)}
-	go o.run()
-	return o
-}
-
-func (o *outbox) put(e Event) {
-	o.mu.Lock()
-	o.queue = append(o.queue, e)
-	o.mu.Unlock()
-	o.poke()
-}
-
-// close returns when everything has been passed on, or the reader is gone.
-func (o *outbox) close() {
-	o.mu.Lock()
-	o.closed = true
-	o.mu.Unlock()
-	o.poke()
-	<-o.done
-}
-
-func (o *outbox) poke() {
-	select {
-	case o.wake <- struct{}{}:
-	default:
-	}
-}
-
-func (o *outbox) run() {
-	defer close(o.done)
-	broken := false
-	for range o.wake {
-		o.mu.Lock()
-		batch, closed := o.queue, o.closed
-		o.queue = nil
-		o.mu.Unlock()
-		for _, e := range batch {
-			if broken {
-				break
-			}
-			if err := o.emit(e); err != nil {
-				broken = true
-				o.fail()
-			}
-		}
-		if closed {
-			return
-		}
-	}
 }

@@ -3,8 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"io"
-	"sync"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -24,17 +22,35 @@ type execution struct {
 	engine *Engine
 	req    checked
 	cancel context.CancelCauseFunc
-	emit   func(Event)
+	tape   *tape
 	began  time.Time
+	order  uint64
+	rest   chan struct{} // closed when perform is over
+
+	from    *Carried    // it was in its container when another engine left it
+	box     *Container  // of from; or that this engine leaves
+	carried *Carried    // set when it is to go on in another engine
+	nobody  *time.Timer // ends a carried one that nobody listens to
 }
 
+func (x *execution) emit(e Event) { x.tape.put(e) }
+
 func (x *execution) run(ctx context.Context) Ended {
-	grant, refused := x.acquire(ctx)
-	if refused != nil {
-		return *refused
+	var grant Lease
+	var granted time.Time
+	if x.from != nil {
+		grant, granted = x.from.Lease, x.from.Granted
+	} else {
+		var refused *Ended
+		if grant, refused = x.acquire(ctx); refused != nil {
+			return *refused
+		}
+		granted = time.Now()
 	}
-	granted := time.Now()
 	ended := x.contain(ctx, grant, granted)
+	if x.carried != nil {
+		return ended
+	}
 	x.engine.leases.release(x.req.Execution)
 	ended.Usage.Wall = time.Since(granted)
 	return ended
@@ -54,6 +70,10 @@ func (x *execution) acquire(ctx context.Context) (Lease, *Ended) {
 	if err == nil {
 		return lease, nil
 	}
+	if err == errMoved {
+		x.carried = &Carried{Request: x.req.Request, Began: x.began, Waits: true}
+		return lease, &Ended{}
+	}
 	if ctx.Err() != nil {
 		reason, face := stopped(ctx)
 		return lease, &Ended{Reason: reason, Fault: face}
@@ -71,10 +91,7 @@ func (x *execution) contain(ctx context.Context, lease Lease, granted time.Time)
 	ctx, stop := context.WithDeadlineCause(ctx, granted.Add(wall),
 		fault.New(fault.Timeout, "%s did not end within %s", x.req.Unit, wall).WithHint("give it more time in its options, or make it do less"))
 	defer stop()
-	c, err := x.engine.cfg.Machine.Start(ctx, Spec{
-		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
-		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.tokens),
-	})
+	c, err := x.place(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
 			reason, face := stopped(ctx)
@@ -83,6 +100,9 @@ func (x *execution) contain(ctx context.Context, lease Lease, granted time.Time)
 		return Ended{Reason: Internal, Fault: x.face(fmt.Errorf("start container: %w", err))}
 	}
 	out, exit, err := x.serve(ctx, c, lease, granted)
+	if x.carried != nil {
+		return Ended{}
+	}
 	ended := Ended{Reason: Internal}
 	if err != nil {
 		ended.Fault = x.face(fmt.Errorf("clean up container: %w", err))
@@ -93,10 +113,30 @@ func (x *execution) contain(ctx context.Context, lease Lease, granted time.Time)
 	return ended
 }
 
+// place is the container that x was left with, or a new one.
+func (x *execution) place(ctx context.Context) (*Container, error) {
+	if x.from != nil {
+		return x.box, nil
+	}
+	return x.engine.cfg.Machine.Start(ctx, Spec{
+		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
+		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.tokens),
+	})
+}
+
+// leave notes where x stands, for the engine that goes on with it.
+func (x *execution) leave(c *Container, lease Lease, granted time.Time, session *broker.Carry, log broker.LogCarry) {
+	x.box = c
+	x.carried = &Carried{Request: x.req.Request, Began: x.began, Lease: lease, Granted: granted, Container: c.Number, Start: c.Start, Session: session, Log: log}
+}
+
 // serve speaks with the container until it ends or has to, and returns when
-// nothing of it is left.
+// nothing of it is left, or when it is to go on in another engine.
 func (x *execution) serve(ctx context.Context, c *Container, lease Lease, granted time.Time) (broker.Outcome, Exit, error) {
 	startup := x.engine.cfg.Startup
+	if x.from != nil && x.from.Session.Ready {
+		startup = x.req.Limits.Wall + cleanLimit
+	}
 	late := time.AfterFunc(startup, func() {
 		x.cancel(fault.New(fault.Timeout, "the container of %s was not ready within %s", x.req.Unit, startup).
 			WithHint("the machine may be overloaded; see the log of quiltd"))
@@ -112,10 +152,13 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	log := broker.NewLog(x.req.Limits.LogBytes, x.engine.log.With("execution", x.req.Execution), func(e broker.Entry) {
 		x.emit(Event{Time: time.Now(), Log: &e})
 	})
-	var pumps sync.WaitGroup
-	for level, r := range map[string]io.ReadCloser{"stdout": c.Stdout, "stderr": c.Stderr} {
-		pumps.Go(func() { log.Pump(level, r); r.Close() })
+	from := x.from
+	if from == nil {
+		from = &Carried{}
+	} else {
+		log.Resume(from.Log)
 	}
+	pumps := startPumps(log, c, from.Log.Begun)
 	lingers := time.AfterFunc(24*time.Hour, kill)
 	defer lingers.Stop()
 	grant := broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Take: x.engine.leases.taker(x.req.Execution)}
@@ -124,12 +167,18 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: grant,
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
+		Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
 		Ready: func() {
 			late.Stop()
 			x.started(c, lease, granted)
 		},
 		Last: func() { lingers.Reset(exitGrace) },
 	})
+	if out.Frozen != nil {
+		closeGate() // the next engine opens it again
+		x.leave(c, lease, granted, out.Frozen, log.Carry(pumps.cut()))
+		return out, Exit{}, nil
+	}
 	x.told(out, c, kill)
 	if denied := closeGate(); out.Denied == nil {
 		out.Denied = denied
@@ -139,7 +188,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	clean, done := context.WithTimeout(context.Background(), x.req.Limits.Wall+cleanLimit)
 	defer done()
 	exit, err := c.Wait(clean)
-	pumps.Wait()
+	pumps.wait()
 	return out, exit, err
 }
 

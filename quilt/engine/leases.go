@@ -47,6 +47,7 @@ type leases struct {
 	news  *journal
 	began time.Time
 	timer *time.Timer
+	moved <-chan struct{} // closed when everything goes to another engine
 }
 
 // session is one execution in the table. Its first request takes what it holds
@@ -88,11 +89,37 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 		}
 		l.release(req.Execution)
 		return Lease{}, refusal(e.(scheduler.Refused), req.Unit)
+	case <-l.moved:
+		return Lease{}, errMoved // the next engine asks again; whatever was granted goes with this one
 	case <-ctx.Done():
 		// Whether it was granted meanwhile does not matter: both go away.
 		l.release(req.Execution)
 		return Lease{}, context.Cause(ctx)
 	}
+}
+
+// restore makes the session of an execution that had lease in another engine.
+func (l *leases) restore(req checked, lease Lease) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := &session{req: req, turn: make(chan struct{}, 1), asked: req.tokens}
+	if !l.table.Restore(l.now(), l.request(x, req.tokens, false), lease.Fence, lease.Since) {
+		return false
+	}
+	l.live[req.Execution] = x
+	return true
+}
+
+func (l *leases) fence() uint64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.table.Fence()
+}
+
+func (l *leases) setFence(f uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.table.SetFence(f)
 }
 
 // open makes the session and asks for what it holds as long as it lives.
@@ -108,12 +135,14 @@ func (l *leases) open(req checked) (<-chan scheduler.Effect, *scheduler.Queued) 
 func (l *leases) submit(x *session, tokens token.Set, tx bool) (<-chan scheduler.Effect, *scheduler.Queued) {
 	answer := make(chan scheduler.Effect, 1)
 	x.asked, x.answer = tokens, answer
-	now := l.now()
-	r := scheduler.Request{
+	return answer, l.deliver(l.table.Submit(l.now(), l.request(x, tokens, tx)), x.req.Execution)
+}
+
+func (l *leases) request(x *session, tokens token.Set, tx bool) scheduler.Request {
+	return scheduler.Request{
 		Session: x.req.Execution, Tokens: tokens, Tenant: x.req.Tenant, Class: scheduler.Normal, Tx: tx,
-		Deadline: deadline(now, tokens),
+		Deadline: deadline(l.now(), tokens),
 	}
-	return answer, l.deliver(l.table.Submit(now, r), x.req.Execution)
 }
 
 // deadline is when the first of the tokens that say wait= has waited enough.

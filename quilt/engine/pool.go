@@ -28,6 +28,7 @@ type Pool struct {
 	live    int
 	serial  uint64
 	closed  bool
+	leaving bool // what is parked goes to another engine
 	quiet   *time.Timer
 	workers sync.WaitGroup
 }
@@ -122,7 +123,7 @@ func (p *Pool) refill() {
 
 func (p *Pool) fill() {
 	missing := p.want - len(p.parked) - p.making
-	if p.closed || missing <= 0 || p.cfg.Busy > 0 && p.live > p.cfg.Busy {
+	if p.closed || p.leaving || missing <= 0 || p.cfg.Busy > 0 && p.live > p.cfg.Busy {
 		return
 	}
 	if p.cfg.Room != nil {
@@ -154,9 +155,49 @@ func (p *Pool) park(id string) {
 		p.scrap(one)
 		return
 	}
+	p.keep(ctx, one)
+	p.mu.Unlock()
+}
+
+// keep parks a container that runs. The caller holds mu.
+func (p *Pool) keep(ctx context.Context, one *parkedOne) {
 	p.parked = append(p.parked, one)
 	p.workers.Go(func() { p.watch(ctx, one) })
-	p.mu.Unlock()
+}
+
+// Leave gives out what is parked, for another engine, and parks no more. What is
+// on its way is waited for, a little.
+func (p *Pool) Leave() []*Container {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.leaving = true
+	for end := time.Now().Add(100 * time.Millisecond); p.making > 0 && time.Now().Before(end); {
+		p.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		p.mu.Lock()
+	}
+	var out []*Container
+	for _, one := range p.parked {
+		one.forget()
+		out = append(out, one.c)
+	}
+	p.parked = nil
+	return out
+}
+
+// Resume parks what another engine had parked, and counts what it had running.
+func (p *Pool) Resume(parked, running []*Container) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, c := range parked {
+		ctx, cancel := context.WithCancel(context.Background())
+		p.keep(ctx, &parkedOne{c: c, forget: cancel})
+	}
+	p.live += len(running)
+	p.want = min(p.cfg.Max, max(len(parked), len(running)))
+	for _, c := range running {
+		p.counted(c)
+	}
 }
 
 // watch removes a parked container that ends by itself.

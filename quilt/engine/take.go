@@ -61,7 +61,7 @@ func (l *leases) ask(ctx context.Context, x *session, want token.Set) ([]broker.
 	var e scheduler.Effect
 	select {
 	case e = <-answer:
-	case <-ctx.Done():
+	case <-ctx.Done(): // also in a planned restart, after a moment
 		l.mu.Lock()
 		l.deliver(l.table.Cancel(l.now(), x.req.Execution), "")
 		l.mu.Unlock()

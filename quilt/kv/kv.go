@@ -58,7 +58,7 @@ type Store interface {
 // New makes the service over data.
 func New(data Store) broker.Service {
 	s := service{data}
-	return broker.Service{Scheme: "kv", Ops: map[string]broker.Op{
+	return broker.Service{Scheme: "kv", Repeats: true, Ops: map[string]broker.Op{
 		"kv.get": s.get, "kv.list": s.list, "kv.put": s.put, "kv.cas": s.swap, "kv.delete": s.remove,
 	}}
 }

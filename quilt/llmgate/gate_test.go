@@ -40,6 +40,10 @@ dialect = "openai"
 base_url = "%[1]s/v1"
 key = "openai-key"
 %[2]s
+[providers.newer]
+dialect = "responses"
+base_url = "%[1]s/v1"
+key = "openai-key"
 [providers.anthropic]
 dialect = "anthropic"
 base_url = "%[1]s"

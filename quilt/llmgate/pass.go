@@ -77,6 +77,9 @@ func (g *Gate) key(ctx context.Context, tenant string, t llm.Target) (string, er
 			WithHint("use key_file in models.toml")
 	case t.Key != "":
 		key, err = g.cfg.Key(ctx, tenant, t.Key)
+		if fault.CodeOf(err) == fault.NotFound && tenant != "" {
+			key, err = g.cfg.Key(ctx, "", t.Key) // the operator's, for everybody
+		}
 	case t.KeyFile != "":
 		key, err = wire.KeyFile(t.KeyFile)()
 	}

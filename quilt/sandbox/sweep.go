@@ -38,6 +38,10 @@ func (h *hierarchy) strike(name string) (dead []string, err error) {
 		}
 	}
 	for _, dir := range dead {
+		// On v1 every container is in every hierarchy: one is enough to find it.
+		if h.version == 1 && filepath.Dir(dir) != h.own["freezer"] {
+			continue
+		}
 		_ = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
 				endGroup(path)

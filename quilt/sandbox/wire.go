@@ -34,6 +34,7 @@ type message struct {
 	Spec  *Spec      `json:"spec,omitempty"`
 	Plan  string     `json:"plan,omitempty"` // digest of the plan the engine means
 	Exit  *Exit      `json:"exit,omitempty"`
+	Gate  bool       `json:"gate,omitempty"` // leave, take: a gate is among the descriptors
 	Stats *Stats     `json:"stats,omitempty"`
 	Fault *wireFault `json:"fault,omitempty"`
 
@@ -61,7 +62,7 @@ func (w *wireFault) fault() error {
 
 const (
 	maxPacket = 192 << 10 // below the default socket buffer
-	maxFDs    = 4
+	maxFDs    = 5
 )
 
 // link is one end of the SOCK_SEQPACKET pair.

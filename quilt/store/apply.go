@@ -41,8 +41,8 @@ const formatVersion = 1
 // never is the expiry of a key that has none.
 const never = int64(math.MaxInt64)
 
-// prepare makes the tables and raises the boot epoch.
-func prepare(conn *sql.Conn) (uint64, error) {
+// prepare makes the tables and raises the boot epoch, if asked to.
+func prepare(conn *sql.Conn, raise bool) (uint64, error) {
 	ctx := context.Background()
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
@@ -61,8 +61,12 @@ func prepare(conn *sql.Conn) (uint64, error) {
 		return 0, err
 	}
 	var epoch int64
+	step := 0
+	if raise {
+		step = 1
+	}
 	err = tx.QueryRow(`insert into meta (name, value) values ('epoch', 1)
-		on conflict (name) do update set value = value + 1 returning value`).Scan(&epoch)
+		on conflict (name) do update set value = value + ? returning value`, step).Scan(&epoch)
 	if err != nil {
 		return 0, err
 	}

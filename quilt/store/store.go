@@ -98,7 +98,13 @@ type Store struct {
 
 // Open opens or makes the data file in dir, raises the boot epoch by one and
 // makes that durable. One process may have it open.
-func Open(dir string, log *slog.Logger) (*Store, error) {
+func Open(dir string, log *slog.Logger) (*Store, error) { return open(dir, true, log) }
+
+// Resume opens the data file under the epoch it has, for a process that goes on
+// with the leases of one that has just closed it.
+func Resume(dir string, log *slog.Logger) (*Store, error) { return open(dir, false, log) }
+
+func open(dir string, raise bool, log *slog.Logger) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, readable(fmt.Errorf("data folder: %w", err))
 	}
@@ -106,7 +112,7 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	if err := private(path); err != nil {
 		return nil, readable(fmt.Errorf("data file: %w", err))
 	}
-	w, epoch, err := openWriter(path, log)
+	w, epoch, err := openWriter(path, raise, log)
 	if err != nil {
 		return nil, readable(fmt.Errorf("open %s: %w", path, err))
 	}

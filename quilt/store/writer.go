@@ -48,7 +48,7 @@ const (
 	abandoned
 )
 
-func openWriter(path string, log *slog.Logger) (*writer, uint64, error) {
+func openWriter(path string, raise bool, log *slog.Logger) (*writer, uint64, error) {
 	db, err := openDB(path, 1)
 	if err != nil {
 		return nil, 0, err
@@ -58,7 +58,7 @@ func openWriter(path string, log *slog.Logger) (*writer, uint64, error) {
 		db.Close()
 		return nil, 0, err
 	}
-	epoch, err := prepare(conn)
+	epoch, err := prepare(conn, raise)
 	if err != nil {
 		conn.Close()
 		db.Close()

@@ -311,6 +311,115 @@ export interface Net {
  */
 export function net(host: string, opts?: NetOpts): Net;
 
+/* ---- llm ---- */
+
+/** One entry of a conversation. */
+export interface LlmMessage {
+  role: 'system' | 'user' | 'assistant' | 'tool';
+  text?: string;
+  /** Of an assistant: what it asked for, as the reply had it. */
+  toolCalls?: readonly LlmToolCall[];
+  /** Of a tool: whose result `text` is. */
+  callId?: string;
+  tool?: string;
+  /** Of a tool: `text` says what went wrong. */
+  failed?: boolean;
+}
+
+export interface LlmToolCall {
+  id: string;
+  name: string;
+  /** The arguments as a value; undefined if the model wrote no JSON. */
+  input: any;
+  /** The arguments as the model wrote them. */
+  arguments: string;
+  /** The provider's own; goes back as it came. */
+  signature?: string;
+}
+
+/** A tool that the model may ask for; calling it is up to the caller. */
+export interface LlmTool {
+  name: string;
+  description?: string;
+  /** JSON Schema of the one object it takes. */
+  input?: object;
+}
+
+export interface LlmUsage {
+  inputTokens: number;
+  outputTokens: number;
+  /** Of inputTokens: read from the provider's cache. */
+  cachedTokens?: number;
+  /** US dollars, where the price is known. */
+  usd?: number;
+}
+
+export interface LlmReply {
+  text: string;
+  toolCalls: LlmToolCall[];
+  /** Why it ended: it was done, waits for tools, was cut at its bound, or was refused. */
+  stop: 'end' | 'tools' | 'length' | 'filter' | 'ask';
+  usage: LlmUsage;
+}
+
+export interface LlmChatOpts {
+  system?: string;
+  tools?: readonly LlmTool[];
+  toolChoice?: 'auto' | 'none' | 'required';
+  /** JSON Schema that the text must satisfy. */
+  schema?: object;
+  /** The most tokens of the answer. */
+  maxTokens?: number;
+  temperature?: number;
+}
+
+/** The part of a Standard Schema (zod, valibot, arktype …) that is used. */
+export interface LlmStandardSchema<T> {
+  readonly '~standard': {
+    validate(value: unknown): { value: T; issues?: undefined } | { issues: readonly { message: string }[] }
+      | Promise<{ value: T; issues?: undefined } | { issues: readonly { message: string }[] }>;
+  };
+}
+
+export interface LlmGenerateOpts<T> extends Omit<LlmChatOpts, 'tools' | 'toolChoice'> {
+  /** Makes the value from the JSON or throws: a function, or a Standard Schema. */
+  check?: ((value: any) => T) | LlmStandardSchema<T>;
+}
+
+/** A model, whatever dialect its provider speaks. */
+export interface Llm {
+  /** One turn. */
+  chat(input: string | readonly LlmMessage[], opts?: LlmChatOpts): Promise<LlmReply>;
+  /** The text of one turn; a cut or refused answer throws. */
+  text(input: string | readonly LlmMessage[], opts?: LlmChatOpts): Promise<string>;
+  /** A value. An answer that does not fit is asked for once more. */
+  generate<T>(input: string | readonly LlmMessage[], opts?: LlmGenerateOpts<T>): Promise<T>;
+  /** The embedding of a text, or of each of at most 2048. */
+  embed(text: string): Promise<number[]>;
+  embed(texts: readonly string[]): Promise<number[][]>;
+}
+
+export interface LlmOpts {
+  /** Model tokens, in and out, that one run may use. */
+  budget?: number;
+  /** Requests in a time: `'10/1m'`. */
+  rate?: `${number}/${number}${'ms' | 's' | 'm' | 'h'}`;
+  /** Calls at the same time; without it one, and others wait. */
+  concurrency?: number;
+}
+
+/**
+ * A model of the models file: permission `llm:PROVIDER:MODEL` and its client in
+ * one. The name must be a literal. The key stays outside the container.
+ * `local:embed` needs no provider.
+ *
+ * ```ts
+ * mini = llm('openai:gpt-4o-mini', { budget: 20_000 });
+ * … await this.mini.text('Summarise: ' + report)
+ * ```
+ */
+export function llm(model: Model, opts?: LlmOpts): Llm;
+
 /* ---- log ---- */
 
 /** Entries of the run's log; `fields` must be JSON. */

@@ -331,6 +331,75 @@ function base64(b) {
 }
 __name(base64, "base64");
 
+// src/llm.ts
+var Client3 = class {
+  constructor(model) {
+    this.model = model;
+  }
+  model;
+  static {
+    __name(this, "Client");
+  }
+  async chat(input, opts = {}) {
+    let messages = typeof input == "string" ? [{ role: "user", text: input }] : [...input];
+    opts.system !== void 0 && messages.unshift({ role: "system", text: opts.system });
+    let tools = opts.tools?.map((t) => ({ name: t.name, description: t.description, schema: t.input ?? { type: "object", properties: {} } })), r = await call("llm.chat", {
+      model: this.model,
+      messages,
+      tools,
+      choice: opts.toolChoice === "auto" ? void 0 : opts.toolChoice,
+      output: opts.schema,
+      maxTokens: opts.maxTokens,
+      temperature: opts.temperature
+    }), toolCalls = (r.toolCalls ?? []).map((c) => ({ id: c.id, name: c.name, input: parsed(c.arguments), arguments: c.arguments, signature: c.signature }));
+    return { text: r.text, toolCalls, stop: r.stop, usage: r.usage };
+  }
+  async text(input, opts) {
+    let r = await this.chat(input, opts);
+    if (r.stop === "filter") throw new AriaError("failed", `${this.model} refuses to answer: ${r.text}`);
+    if (r.stop === "length") throw new AriaError("exhausted", `the answer of ${this.model} was cut at its bound`, { hint: "raise maxTokens", retryable: !1 });
+    return r.text;
+  }
+  async generate(input, opts = {}) {
+    let { schema, check: check2, ...rest } = opts, messages = typeof input == "string" ? [{ role: "user", text: input }] : [...input];
+    schema === void 0 && messages.push({ role: "user", text: "Answer with JSON and nothing else." });
+    let wrong = "";
+    for (let round = 0; round < 2; round++) {
+      let text = await this.text(messages, { ...rest, schema });
+      try {
+        return await accept(text, check2);
+      } catch (e) {
+        wrong = e.message, messages.push({ role: "assistant", text }, { role: "user", text: `That does not fit: ${wrong}. Answer again, with the corrected JSON and nothing else.` });
+      }
+    }
+    throw new AriaError("failed", `${this.model} twice gave an answer that does not fit: ${wrong}`);
+  }
+  async embed(input) {
+    let one = typeof input == "string";
+    if (!one && input.length === 0) return [];
+    let r = await call("llm.embed", { model: this.model, input: one ? [input] : input });
+    return one ? r.vectors[0] : r.vectors;
+  }
+};
+async function accept(text, check2) {
+  let fence = /^```(?:json)?\s*([\s\S]*?)\s*```$/.exec(text.trim()), value = JSON.parse(fence ? fence[1] : text);
+  if (!check2) return value;
+  if (typeof check2 == "function") return check2(value);
+  let got = await check2["~standard"].validate(value);
+  if (!got.issues) return got.value;
+  throw new Error(got.issues.map((i) => i.message).join("; "));
+}
+__name(accept, "accept");
+function parsed(json) {
+  try {
+    return JSON.parse(json);
+  } catch {
+    return;
+  }
+}
+__name(parsed, "parsed");
+var llm = /* @__PURE__ */ __name((model) => new Client3(model), "llm");
+
 // src/log.ts
 function write(level, text, fields) {
   let h = host();
@@ -352,6 +421,7 @@ export {
   TerminalError,
   agent,
   kv,
+  llm,
   log,
   net,
   pipeline,

@@ -34,7 +34,13 @@ function memoryHost() {
       if (has !== a.version) throw { code: "conflict", message: `kv "${a.ns}": "${a.key}" has version ${has}, not ${a.version}` };
       return a.delete ? (space(a.ns).delete(a.key), { version: a.version }) : write(a);
     }, "kv.cas"),
-    "kv.delete": /* @__PURE__ */ __name((a) => ({ deleted: space(a.ns).delete(a.key) }), "kv.delete")
+    "kv.delete": /* @__PURE__ */ __name((a) => ({ deleted: space(a.ns).delete(a.key) }), "kv.delete"),
+    "llm.chat": /* @__PURE__ */ __name(async (a) => {
+      if (!memory.llm) throw { code: "unavailable", message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
+      let r = await memory.llm(a);
+      return { stop: "end", usage: { inputTokens: 0, outputTokens: 0 }, ...typeof r == "string" ? { text: r } : r };
+    }, "llm.chat"),
+    "llm.embed": /* @__PURE__ */ __name((a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }), "llm.embed")
   }, host = {
     async call(op, args) {
       let f = ops[op];
@@ -46,18 +52,31 @@ function memoryHost() {
     }, "log"),
     use: /* @__PURE__ */ __name((cls) => new cls(), "use")
   };
-  return globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host, {
+  globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host;
+  let memory = {
     logs,
     dump: /* @__PURE__ */ __name((ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])), "dump"),
     onFetch: /* @__PURE__ */ __name((answer) => {
       server = answer;
     }, "onFetch"),
     reset: /* @__PURE__ */ __name(() => {
-      logs.length = 0, spaces.clear(), server = void 0;
+      logs.length = 0, spaces.clear(), server = void 0, delete memory.llm;
     }, "reset")
   };
+  return memory;
 }
 __name(memoryHost, "memoryHost");
+function vector(text) {
+  let v = new Array(32).fill(0);
+  for (let word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [""]) {
+    let h = 2166136261;
+    for (let c of word) h = Math.imul(h ^ c.codePointAt(0), 16777619);
+    v[(h >>> 0) % 32] += 1;
+  }
+  let length = Math.hypot(...v);
+  return v.map((x) => x / length);
+}
+__name(vector, "vector");
 function checkKey(key) {
   if (key === void 0) return;
   let n = new TextEncoder().encode(String(key)).length;

@@ -1,7 +1,7 @@
 // A host in memory, with the answers the broker would give. It speaks the same
 // operations as docs/spec/harness.md, and shares no code with the SDK proper so
 // that both can be loaded beside each other.
-import type { MemoryHost } from '../dist/testing';
+import type { LlmRequest, MemoryHost } from '../dist/testing';
 
 interface Cell { value: unknown; version: number; until: number }
 
@@ -53,6 +53,12 @@ export function memoryHost(): MemoryHost {
       return { version: a.version };
     },
     'kv.delete': (a) => ({ deleted: space(a.ns).delete(a.key) }),
+    'llm.chat': async (a) => {
+      if (!memory.llm) throw { code: 'unavailable', message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
+      const r = await memory.llm(a as LlmRequest);
+      return { stop: 'end', usage: { inputTokens: 0, outputTokens: 0 }, ...(typeof r === 'string' ? { text: r } : r) };
+    },
+    'llm.embed': (a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }),
   };
   const host = {
     async call(op: string, args: object) {
@@ -65,12 +71,25 @@ export function memoryHost(): MemoryHost {
     use: (cls: any) => new cls(),
   };
   (globalThis as any)[Symbol.for('aria.host')] = host;
-  return {
+  const memory: MemoryHost = {
     logs,
     dump: (ns) => Object.fromEntries([...space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
     onFetch: (answer) => { server = answer; },
-    reset: () => { logs.length = 0; spaces.clear(); server = undefined; },
+    reset: () => { logs.length = 0; spaces.clear(); server = undefined; delete memory.llm; },
   };
+  return memory;
+}
+
+// A vector for tests: the same words, the same direction; no meaning is in it.
+function vector(text: string): number[] {
+  const v = new Array<number>(32).fill(0);
+  for (const word of text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? ['']) {
+    let h = 2166136261;
+    for (const c of word) h = Math.imul(h ^ c.codePointAt(0)!, 16777619);
+    v[(h >>> 0) % 32]! += 1;
+  }
+  const length = Math.hypot(...v);
+  return v.map((x) => x / length);
 }
 
 function checkKey(key: unknown): void {

@@ -1,6 +1,6 @@
 // What the types must allow and must refuse, checked by `tsc -p sdk`: and a line
 // that should be refused and is not fails the check itself.
-import { Agent, agent, kv, net, secret, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
+import { Agent, agent, kv, llm, net, secret, Pipeline, pipeline, step, Team, team, tool, use } from '../dist/index';
 
 interface Item { n: number; tag?: string }
 
@@ -24,6 +24,20 @@ class Box {
     // @ts-expect-error no such mode
     kv<Item>('a', 'x');
     for await (const e of this.reads.list({ prefix: 'k' })) e.value.n.toFixed(e.version);
+  }
+}
+
+class Writer {
+  mini = llm('openai:gpt-4o-mini', { budget: 1000, rate: '10/1m', concurrency: 2 });
+  // @ts-expect-error a model has a provider
+  bare = llm('gpt-4o-mini');
+  // @ts-expect-error a rate has a time
+  fast = llm('openai:gpt-4o-mini', { rate: '10' });
+  @tool() async sum(text: string): Promise<{ title: string }> {
+    const n: number[] = await this.mini.embed(text);
+    const many: number[][] = await this.mini.embed([text]);
+    const r = await this.mini.chat([{ role: 'user', text }], { system: 'brief' });
+    return this.mini.generate<{ title: string }>(r.text + n.length + many.length, { schema: { type: 'object' } });
   }
 }
 

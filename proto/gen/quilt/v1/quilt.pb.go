@@ -30,11 +30,15 @@ type ExecuteRequest struct {
 	Tenant    string                 `protobuf:"bytes,2,opt,name=tenant,proto3" json:"tenant,omitempty"`       // "" is the default tenant
 	Unit      string                 `protobuf:"bytes,3,opt,name=unit,proto3" json:"unit,omitempty"`           // for messages: "orders.get"
 	// What the execution may ever use, and takes all at once before it starts.
-	Tokens        []string `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`
-	Code          *Code    `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
-	Input         []byte   `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"` // JSON: array of positional arguments
-	Limits        *Limits  `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
-	Revive        []byte   `protobuf:"bytes,8,opt,name=revive,proto3" json:"revive,omitempty"` // JSON: where rich types stand in input (docs/spec/harness.md)
+	Tokens []string `protobuf:"bytes,4,rep,name=tokens,proto3" json:"tokens,omitempty"`
+	Code   *Code    `protobuf:"bytes,5,opt,name=code,proto3" json:"code,omitempty"`
+	Input  []byte   `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"` // JSON: array of positional arguments
+	Limits *Limits  `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
+	Revive []byte   `protobuf:"bytes,8,opt,name=revive,proto3" json:"revive,omitempty"` // JSON: where rich types stand in input (docs/spec/harness.md)
+	// Go on with a live execution, whose engine was replaced: with its id and
+	// nothing else. Every event after this number comes.
+	Attach        bool   `protobuf:"varint,30,opt,name=attach,proto3" json:"attach,omitempty"`
+	After         uint64 `protobuf:"varint,31,opt,name=after,proto3" json:"after,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -123,6 +127,20 @@ func (x *ExecuteRequest) GetRevive() []byte {
 		return x.Revive
 	}
 	return nil
+}
+
+func (x *ExecuteRequest) GetAttach() bool {
+	if x != nil {
+		return x.Attach
+	}
+	return false
+}
+
+func (x *ExecuteRequest) GetAfter() uint64 {
+	if x != nil {
+		return x.After
+	}
+	return 0
 }
 
 type Code struct {
@@ -349,6 +367,7 @@ func (x *Limits) GetWaitMs() int64 {
 type ExecuteResponse struct {
 	state        protoimpl.MessageState `protogen:"open.v1"`
 	TimeUnixNano int64                  `protobuf:"varint,1,opt,name=time_unix_nano,json=timeUnixNano,proto3" json:"time_unix_nano,omitempty"`
+	Seq          uint64                 `protobuf:"varint,30,opt,name=seq,proto3" json:"seq,omitempty"` // 1, 2, 3 … of its execution
 	// Types that are valid to be assigned to Event:
 	//
 	//	*ExecuteResponse_Queued
@@ -394,6 +413,13 @@ func (*ExecuteResponse) Descriptor() ([]byte, []int) {
 func (x *ExecuteResponse) GetTimeUnixNano() int64 {
 	if x != nil {
 		return x.TimeUnixNano
+	}
+	return 0
+}
+
+func (x *ExecuteResponse) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
 	}
 	return 0
 }
@@ -804,13 +830,18 @@ func (x *Ended) GetUsage() *Usage {
 }
 
 type Error struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Code          string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
-	Message       string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	Hint          string                 `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
-	Stack         string                 `protobuf:"bytes,4,opt,name=stack,proto3" json:"stack,omitempty"`          // as the container reported it
-	Retryable     bool                   `protobuf:"varint,5,opt,name=retryable,proto3" json:"retryable,omitempty"` // false for TerminalError
-	Name          string                 `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`            // class of the thrown error
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Code      string                 `protobuf:"bytes,1,opt,name=code,proto3" json:"code,omitempty"`
+	Message   string                 `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
+	Hint      string                 `protobuf:"bytes,3,opt,name=hint,proto3" json:"hint,omitempty"`
+	Stack     string                 `protobuf:"bytes,4,opt,name=stack,proto3" json:"stack,omitempty"`          // as the container reported it
+	Retryable bool                   `protobuf:"varint,5,opt,name=retryable,proto3" json:"retryable,omitempty"` // false for TerminalError
+	Name      string                 `protobuf:"bytes,6,opt,name=name,proto3" json:"name,omitempty"`            // class of the thrown error
+	// Of a call that ended because the engine is being replaced: the next one is
+	// there in a moment. begun: the execution goes on, attach to it; else nothing
+	// of it began, and the same request is welcome.
+	Again         bool `protobuf:"varint,30,opt,name=again,proto3" json:"again,omitempty"`
+	Begun         bool `protobuf:"varint,31,opt,name=begun,proto3" json:"begun,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -885,6 +916,20 @@ func (x *Error) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *Error) GetAgain() bool {
+	if x != nil {
+		return x.Again
+	}
+	return false
+}
+
+func (x *Error) GetBegun() bool {
+	if x != nil {
+		return x.Begun
+	}
+	return false
 }
 
 type Usage struct {
@@ -2060,7 +2105,7 @@ var File_quilt_v1_quilt_proto protoreflect.FileDescriptor
 
 const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\n" +
-	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\xee\x01\n" +
+	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\x9c\x02\n" +
 	"\x0eExecuteRequest\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -2069,7 +2114,9 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x04code\x18\x05 \x01(\v2\x0e.quilt.v1.CodeR\x04code\x12\x14\n" +
 	"\x05input\x18\x06 \x01(\fR\x05input\x12(\n" +
 	"\x06limits\x18\a \x01(\v2\x10.quilt.v1.LimitsR\x06limits\x12\x16\n" +
-	"\x06revive\x18\b \x01(\fR\x06revive\"r\n" +
+	"\x06revive\x18\b \x01(\fR\x06revive\x12\x16\n" +
+	"\x06attach\x18\x1e \x01(\bR\x06attach\x12\x14\n" +
+	"\x05after\x18\x1f \x01(\x04R\x05after\"r\n" +
 	"\x04Code\x12$\n" +
 	"\x05files\x18\x01 \x03(\v2\x0e.quilt.v1.FileR\x05files\x12\x14\n" +
 	"\x05entry\x18\x02 \x01(\tR\x05entry\x12\x16\n" +
@@ -2087,9 +2134,10 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\ttmp_bytes\x18\x05 \x01(\x03R\btmpBytes\x12\x1b\n" +
 	"\tlog_bytes\x18\x06 \x01(\x03R\blogBytes\x12!\n" +
 	"\fresult_bytes\x18\a \x01(\x03R\vresultBytes\x12\x17\n" +
-	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\x93\x02\n" +
+	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\xa5\x02\n" +
 	"\x0fExecuteResponse\x12$\n" +
-	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12*\n" +
+	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12\x10\n" +
+	"\x03seq\x18\x1e \x01(\x04R\x03seq\x12*\n" +
 	"\x06queued\x18\x02 \x01(\v2\x10.quilt.v1.QueuedH\x00R\x06queued\x12-\n" +
 	"\astarted\x18\x03 \x01(\v2\x11.quilt.v1.StartedH\x00R\astarted\x12!\n" +
 	"\x03log\x18\x04 \x01(\v2\r.quilt.v1.LogH\x00R\x03log\x12*\n" +
@@ -2117,14 +2165,16 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x05Ended\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12%\n" +
 	"\x05error\x18\x02 \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12%\n" +
-	"\x05usage\x18\x03 \x01(\v2\x0f.quilt.v1.UsageR\x05usage\"\x91\x01\n" +
+	"\x05usage\x18\x03 \x01(\v2\x0f.quilt.v1.UsageR\x05usage\"\xbd\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
 	"\x04hint\x18\x03 \x01(\tR\x04hint\x12\x14\n" +
 	"\x05stack\x18\x04 \x01(\tR\x05stack\x12\x1c\n" +
 	"\tretryable\x18\x05 \x01(\bR\tretryable\x12\x12\n" +
-	"\x04name\x18\x06 \x01(\tR\x04name\"\x86\x01\n" +
+	"\x04name\x18\x06 \x01(\tR\x04name\x12\x14\n" +
+	"\x05again\x18\x1e \x01(\bR\x05again\x12\x14\n" +
+	"\x05begun\x18\x1f \x01(\bR\x05begun\"\x86\x01\n" +
 	"\x05Usage\x12\x17\n" +
 	"\awall_us\x18\x01 \x01(\x03R\x06wallUs\x12\x15\n" +
 	"\x06cpu_us\x18\x02 \x01(\x03R\x05cpuUs\x12*\n" +

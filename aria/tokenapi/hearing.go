@@ -1,0 +1,110 @@
+package tokenapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
+)
+
+// hearing is one execution as far as it was heard of, over all its streams: when
+// quiltd is replaced, the next stream goes on where the last one broke.
+type hearing struct {
+	emit   func(Event) error
+	seq    uint64 // of the last event
+	result []byte
+	at     progress
+	first  error // the break that another stream was tried after
+	own    error // of emit
+}
+
+// hear listens to one stream until the execution has ended, or the stream has.
+func (c *Client) hear(ctx context.Context, ask *quiltv1.ExecuteRequest, h *hearing) (Ended, error) {
+	// The call bears no deadline: gRPC would tell quiltd of it, and the stream
+	// could be cut a moment before ctx here says why.
+	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, cancel)()
+	h.at = max(h.at, sent)
+	stream, err := c.quilt.Execute(call, ask)
+	if err != nil {
+		return Ended{}, err
+	}
+	for {
+		m, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return Ended{}, err
+		}
+		h.at, h.seq, h.first = heard, m.Seq, nil
+		switch e := m.Event.(type) {
+		case *quiltv1.ExecuteResponse_Result:
+			h.result = e.Result.Value
+		case *quiltv1.ExecuteResponse_Ended:
+			return ended(e.Ended, h.result), nil
+		default:
+			if ev, ok := event(m); ok {
+				if h.own = h.emit(ev); h.own != nil {
+					return Ended{}, h.own
+				}
+			}
+		}
+	}
+}
+
+// goOn is what to ask after a stream that broke with err; nil: it is over.
+func (c *Client) goOn(ctx context.Context, req Request, h *hearing, err error, tries int) *quiltv1.ExecuteRequest {
+	if err == nil || h.own != nil || ctx.Err() != nil || tries > 20 {
+		return nil
+	}
+	again, begun := moved(err)
+	broke := status.Code(err) == codes.Unavailable || errors.Is(err, io.ErrUnexpectedEOF)
+	switch {
+	case again && tries > 0: // its successor may not be there yet
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
+	case !again && broke && h.first == nil:
+		h.first = err // it crashed, or was replaced and could not say so
+	case !again:
+		return nil
+	}
+	if c.ready(ctx) != nil {
+		return nil
+	}
+	if again && !begun {
+		return req.wire()
+	}
+	return &quiltv1.ExecuteRequest{Execution: req.Execution, Attach: true, After: h.seq}
+}
+
+// lost is the fault for a hearing that is over.
+func (h *hearing) lost(c *Client, ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case h.own != nil:
+		return h.own
+	case h.first != nil: // nobody knows of it any more
+		err = h.first
+	}
+	return c.lost(ctx, err, h.at)
+}
+
+// moved reads what quiltd says of being replaced.
+func moved(err error) (again, begun bool) {
+	for _, d := range status.Convert(err).Details() {
+		if w, ok := d.(*quiltv1.Error); ok {
+			return w.Again, w.Begun
+		}
+	}
+	return false, false
+}
