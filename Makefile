@@ -13,6 +13,8 @@ SEED ?= 1
 ROUND ?= -1
 
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -72,6 +74,9 @@ kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS time
 
 egress: build ## every way out of a container that we know of, from real ones
 	@go run ./test/cmd/egress -bin $(BIN)
+chaos-quilt: ROUNDS := 50
+chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running executions, ROUNDS of each
+	@go run ./test/cmd/chaos-quilt -bin $(BIN) -rounds $(ROUNDS)
 
 cycles: build ## N executions in a row; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
@@ -93,7 +98,13 @@ image: build boot-tools ## the bootable image, in bin/boot
 boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tests inside on cgroup v2
 	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot
 
-update-test: build boot-tools ## every broken firmware update comes back and says why, a good one is kept (QEMU)
+boot-devices: image ## boot from USB, SATA, NVMe and SCSI; hangs, damaged and grown disks, altered root (QEMU)
+	@go run ./test/cmd/devices -bin $(BIN)
+
+boot-test-full: image ## boot-test, and walls, faults and random system calls in the guest too (half an hour)
+	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot -full
+
+update-test: image ## every broken firmware update comes back and says why, a good one is kept (QEMU)
 	@go run ./test/cmd/update -bin $(BIN)
 
 powercut: N := 20

@@ -39,6 +39,7 @@ type Builder struct {
 	Arc        string `json:"arc"`
 	TypeScript string `json:"typescript"`
 	Esbuild    string `json:"esbuild"`
+	Bun        string `json:"bun,omitempty"` // evaluated schemas that are values
 }
 
 // Permissions is the union of what the units state, for people and for policy.
@@ -92,6 +93,9 @@ type Unit struct {
 	// Input and Output are JSON Schema 2020-12; $refs point into Defs.
 	Input  json.RawMessage `json:"input"`
 	Output json.RawMessage `json:"output"`
+	// Reflected: those of the two that were not derived from types but taken from
+	// a value of the source, by running it at build time.
+	Reflected *Reflected `json:"reflected,omitempty"`
 
 	Tokens []string `json:"tokens,omitempty"` // canonical, sorted
 	Limits Limits   `json:"limits,omitzero"`
@@ -103,6 +107,21 @@ type Unit struct {
 	Agent    *AgentSpec    `json:"agent,omitempty"`
 	Team     *TeamSpec     `json:"team,omitempty"`
 	Pipeline *PipelineSpec `json:"pipeline,omitempty"`
+}
+
+// Reflected says where schemas come from that are values. The value is in the
+// code, and the harness checks with it too.
+type Reflected struct {
+	// Input: the whole input is the one argument.
+	Input  *SchemaValue `json:"input,omitempty"`
+	Output *SchemaValue `json:"output,omitempty"`
+}
+
+// SchemaValue is one Standard Schema value.
+type SchemaValue struct {
+	Vendor    string `json:"vendor"`    // "zod", as the value says itself
+	Converter string `json:"converter"` // what wrote it as JSON Schema: "standard", "zod", "@valibot/to-json-schema"
+	Place     Place  `json:"place"`
 }
 
 // Entry names code in the bundle.

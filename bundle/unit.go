@@ -32,10 +32,28 @@ func checkUnit(m *Manifest, u *Unit) *fault.Error {
 	if u.Rest && len(u.Params) == 0 {
 		return refuse("it has a rest parameter and no parameters")
 	}
+	if err := checkReflected(u); err != nil {
+		return err
+	}
 	if u.Retries < 0 || min(u.Limits.TimeoutMS, u.Limits.MemoryBytes, u.Limits.CPUMillis) < 0 {
 		return refuse("a limit is below zero")
 	}
 	return checkRefs(m, u)
+}
+
+// checkReflected: a value describes a tool, and leaves no parameters beside it.
+func checkReflected(u *Unit) *fault.Error {
+	r := u.Reflected
+	switch {
+	case r == nil:
+	case u.Kind != Tool:
+		return refuse("a %s has no schemas that are values", u.Kind)
+	case r.Input == nil && r.Output == nil:
+		return refuse("reflected names neither input nor output")
+	case r.Input != nil && len(u.Params) > 0:
+		return refuse("it has parameters beside an input that is one value")
+	}
+	return nil
 }
 
 // checkKind: the description that belongs to the kind is there and no other.

@@ -14,8 +14,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected output that stands in the scripts")
@@ -76,10 +79,11 @@ func params(dir string) testscript.Params {
 		UpdateScripts:      *update,
 		RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": cmdExits,
-			"field": cmdField,
-			"flip":  cmdFlip,
-			"needs": cmdNeeds,
+			"exits":   cmdExits,
+			"field":   cmdField,
+			"flip":    cmdFlip,
+			"needs":   cmdNeeds,
+			"waitfor": cmdWaitFor,
 		},
 	}
 }
@@ -140,4 +144,17 @@ func cmdNeeds(ts *testscript.TestScript, neg bool, args []string) {
 	if _, err := exec.LookPath(args[0]); err != nil && os.Getenv("ARIA_TEST_ROOT") == "1" {
 		ts.Fatalf("%s is not there (ARIA_TEST_ROOT=1 is set): make setup-test", args[0])
 	}
+}
+
+// cmdWaitFor waits until a file is there: waitfor FILE.
+func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfor FILE")
+	}
+	for end := time.Now().Add(testenv.Patience(20 * time.Second)); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%s never came", args[0])
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ type unitSummary struct {
 
 func (a *app) buildCmd() *cobra.Command {
 	var out, key string
-	var password bool
+	var password, watch bool
 	c := &cobra.Command{
 		Use:     "build [DIR]",
 		Short:   "Type-check a project and pack it into a bundle",
@@ -51,27 +52,28 @@ func (a *app) buildCmd() *cobra.Command {
 		GroupID: groupAuthor,
 		Args:    want(0, 1, ""),
 		RunE: func(c *cobra.Command, args []string) error {
+			if watch {
+				return a.buildWatch(c.Context(), dirArg(args), func(b *built) error { return a.writeBuilt(b, out, key, false) })
+			}
 			b, err := a.build(c.Context(), dirArg(args))
 			if err != nil {
 				return err
 			}
-			path := first(out, b.defaultPath())
-			b.summary.Path = path
-			if key != "" {
-				err = a.signBuilt(b, key, password)
-			} else if err = writeAtomic(path, b.result.Bundle); err == nil {
-				a.noteBuilt(b)
-			}
-			if err != nil {
+			if err := a.writeBuilt(b, out, key, password); err != nil {
 				return err
 			}
-			return a.result(b.summary, func(w io.Writer) { fmt.Fprintln(w, path) })
+			if key == "" {
+				a.noteBuilt(b)
+			}
+			return a.result(b.summary, func(w io.Writer) { fmt.Fprintln(w, b.summary.Path) })
 		},
 	}
 	a.addFrozen(c)
 	c.Flags().StringVarP(&out, "out", "o", "", "where to write the bundle (default DIR/dist/NAME-VERSION.aria)")
 	c.Flags().StringVar(&key, "sign", "", "sign it with this key: a name, or the path of a secret key file")
 	c.Flags().BoolVar(&password, "password", false, "the key is under a password; read it from stdin")
+	c.Flags().BoolVar(&watch, "watch", false, "build again at every change, until Ctrl-C")
+	c.MarkFlagsMutuallyExclusive("watch", "password")
 	return c
 }
 
@@ -83,7 +85,7 @@ func (a *app) checkCmd() *cobra.Command {
 		GroupID: groupAuthor,
 		Args:    want(0, 1, ""),
 		RunE: func(c *cobra.Command, args []string) error {
-			b, err := a.compile(c.Context(), dirArg(args), compiler.Check)
+			b, err := a.check(c.Context(), dirArg(args))
 			if err != nil {
 				return err
 			}
@@ -94,6 +96,10 @@ func (a *app) checkCmd() *cobra.Command {
 	}
 	a.addFrozen(c)
 	return c
+}
+
+func (a *app) check(ctx context.Context, dir string) (*built, error) {
+	return a.compile(ctx, dir, compiler.Check)
 }
 
 // built is a project that went through the compiler without an error.
@@ -121,7 +127,11 @@ func (a *app) compile(ctx context.Context, dir string,
 	if err != nil {
 		return nil, asBuild(err)
 	}
-	res, err := stage(ctx, compiler.Options{Project: source})
+	bun, err := a.reflectIn(p)
+	if err != nil {
+		return nil, asBuild(err)
+	}
+	res, err := stage(ctx, compiler.Options{Project: source, Bun: bun})
 	if err != nil {
 		return nil, asBuild(err)
 	}
@@ -130,6 +140,11 @@ func (a *app) compile(ctx context.Context, dir string,
 	}
 	b := &built{project: p, result: res, took: time.Since(start)}
 	b.summary = summarize(b)
+	if a.sarif != "" {
+		if err := a.writeSARIF(res.Messages); err != nil {
+			return nil, err
+		}
+	}
 	if !a.json {
 		diag.Print(a.err, res.Messages, a.colour(a.err))
 	}
@@ -164,6 +179,14 @@ func (a *app) source(ctx context.Context, p *project.Project) (compiler.Project,
 	}, err
 }
 
+// reflectIn is the Bun that reads schemas that are values, if that is wanted.
+func (a *app) reflectIn(p *project.Project) (string, error) {
+	if !a.reflect && !p.Reflect {
+		return "", nil
+	}
+	return packages.Bun(a.env)
+}
+
 // checkLocked holds what went into a bundle against the lock file, with --frozen.
 func (a *app) checkLocked(dir string, m *bundle.Manifest) error {
 	if !a.frozen || m == nil || len(m.Dependencies) == 0 {
@@ -185,6 +208,16 @@ func (a *app) checkLocked(dir string, m *bundle.Manifest) error {
 // addFrozen gives a command that builds the flag --frozen.
 func (a *app) addFrozen(c *cobra.Command) {
 	c.Flags().BoolVar(&a.frozen, "frozen", false, "use the npm packages of the lock file and no others; without a lock file, refuse")
+	c.Flags().BoolVar(&a.reflect, "reflect", false, "run the project's code in a sandbox to read schemas that are values (zod and others)")
+	c.Flags().StringVar(&a.sarif, "sarif", "", "also write the diagnostics to this file as SARIF 2.1.0, for code hosts and editors")
+}
+
+func (a *app) writeSARIF(msgs []diag.Message) error {
+	var b bytes.Buffer
+	if err := diag.SARIF(&b, msgs, compiler.Tools().Arc); err != nil {
+		return err
+	}
+	return writeAtomic(a.sarif, b.Bytes())
 }
 
 func summarize(b *built) buildResult {
@@ -233,7 +266,7 @@ func (b *built) defaultPath() string {
 func writeAtomic(path string, data []byte) error {
 	dir := filepath.Dir(path)
 	trouble := func(err error) error {
-		return fault.Wrap(err, fault.Invalid, "bundle cannot be written to %s: %s", path, reason(err)).
+		return fault.Wrap(err, fault.Invalid, "nothing can be written to %s: %s", path, reason(err)).
 			WithHint("check that the folder is yours to write and that the disk has room, or name another file with --out")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/ariacomputecompany/firmware/arc/cell"
 	"github.com/ariacomputecompany/firmware/arc/remote"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -23,6 +24,9 @@ import (
 // Main runs arc with its arguments (without the program's name) and returns
 // the exit code.
 func Main(args []string) int {
+	if len(args) == 1 && args[0] == cell.Word {
+		return cell.Enter()
+	}
 	spendMemory()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -40,6 +44,8 @@ type app struct {
 
 	json           bool
 	frozen         bool // of the commands that build
+	reflect        bool // of the same
+	sarif          string
 	server         string
 	credentialFile string
 }
@@ -83,11 +89,11 @@ func (a *app) root() *cobra.Command {
 	root.SetHelpCommandGroupID(groupMore)
 	root.SetCompletionCommandGroupID(groupMore)
 	root.AddCommand(
-		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.inspectCmd(),
+		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.testCmd(), a.inspectCmd(),
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
-		a.uploadCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(), a.secretCmd(),
-		a.publishCmd(), a.installCmd(), a.yankCmd(),
-		a.infoCmd(), a.firmwareCmd(), a.versionCmd(),
+		a.uploadCmd(), a.rmCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.cancelCmd(), a.tokensCmd(), a.whyCmd(), a.secretCmd(),
+		a.publishCmd(), a.installCmd(), a.outdatedCmd(), a.yankCmd(),
+		a.infoCmd(), a.doctorCmd(), a.manCmd(), a.firmwareCmd(), a.versionCmd(),
 	)
 	root.SetHelpCommand(a.helpCmd())
 	return root

@@ -13,10 +13,11 @@ import (
 
 // consent compares a bundle with the registered version that it would follow.
 // If it may do more, somebody must have said yes: with --allow-widening, or now.
-func (a *app) consent(ctx context.Context, client *remote.Client, b *bundle.Bundle, allowed bool) error {
+// What was agreed to is for the server, which asks too.
+func (a *app) consent(ctx context.Context, client *remote.Client, b *bundle.Bundle, allowed bool) ([]string, error) {
 	held, err := client.Bundles(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	var last *remote.Bundle
 	for i, h := range held { // by name, then version, oldest first
@@ -24,18 +25,45 @@ func (a *app) consent(ctx context.Context, client *remote.Client, b *bundle.Bund
 			continue
 		}
 		if h.Version == b.Manifest.Version {
-			return nil // the same again, or a conflict that the server names
+			return nil, nil // the same again, or a conflict that the server names
 		}
 		last = &held[i]
 	}
 	if last == nil {
-		return nil
+		return nil, nil
 	}
 	old, err := heldSide(ctx, client, last.Digest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return a.agree(diff.Compare(old, diff.NewSide(b.Manifest, b.Digest)), "upload", allowed)
+	report := diff.Compare(old, diff.NewSide(b.Manifest, b.Digest))
+	return accepted(report.Wider), a.agree(report, "upload", allowed)
+}
+
+// accepted are permissions in the words of the wire.
+func accepted(list []diff.Permission) []string {
+	var out []string
+	for _, p := range list {
+		switch p.Kind {
+		case "token":
+			out = append(out, p.What)
+		case "import":
+			out = append(out, "import "+p.What)
+		}
+	}
+	return out
+}
+
+// everything is all that a bundle may do, for builds of the author's own loop.
+func everything(m *bundle.Manifest) []string {
+	var out []string
+	for _, t := range m.Permissions.Tokens {
+		out = append(out, t.Token)
+	}
+	for _, i := range m.Permissions.Imports {
+		out = append(out, "import "+i)
+	}
+	return out
 }
 
 // agree is nil if the new version may do no more than the old one, or if

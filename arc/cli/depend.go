@@ -23,6 +23,7 @@ type depending struct {
 type dependency struct {
 	bundle *bundle.Bundle
 	file   []byte
+	accept []string // what somebody agreed to
 }
 
 // sendDependencies hands the instance the installed bundles that b refers to
@@ -36,7 +37,7 @@ func (a *app) sendDependencies(ctx context.Context, client *remote.Client, at st
 		return err
 	}
 	for _, d := range list {
-		got, held, err := client.Upload(ctx, d.file, false)
+		got, held, err := client.Upload(ctx, d.file, false, d.accept...)
 		if err != nil {
 			return err
 		}
@@ -91,7 +92,7 @@ func (d *depending) of(ctx context.Context, b *bundle.Bundle) error {
 		if err := d.of(ctx, dep); err != nil {
 			return err
 		}
-		d.files = append(d.files, dependency{dep, file})
+		d.files = append(d.files, dependency{bundle: dep, file: file})
 	}
 	return nil
 }
@@ -129,7 +130,7 @@ func (a *app) missing(ctx context.Context, client *remote.Client, list []depende
 		if there[string(d.bundle.Digest)] {
 			continue
 		}
-		if err := a.consent(ctx, client, d.bundle, widen); err != nil {
+		if d.accept, err = a.consent(ctx, client, d.bundle, widen); err != nil {
 			return nil, err
 		}
 		out = append(out, d)

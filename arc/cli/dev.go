@@ -160,6 +160,8 @@ type devLoop struct {
 	taken   bool             // the version that aria.toml states is registered
 	unit    string
 	input   json.RawMessage
+	old     []string // digests of builds that the next one replaces
+	looked  bool     // for those that an earlier arc dev left
 }
 
 func (l *devLoop) watch(ctx context.Context, w *dev.Watcher) error {
@@ -220,10 +222,15 @@ func (l *devLoop) rebuild(ctx context.Context, change dev.Change) (*built, error
 // the stated version was uploaded meanwhile; then the build gets a higher one.
 func (l *devLoop) upload(ctx context.Context, b *built, change dev.Change) (*built, time.Duration, error) {
 	start := time.Now()
-	held, _, err := l.client.Upload(ctx, b.result.Bundle, false)
+	// It is the author who watches; what a build may do is printed when it changes.
+	held, _, err := l.client.Upload(ctx, b.result.Bundle, false, everything(b.result.Manifest)...)
 	took := time.Since(start)
-	if err != nil || l.taken || len(held.Units) == 0 {
+	if err != nil {
 		return b, took, err
+	}
+	l.tidy(ctx, held)
+	if l.taken || len(held.Units) == 0 {
+		return b, took, nil
 	}
 	if u, err := l.client.Unit(ctx, held.Name+"#"+held.Units[0].Name); err != nil || u.Digest == held.Digest {
 		return b, took, err
@@ -232,8 +239,36 @@ func (l *devLoop) upload(ctx context.Context, b *built, change dev.Change) (*bui
 	if b, err = l.rebuild(ctx, change); err != nil {
 		return nil, 0, err
 	}
-	_, _, err = l.client.Upload(ctx, b.result.Bundle, false)
+	held, _, err = l.client.Upload(ctx, b.result.Bundle, false, everything(b.result.Manifest)...)
+	l.tidy(ctx, held)
 	return b, time.Since(start), err
+}
+
+// tidy takes the builds of the loop away that now replaces. One that a run still
+// needs stays until the next time.
+func (l *devLoop) tidy(ctx context.Context, now remote.Bundle) {
+	if !l.looked {
+		l.looked = true
+		held, err := l.client.Bundles(ctx)
+		if err != nil {
+			return
+		}
+		for _, b := range held {
+			if b.Name == now.Name && dev.IsVersion(b.Version) && b.Digest != now.Digest {
+				l.old = append(l.old, b.Digest)
+			}
+		}
+	}
+	var kept []string
+	for _, d := range l.old {
+		if d == now.Digest {
+			continue
+		}
+		if _, err := l.client.Remove(ctx, d); err != nil && fault.CodeOf(err) != fault.NotFound {
+			kept = append(kept, d)
+		}
+	}
+	l.old = append(kept, now.Digest)
 }
 
 func (l *devLoop) say(e devEvent, people func()) error {

@@ -75,7 +75,7 @@ func reasonText(what, why string) string {
 }
 
 func (a *app) firmwarePushCmd() *cobra.Command {
-	var detach bool
+	var detach, downgrade bool
 	var limit time.Duration
 	c := &cobra.Command{
 		Use:   "push IMAGE",
@@ -85,15 +85,16 @@ func (a *app) firmwarePushCmd() *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, cancel := context.WithTimeout(c.Context(), limit)
 			defer cancel()
-			return stopped(c.Context(), a.pushFirmware(ctx, args[0], detach))
+			return stopped(c.Context(), a.pushFirmware(ctx, args[0], detach, downgrade))
 		},
 	}
 	c.Flags().BoolVar(&detach, "detach", false, "return when the machine restarts, without waiting for the outcome")
+	c.Flags().BoolVar(&downgrade, "allow-downgrade", false, "push a version that is older than the one that runs")
 	c.Flags().DurationVar(&limit, "timeout", 30*time.Minute, "give up waiting after this long")
 	return c
 }
 
-func (a *app) pushFirmware(ctx context.Context, path string, detach bool) error {
+func (a *app) pushFirmware(ctx context.Context, path string, detach, downgrade bool) error {
 	f, raw, head, err := firmware.OpenImage(path)
 	if err != nil {
 		return err
@@ -109,7 +110,7 @@ func (a *app) pushFirmware(ctx context.Context, path string, detach bool) error 
 	}
 	a.note("firmware %s, %s, to slot %s of a machine that runs %s", head.Version, bytesText(head.Size()), other(before.Slot), clean(before.Version))
 	tenth := int64(-1)
-	image, err := client.PushFirmware(ctx, raw, io.NewSectionReader(f, firmware.HeaderSize, head.Size()), func(at, size int64) {
+	image, err := client.PushFirmware(ctx, raw, io.NewSectionReader(f, firmware.HeaderSize, head.Size()), downgrade, func(at, size int64) {
 		if n := at * 10 / size; n > tenth {
 			tenth = n
 			a.note("  %3d%%", n*10)

@@ -8,10 +8,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
+type exitList struct {
+	ExitCodes []exitEntry `json:"exitCodes"`
+}
+
 func (a *app) helpCmd() *cobra.Command {
 	c := &cobra.Command{
-		Use:     "help [COMMAND | exit-codes]",
-		Short:   "Help for a command, or the list of exit codes",
+		Use:     "help [COMMAND | exit-codes | json]",
+		Short:   "Help for a command, the list of exit codes, the schemas of --json",
 		GroupID: groupMore,
 		RunE: func(c *cobra.Command, args []string) error {
 			root := c.Root()
@@ -30,14 +34,12 @@ func (a *app) helpCmd() *cobra.Command {
 		},
 	}
 	c.SuggestionsMinimumDistance = 2
-	c.AddCommand(&cobra.Command{
+	c.AddCommand(a.helpJSONCmd(), &cobra.Command{
 		Use:   "exit-codes",
 		Short: "The exit codes of arc",
 		Args:  want(0, 0, ""),
 		RunE: func(*cobra.Command, []string) error {
-			return a.result(struct {
-				ExitCodes []exitEntry `json:"exitCodes"`
-			}{exitTable}, writeExitCodes)
+			return a.result(exitList{exitTable}, writeExitCodes)
 		},
 	})
 	return c

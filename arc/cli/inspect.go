@@ -118,6 +118,36 @@ func writeUnits(w io.Writer, m *bundle.Manifest) {
 		fmt.Fprintf(tw, "  %s\t%s\t%s\n", u.Name, u.Kind, clean(firstLine(u.Description)))
 	}
 	tw.Flush()
+	writeReflected(w, m)
+}
+
+// writeReflected says which schemas were not derived from types.
+func writeReflected(w io.Writer, m *bundle.Manifest) {
+	var lines []string
+	for _, u := range m.Units {
+		if u.Reflected == nil {
+			continue
+		}
+		for _, s := range []struct {
+			side string
+			from *bundle.SchemaValue
+		}{{"input", u.Reflected.Input}, {"output", u.Reflected.Output}} {
+			if s.from == nil {
+				continue
+			}
+			lines = append(lines, fmt.Sprintf("  %s\t%s\t%s value, written by its converter %q\t%s:%d:%d\n",
+				u.Name, s.side, clean(s.from.Vendor), clean(s.from.Converter), clean(s.from.Place.File), s.from.Place.Line, s.from.Place.Col))
+		}
+	}
+	if len(lines) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "schemas read from values, by running the code in Bun %s:\n", clean(m.Builder.Bun))
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, l := range lines {
+		fmt.Fprint(tw, l)
+	}
+	tw.Flush()
 }
 
 // writePermissions lists every permission with the places that ask for it.

@@ -9,6 +9,10 @@ import (
 	"github.com/ariacomputecompany/firmware/arc/keys"
 )
 
+type keyList struct {
+	Keys []keys.Key `json:"keys"`
+}
+
 func (a *app) keyCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "key",
@@ -68,9 +72,7 @@ func (a *app) keyListCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.result(struct {
-				Keys []keys.Key `json:"keys"`
-			}{list}, func(w io.Writer) {
+			return a.result(keyList{list}, func(w io.Writer) {
 				if len(list) == 0 {
 					a.note(`no key yet: "arc key new" makes one`)
 					return

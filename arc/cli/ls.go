@@ -12,6 +12,18 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
+type bundleList struct {
+	Bundles []remote.Bundle `json:"bundles"`
+}
+
+type unitList struct {
+	Units []remote.Unit `json:"units"`
+}
+
+type runList struct {
+	Runs []remote.Run `json:"runs"`
+}
+
 func (a *app) lsCmd() *cobra.Command {
 	units := a.lsUnitsCmd()
 	c := &cobra.Command{
@@ -40,9 +52,7 @@ func (a *app) lsBundlesCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.result(struct {
-				Bundles []remote.Bundle `json:"bundles"`
-			}{bundles}, func(w io.Writer) {
+			return a.result(bundleList{bundles}, func(w io.Writer) {
 				if len(bundles) == 0 {
 					a.note(`no bundle yet: "arc upload" brings one`)
 					return
@@ -71,9 +81,7 @@ func (a *app) lsUnitsCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.result(struct {
-				Units []remote.Unit `json:"units"`
-			}{units}, func(w io.Writer) {
+			return a.result(unitList{units}, func(w io.Writer) {
 				if len(units) == 0 {
 					a.note(`no unit yet: "arc upload" brings some`)
 					return
@@ -108,9 +116,7 @@ func (a *app) lsRunsCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.result(struct {
-				Runs []remote.Run `json:"runs"`
-			}{runs}, func(w io.Writer) {
+			return a.result(runList{runs}, func(w io.Writer) {
 				if len(runs) == 0 {
 					a.note("%s", noRuns(before, state))
 					return

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -16,14 +17,19 @@ type newResult struct {
 }
 
 func (a *app) newCmd() *cobra.Command {
-	return &cobra.Command{
+	var kind string
+	c := &cobra.Command{
 		Use:     "new NAME",
 		Short:   "Make a project that builds at once",
 		Long:    wordsNewLong,
 		GroupID: groupAuthor,
 		Args:    want(1, 1, "the name of the project"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			made, err := project.Create(".", args[0])
+			t, err := project.FindTemplate(kind)
+			if err != nil {
+				return err
+			}
+			made, err := project.Create(".", args[0], t)
 			if err != nil {
 				return err
 			}
@@ -33,8 +39,17 @@ func (a *app) newCmd() *cobra.Command {
 			}); err != nil {
 				return err
 			}
-			a.note(nextSteps[:len(nextSteps)-1], made.Dir)
+			a.note(nextSteps, made.Dir)
+			for _, t := range t.Try {
+				a.note("  %s", t)
+			}
 			return nil
 		},
 	}
+	var about []string
+	for _, t := range project.Templates {
+		about = append(about, t.Name+": "+t.About)
+	}
+	c.Flags().StringVarP(&kind, "template", "t", "", "what to begin with; "+strings.Join(about, "; ")+" (default full)")
+	return c
 }

@@ -19,6 +19,14 @@ net('api.example.com', { auth: secret('KEY') }), and Quilt adds it to requests f
 that host, outside the container. Values are kept encrypted beside the data; they
 can be replaced and removed, not read back.`
 
+type secretList struct {
+	Secrets []remote.Secret `json:"secrets"`
+}
+
+type removedSecret struct {
+	Removed string `json:"removed"`
+}
+
 func (a *app) secretCmd() *cobra.Command {
 	c := &cobra.Command{
 		Use:     "secret",
@@ -99,9 +107,7 @@ func (a *app) secretListCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.result(struct {
-				Secrets []remote.Secret `json:"secrets"`
-			}{list}, func(w io.Writer) {
+			return a.result(secretList{list}, func(w io.Writer) {
 				if len(list) == 0 {
 					a.note(`no secret yet: "arc secret set NAME" makes one`)
 					return
@@ -128,8 +134,7 @@ func (a *app) secretRemoveCmd() *cobra.Command {
 			if err := client.RemoveSecret(c.Context(), args[0]); err != nil {
 				return err
 			}
-			a.note("%s is removed", args[0])
-			return nil
+			return a.result(removedSecret{args[0]}, func(w io.Writer) { fmt.Fprintf(w, "%s is removed\n", args[0]) })
 		},
 	}
 }

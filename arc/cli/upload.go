@@ -35,15 +35,16 @@ func (a *app) uploadCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			var accept []string
 			if !isolated {
-				if err := a.consent(c.Context(), client, data.opened, widen); err != nil {
+				if accept, err = a.consent(c.Context(), client, data.opened, widen); err != nil {
 					return stopped(c.Context(), err)
 				}
 			}
 			if err := a.sendDependencies(c.Context(), client, dirArg(args), data.opened, widen); err != nil {
 				return stopped(c.Context(), err)
 			}
-			b, held, err := client.Upload(c.Context(), data.bytes, isolated)
+			b, held, err := client.Upload(c.Context(), data.bytes, isolated, accept...)
 			if fault.CodeOf(err) == fault.Invalid {
 				return asBuild(err) // it is the bundle that is wrong, not the command
 			}

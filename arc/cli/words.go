@@ -40,6 +40,22 @@ in the source that ask for it, and its files. Everything is verified on the way.
 Its units join the registry; with --isolated they can only be reached through the
 bundle's digest. The installed bundles that it refers to go before it. Prints the
 digest on stdout.`
+	wordsTestLong = `Runs the tests of the project in DIR (default: here, or a folder above) in the
+pinned Bun: every *.test.ts. They need no npm install: "bun:test" is Bun's own,
+"@aria/sdk" and "@aria/sdk/testing" are this arc's, whose memoryHost() stands for kv
+and the other handles. Tests are the author's code and run as the author, in no
+container.`
+	wordsDoctorLong = `Looks at everything that arc needs: Bun, the sandbox for --reflect, your keys, the
+ariad it talks to, and, in a project, its types, npm packages and source. With
+--fix it mends what it can. Exits 1 if something is ill.`
+	wordsManLong = `Writes a manual page for every command into DIR, as files that "man -l" reads and a
+package can install under man1.`
+	wordsOutdatedLong = `Looks at the places that aria.lock names: which version is the newest in the
+range of each installed bundle, which is the newest of all, and whether the locked
+one was taken back. Changes nothing.`
+	wordsRmLong = `Takes bundles out of ariad's store, each named as "name@version", by its name if
+there is only one version, or by its digest. A bundle that an open run is pinned to
+stays. Prints the digests on stdout.`
 	wordsPublishLong = `Publishes a bundle, or builds the project in DIR (default: here) and publishes
 that, to any OCI registry; an ariad is one on its own port. The tag is the
 version. A tag that holds something else is never overwritten; the same again
@@ -96,7 +112,4 @@ const nextSteps = `
 next:
   cd %s
   arc dev               # as root: starts the daemons, rebuilds at every change
-and in another terminal:
-  arc run hello.greet --input '{"name":"Ada"}'
-  arc task greeter 'greet "Ada"'
-`
+and in another terminal:`

@@ -54,8 +54,14 @@ func assemble(ctx context.Context, o Options, do stages) (*Result, error) {
 		return res, nil
 	}
 
+	bun, err := reflectStage(ctx, units, o, res)
+	if err != nil || diag.HasErrors(res.Messages) {
+		return res, err
+	}
+
 	packing := time.Now()
 	m := units.manifest(in)
+	m.Builder.Bun = bun
 	m.Permissions.Imports = code.imports
 	m.Dependencies = code.deps
 	files, err := in.withSources(code, found.facts.Sources)
@@ -95,6 +101,11 @@ func Check(ctx context.Context, o Options) (*Result, error) {
 		code.finish(in, units.entries)
 		res.Messages = diag.Sort(append(res.Messages, code.msgs...))
 		res.Timings.Emit = code.took
+	}
+	if !diag.HasErrors(res.Messages) {
+		if _, err := reflectStage(ctx, units, o, res); err != nil {
+			return nil, err
+		}
 	}
 	if !diag.HasErrors(res.Messages) {
 		res.Manifest = units.manifest(in)

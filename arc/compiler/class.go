@@ -97,6 +97,7 @@ func (u *units) tool(c *arctsc.Class, m *arctsc.Method) {
 	o := u.options(mark, name)
 	unit := bundle.Unit{Name: o.text("name", name), Kind: bundle.Tool, Entry: u.entry(c.At.File, c.Export, m.Name)}
 	u.toolParts(&unit, o, m.Doc, m.Shape)
+	u.schemaValues(&unit, o, c.At.File)
 	unit.Tokens = u.useTokens(c.Handles)
 	o.done()
 	u.add(unit, m.At, c.ID, c.ID+"."+m.Name)

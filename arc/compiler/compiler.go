@@ -4,9 +4,10 @@
 // what it found), emit.go (JavaScript, made by esbuild while the check runs),
 // build.go (everything into one bundle).
 //
-// It runs none of the author's code, writes no file, reaches no network, and
-// gives the same bytes for the same project on every machine. It does not read
-// aria.toml: package project does.
+// It writes no file, reaches no network, and gives the same bytes for the same
+// project on every machine. It runs none of the author's code, but for one stage
+// that is asked for by name (reflect.go): schemas that are values are read in a
+// sandbox of package cell. It does not read aria.toml: package project does.
 package compiler
 
 import (
@@ -32,6 +33,11 @@ type Project struct {
 // Options of one build.
 type Options struct {
 	Project Project
+	// Bun is the runtime in which schemas that are values are read, locked away in
+	// a cell. Empty: none of the author's code is run, and such schemas refused.
+	Bun string
+
+	memo *reflections
 }
 
 // Result of a build. Bundle, Digest and Manifest are empty if one of the

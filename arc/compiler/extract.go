@@ -19,6 +19,8 @@ type units struct {
 	entries []string // source files that have code to run, sorted
 	msgs    []diag.Message
 
+	wanted []wanted // schemas that are values
+
 	in    *input
 	at    map[string]arctsc.Span // of each unit's name
 	names map[string][]string    // units by class, method or constant: "src/a.ts#Orders", "src/a.ts#Orders.get"
@@ -119,6 +121,7 @@ func (u *units) function(f *arctsc.Function) {
 	o := u.options(f.Mark, f.Export)
 	unit := bundle.Unit{Name: o.text("name", f.Export), Kind: bundle.Tool, Entry: u.entry(f.At.File, f.Export, "")}
 	u.toolParts(&unit, o, f.Doc, f.Shape)
+	u.schemaValues(&unit, o, f.At.File)
 	unit.Tokens = u.useTokens(f.Handles)
 	o.done()
 	u.add(unit, f.At, f.ID)

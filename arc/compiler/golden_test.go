@@ -15,11 +15,21 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
+	"github.com/ariacomputecompany/firmware/arc/cell"
 	"github.com/ariacomputecompany/firmware/arc/diag"
 	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "rewrite the want files of testdata/*.txtar")
+
+// TestMain lets this program be the inside of a cell, as arc is.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == cell.Word {
+		os.Exit(cell.Enter())
+	}
+	os.Exit(m.Run())
+}
 
 // TestGolden builds every project of testdata. The one file named want/… is what
 // must come out: want/manifest.json if there is a bundle, want/warnings if there
@@ -36,8 +46,11 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := unpack(t, a)
-			res, err := Build(context.Background(), Options{Project: p})
+			o := Options{Project: unpack(t, a)}
+			if slices.ContainsFunc(a.Files, func(f txtar.File) bool { return f.Name == "reflect" }) {
+				o.Bun = testenv.Bun(t)
+			}
+			res, err := Build(context.Background(), o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -61,7 +74,7 @@ func TestGolden(t *testing.T) {
 }
 
 // unpack writes the project of an archive. overrides.json stands for the tables
-// of aria.toml, allow for its allowed imports.
+// of aria.toml, allow for its allowed imports; a file named reflect lets it run code.
 func unpack(t *testing.T, a *txtar.Archive) Project {
 	t.Helper()
 	p := Project{Dir: t.TempDir(), Name: "demo", Version: "1.0.0"}
@@ -73,6 +86,9 @@ func unpack(t *testing.T, a *txtar.Archive) Project {
 			if err := json.Unmarshal(f.Data, &p.Overrides); err != nil {
 				t.Fatal(err)
 			}
+			continue
+		}
+		if f.Name == "reflect" {
 			continue
 		}
 		if f.Name == "allow" {

@@ -17,6 +17,7 @@ type Session struct {
 	types   arctsc.Session
 	project Project
 	bundler bundler
+	schemas reflections
 }
 
 // bundler is esbuild's memory of one set of entries.
@@ -35,6 +36,7 @@ func (s *Session) Build(ctx context.Context, o Options, changed []string) (*Resu
 	if !reflect.DeepEqual(last, o.Project) {
 		changed = nil
 	}
+	o.memo = &s.schemas
 	return assemble(ctx, o, stages{
 		check: func(ctx context.Context, in *input) *checked {
 			return checkedOf(s.types.Analyze(ctx, in.forTypeScript(), changed))

@@ -1,6 +1,7 @@
 package compiler
 
 import (
+	strict "github.com/go-json-experiment/json" // names are told apart by case, and stand once
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -76,7 +77,7 @@ func (in *input) extend(file string, depth int) error {
 	}
 	name := in.relative(file)
 	var c tsconfig
-	if json.Unmarshal(jsonc.Plain(raw), &c) != nil {
+	if strict.Unmarshal(jsonc.Plain(raw), &c) != nil {
 		return configFault("ARC1003", diag.Place{File: name}, "",
 			name+" cannot be read as JSON with comments", "mend it, or delete it: arc does not need one")
 	}

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,3 +26,8 @@ func Version(stated string, taken bool, at time.Time) string {
 	}
 	return stated + "-dev." + n
 }
+
+var ofLoop = regexp.MustCompile(`[-.]dev\.\d+$`)
+
+// IsVersion tells a version that Version made.
+func IsVersion(v string) bool { return ofLoop.MatchString(v) }

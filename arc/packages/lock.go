@@ -1,13 +1,14 @@
 package packages
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/go-json-experiment/json"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )

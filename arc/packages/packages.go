@@ -8,13 +8,14 @@ package packages
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/go-json-experiment/json" // names are told apart by case, and stand once
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -66,6 +67,20 @@ func Ensure(ctx context.Context, r Request) error {
 			WithHint(`package.json and its lock file disagree: run "bun install" and look at what it says`)
 	}
 	return nil
+}
+
+// Missing are the declared packages that are not there, or in another version
+// than the lock file's.
+func Missing(dir string) ([]string, error) {
+	want, err := declared(dir)
+	if err != nil || len(want) == 0 {
+		return nil, err
+	}
+	l, err := ReadLock(dir)
+	if err != nil {
+		return nil, err
+	}
+	return missing(dir, want, l), nil
 }
 
 // declared are the names in package.json that must be there, sorted. A missing

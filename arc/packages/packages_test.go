@@ -214,3 +214,26 @@ func TestReadBunLock(t *testing.T) {
 		t.Error("the nested version is not held")
 	}
 }
+
+// Two readers could take different values where a name stands twice, or in
+// another case: neither is read.
+func TestNamesStandOnce(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"dependencies":{"zod":"^4"}}`:                   "zod",
+		`{"Dependencies":{"zod":"^4"}}`:                   "",
+		`{"dependencies":{"zod":"^4"},"dependencies":{}}`: "refused",
+		`{"dependencies":{"zod":"^4","zod":"^3"}}`:        "refused",
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := declared(dir)
+		if err != nil {
+			got = []string{"refused"}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %v %v", text, got, err)
+		}
+	}
+}

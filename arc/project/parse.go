@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	topKeys = []string{"name", "version", "description", "entry", "allow", "units"}
+	topKeys = []string{"name", "version", "description", "entry", "build", "allow", "units"}
 	// optionKeys are the decorator options that an override may set.
 	optionKeys = []string{
 		"timeout", "retries", "idempotent", "approve", "memory", "cpu",
@@ -50,7 +50,7 @@ func Parse(text string) (*Project, error) {
 		}
 	}
 	p := &Project{}
-	steps := []func(map[string]any, *Project) error{ps.name, ps.version, ps.description, ps.entry, ps.allow, ps.units}
+	steps := []func(map[string]any, *Project) error{ps.name, ps.version, ps.description, ps.entry, ps.build, ps.allow, ps.units}
 	for _, step := range steps {
 		if err := step(top, p); err != nil {
 			return nil, err

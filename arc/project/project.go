@@ -25,6 +25,9 @@ type Project struct {
 	// Allow are modules of the platform that the project declares it needs:
 	// [allow] imports. Which ones need it is the compiler's to say.
 	Allow []string
+	// Reflect is [build] reflect: schemas that are values may be read by running
+	// the project's code in a sandbox.
+	Reflect bool
 	// Overrides are the [units."name"] tables: unit, option, value. Keys are
 	// known options; whether an option suits the unit is the compiler's to say.
 	Overrides map[string]map[string]any

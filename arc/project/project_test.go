@@ -161,7 +161,7 @@ func TestLoadRefuses(t *testing.T) {
 
 func TestCreate(t *testing.T) {
 	parent := t.TempDir()
-	made, err := Create(parent, "acme/first")
+	made, err := Create(parent, "acme/first", Templates[0])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,10 +188,10 @@ func TestCreate(t *testing.T) {
 			t.Errorf("%s holds an unfilled blank", f)
 		}
 	}
-	if _, err := Create(parent, "first"); err == nil || !strings.Contains(err.Error(), "is not empty") {
+	if _, err := Create(parent, "first", Templates[0]); err == nil || !strings.Contains(err.Error(), "is not empty") {
 		t.Errorf("a second Create in the same folder: got %v, want a refusal", err)
 	}
-	if _, err := Create(parent, "../up"); fault.CodeOf(err) != fault.Invalid {
+	if _, err := Create(parent, "../up", Templates[0]); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("a name that is a path: got %v, want invalid", err)
 	}
 }

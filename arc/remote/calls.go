@@ -10,18 +10,25 @@ import (
 	ariav1 "github.com/ariacomputecompany/firmware/proto/gen/aria/v1"
 )
 
-// Upload stores a bundle; held says that the server had it already. A cut
-// connection is tried again: the same bytes give the same answer.
-func (c *Client) Upload(ctx context.Context, data []byte, isolated bool) (b Bundle, held bool, err error) {
+// Upload stores a bundle; held says that the server had it already. accept are
+// the permissions beyond those of the registered version that somebody agreed to.
+// A cut connection is tried again: the same bytes give the same answer.
+func (c *Client) Upload(ctx context.Context, data []byte, isolated bool, accept ...string) (b Bundle, held bool, err error) {
 	mode := ariav1.IntakeMode_INTAKE_MODE_REGISTER
 	if isolated {
 		mode = ariav1.IntakeMode_INTAKE_MODE_ISOLATED
 	}
-	res, err := retry(ctx, c, c.bundles.Upload, &ariav1.UploadRequest{Bundle: data, Mode: mode, IdempotencyKey: newKey()})
+	res, err := retry(ctx, c, c.bundles.Upload, &ariav1.UploadRequest{Bundle: data, Mode: mode, IdempotencyKey: newKey(), Accept: accept})
 	if err != nil {
 		return Bundle{}, false, err
 	}
 	return toBundle(res.GetBundle()), res.GetAlreadyHeld(), nil
+}
+
+// Remove takes a bundle out of the store.
+func (c *Client) Remove(ctx context.Context, digest string) (Bundle, error) {
+	res, err := retry(ctx, c, c.bundles.Remove, &ariav1.RemoveBundleRequest{Digest: digest})
+	return toBundle(res.GetBundle()), err
 }
 
 // Bundles lists the stored bundles.

@@ -44,10 +44,11 @@ func (c *Client) FirmwareStatus(ctx context.Context) (Firmware, error) {
 const firmwareChunk = 1 << 20
 
 // PushFirmware sends an image: its raw header, and the payload as far as the
-// machine does not have it yet. sent hears how far it got. It returns the
+// machine does not have it yet. With downgrade it may be older than what runs. sent
+// hears how far it got. It returns the
 // image's name when the machine has taken all of it and restarts.
-func (c *Client) PushFirmware(ctx context.Context, header []byte, payload io.ReaderAt, sent func(offset, size int64)) (image string, err error) {
-	up, err := retry(ctx, c, c.firmware.Begin, &ariav1.BeginFirmwareRequest{Header: header})
+func (c *Client) PushFirmware(ctx context.Context, header []byte, payload io.ReaderAt, downgrade bool, sent func(offset, size int64)) (image string, err error) {
+	up, err := retry(ctx, c, c.firmware.Begin, &ariav1.BeginFirmwareRequest{Header: header, AllowDowngrade: downgrade})
 	if err != nil {
 		return "", err
 	}

@@ -97,7 +97,7 @@ func TestPushFirmware(t *testing.T) {
 			b := &c.box
 			b.size = len(payload)
 			first := int64(-1)
-			image, err := b.client(t).PushFirmware(t.Context(), []byte("header"), bytes.NewReader(payload), func(at, _ int64) {
+			image, err := b.client(t).PushFirmware(t.Context(), []byte("header"), bytes.NewReader(payload), false, func(at, _ int64) {
 				if first < 0 {
 					first = at
 				}
@@ -114,7 +114,7 @@ func TestPushFirmware(t *testing.T) {
 
 func TestAnImageFileThatIsTooShort(t *testing.T) {
 	b := &box{size: 100}
-	_, err := b.client(t).PushFirmware(t.Context(), nil, bytes.NewReader(make([]byte, 60)), func(int64, int64) {})
+	_, err := b.client(t).PushFirmware(t.Context(), nil, bytes.NewReader(make([]byte, 60)), false, func(int64, int64) {})
 	if fault.CodeOf(err) != fault.Invalid {
 		t.Error(err)
 	}

@@ -63,6 +63,7 @@ func New(stop context.Context, d Deps) http.Handler {
 	s := &server{Deps: d, stop: stop}
 	opts := []connect.HandlerOption{
 		connect.WithInterceptors(replies{s}),
+		connect.WithCodec(jsonCodec{"json"}), connect.WithCodec(jsonCodec{"json; charset=utf-8"}),
 		connect.WithRecover(s.recovered),
 		connect.WithReadMaxBytes(maxRequest),
 	}

@@ -31,7 +31,7 @@ func (u updates) Begin(ctx context.Context, r *connect.Request[ariav1.BeginFirmw
 	if n := len(r.Msg.Header); n != firmware.HeaderSize {
 		return nil, fault.New(fault.Invalid, "a header of %d bytes, not %d", n, firmware.HeaderSize).WithHint("send the beginning of the image file")
 	}
-	up, err := c.Begin(ctx, r.Msg.Header)
+	up, err := c.Begin(ctx, r.Msg.Header, r.Msg.AllowDowngrade)
 	if err != nil {
 		return nil, err
 	}

@@ -26,7 +26,7 @@ func (b bundles) Upload(ctx context.Context, r *connect.Request[ariav1.UploadReq
 	}
 	// The bundle's digest is its identity: a repeated upload answers the same
 	// with any idempotency key.
-	got, held, err := b.s.Registry.Add(ctx, r.Msg.Bundle, mode)
+	got, held, err := b.s.Registry.AddAgreed(ctx, r.Msg.Bundle, mode, r.Msg.Accept)
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +57,16 @@ func (b bundles) Get(ctx context.Context, r *connect.Request[ariav1.GetBundleReq
 	}
 	w, err := wireBundle(held)
 	return connect.NewResponse(&ariav1.GetBundleResponse{Bundle: w, Manifest: manifest}), err
+}
+
+func (b bundles) Remove(ctx context.Context, r *connect.Request[ariav1.RemoveBundleRequest]) (*connect.Response[ariav1.RemoveBundleResponse], error) {
+	d := bundle.Digest(r.Msg.Digest)
+	gone, err := b.s.Registry.Remove(ctx, d, func() error { return b.s.Tasks.Unused(ctx, d) })
+	if err != nil {
+		return nil, err
+	}
+	w, err := wireBundle(gone)
+	return connect.NewResponse(&ariav1.RemoveBundleResponse{Bundle: w}), err
 }
 
 type units struct{ s *server }

@@ -113,6 +113,28 @@ func TestRevive(t *testing.T) {
 			`{"a":{"at":"x","kids":[{"at":"y"}]}}`, []place{{0, "/at", "date"}, {0, "/kids/*/at", "date"}}},
 		{"what lies in a map comes before the map", `{"properties":{"a":{"type":"object","x-aria-type":"map","additionalProperties":` + date + `}}}`,
 			`{"a":{"k/1":"x"}}`, []place{{0, "/k~11", "date"}, {0, "", "map"}}},
+		{"keys by pattern", `{"properties":{"a":{"type":"object","patternProperties":{"^at_":` + date + `},"additionalProperties":{"type":"string"}}}}`,
+			`{"a":{"at_1":"x","note":"y"}}`, []place{{0, "/at_1", "date"}}},
+		{"branches told apart by an optional const", `{"properties":{"a":{"anyOf":[
+			{"type":"object","properties":{"kind":{"const":"plain"},"at":{"type":"string"}}},
+			{"type":"object","properties":{"kind":{"const":"rich"},"at":` + date + `}}]}}}`,
+			`{"a":{"kind":"rich","at":"x"}}`, []place{{0, "/at", "date"}}},
+		{"the other branch", `{"properties":{"a":{"anyOf":[
+			{"type":"object","properties":{"kind":{"const":"plain"},"at":{"type":"string"}}},
+			{"type":"object","properties":{"kind":{"const":"rich"},"at":` + date + `}}]}}}`,
+			`{"a":{"kind":"plain","at":"x"}}`, nil},
+		{"by a discriminator one level down", `{"properties":{"a":{"oneOf":[
+			{"type":"object","required":["head"],"properties":{"head":{"type":"object","properties":{"v":{"const":1}}},"n":{"type":"string"}}},
+			{"type":"object","required":["head"],"properties":{"head":{"type":"object","properties":{"v":{"const":2}}},"n":{"type":"string","x-aria-type":"bigint"}}}]}}}`,
+			`{"a":{"head":{"v":2},"n":"5"}}`, []place{{0, "/n", "bigint"}}},
+		{"by shape: what has no place in a branch", `{"properties":{"a":{"anyOf":[
+			{"type":"object","additionalProperties":false,"properties":{"at":{"type":"string"}}},
+			{"type":"object","additionalProperties":false,"properties":{"at":` + date + `,"zone":{"type":"string"}}}]}}}`,
+			`{"a":{"at":"x","zone":"y"}}`, []place{{0, "/at", "date"}}},
+		{"by shape: the types of members", `{"properties":{"a":{"anyOf":[
+			{"type":"object","properties":{"n":{"type":"number"},"at":{"type":"string"}}},
+			{"type":"object","properties":{"n":{"type":"string"},"at":` + date + `}}]}}}`,
+			`{"a":{"n":"1","at":"x"}}`, []place{{0, "/at", "date"}}},
 		{"null stays null", `{"properties":{"a":{"anyOf":[` + date + `,{"type":"null"}]}}}`, `{"a":null}`, nil},
 		{"plain values need nothing", `{"properties":{"a":{"type":"string"}}}`, `{"a":"x"}`, nil},
 	} {

@@ -93,6 +93,9 @@ func (p *plan) request(job task.Job) (tokenapi.Request, error) {
 // the end are left out; an absent one before a present one is null, since JSON
 // has no undefined. Each argument comes with the schema path it stands under.
 func positions(u *bundle.Unit, input any) (args []any, paths [][]string) {
+	if u.Reflected != nil && u.Reflected.Input != nil { // the schema describes the one argument
+		return []any{input}, [][]string{{}}
+	}
 	args = []any{}
 	object, _ := input.(map[string]any)
 	for i, name := range u.Params {

@@ -2,6 +2,7 @@ package execution
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -21,6 +22,9 @@ func (s *shape) revive(args []any, paths [][]string) []place {
 	props, _ := root["properties"].(map[string]any)
 	var out []place
 	for i, arg := range args {
+		if len(paths[i]) == 0 { // the harness revives by the schema's own value
+			continue
+		}
 		schema := props[paths[i][0]]
 		if len(paths[i]) > 1 { // an element of the rest parameter
 			if node := s.follow(schema); node != nil {
@@ -56,11 +60,9 @@ func (s *shape) rich(schema, v any, path string, depth int, found func(path, kin
 	case map[string]any:
 		props, _ := node["properties"].(map[string]any)
 		for _, name := range sortedKeys(v) {
-			sub, ok := props[name]
-			if !ok {
-				sub = node["additionalProperties"]
+			for _, sub := range members(node, props, name) {
+				s.rich(sub, v[name], path+"/"+escape(name), depth+1, found)
 			}
-			s.rich(sub, v[name], path+"/"+escape(name), depth+1, found)
 		}
 	case []any:
 		s.elements(node, v, path, depth, found)
@@ -68,6 +70,24 @@ func (s *shape) rich(schema, v any, path string, depth int, found func(path, kin
 	if kind, ok := node["x-aria-type"].(string); ok {
 		found(path, kind)
 	}
+}
+
+// members are the schemas that a member of an object answers to.
+func members(node, props map[string]any, name string) []any {
+	var out []any
+	if sub, ok := props[name]; ok {
+		out = append(out, sub)
+	}
+	patterns, _ := node["patternProperties"].(map[string]any)
+	for _, p := range sortedKeys(patterns) {
+		if re, err := regexp.Compile(p); err == nil && re.MatchString(name) { // that it compiles was seen at build time
+			out = append(out, patterns[p])
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, node["additionalProperties"])
+	}
+	return out
 }
 
 func (s *shape) elements(node map[string]any, v []any, path string, depth int, found func(path, kind string)) {
@@ -105,7 +125,7 @@ func (s *shape) uniform(schema any, seen map[string]bool) bool {
 			if !s.uniform(sub, seen) {
 				return false
 			}
-		case "properties":
+		case "properties", "patternProperties":
 			props, _ := sub.(map[string]any)
 			for _, p := range props {
 				if !s.uniform(p, seen) {
@@ -118,11 +138,20 @@ func (s *shape) uniform(schema any, seen map[string]bool) bool {
 }
 
 // fits tells the branches of a union apart as far as rich types need: by type,
-// const, enum and the properties that must be there.
-func (s *shape) fits(schema, v any) bool {
+// const and enum, by the members that must be there or may not, and by what is
+// in those that are there: a discriminator anywhere in it decides.
+func (s *shape) fits(schema, v any) bool { return s.fit(schema, v, 0) }
+
+// fitDepth is how far below a union its branches are looked into.
+const fitDepth = 8
+
+func (s *shape) fit(schema, v any, depth int) bool {
 	node := s.follow(schema)
 	if node == nil {
 		return false
+	}
+	if depth > fitDepth {
+		return true
 	}
 	if c, ok := node["const"]; ok {
 		return short(c) == short(v)
@@ -130,30 +159,48 @@ func (s *shape) fits(schema, v any) bool {
 	if list, ok := node["enum"].([]any); ok {
 		return slices.ContainsFunc(list, func(e any) bool { return short(e) == short(v) })
 	}
-	types, _ := node["type"].(string)
-	switch v := v.(type) {
-	case string:
-		return types == "string" || types == ""
-	case bool:
-		return types == "boolean" || types == ""
-	case []any:
-		return types == "array" || types == ""
-	case map[string]any:
-		if types != "object" && types != "" {
+	for _, word := range []string{"anyOf", "oneOf"} {
+		branches, ok := node[word].([]any)
+		if ok && !slices.ContainsFunc(branches, func(b any) bool { return s.fit(b, v, depth+1) }) {
 			return false
 		}
-		required, _ := node["required"].([]any)
-		props, _ := node["properties"].(map[string]any)
-		for _, r := range required {
-			name, _ := r.(string)
-			have, ok := v[name]
-			if sub := s.follow(props[name]); !ok || sub["const"] != nil && !s.fits(sub, have) {
+	}
+	types, _ := node["type"].(string)
+	want := func(names ...string) bool { return types == "" || slices.Contains(names, types) }
+	switch v := v.(type) {
+	case nil:
+		return want("null")
+	case string:
+		return want("string")
+	case bool:
+		return want("boolean")
+	case []any:
+		items, ok := node["items"]
+		_, prefixed := node["prefixItems"]
+		return want("array") && (!ok || prefixed || !slices.ContainsFunc(v, func(item any) bool { return !s.fit(items, item, depth+1) }))
+	case map[string]any:
+		return want("object") && s.fitObject(node, v, depth)
+	}
+	return want("number", "integer")
+}
+
+func (s *shape) fitObject(node, v map[string]any, depth int) bool {
+	required, _ := node["required"].([]any)
+	for _, r := range required {
+		name, _ := r.(string)
+		if _, ok := v[name]; !ok {
+			return false
+		}
+	}
+	props, _ := node["properties"].(map[string]any)
+	for name, have := range v {
+		for _, sub := range members(node, props, name) {
+			if sub == false || s.follow(sub) != nil && !s.fit(sub, have, depth+1) {
 				return false
 			}
 		}
-		return true
 	}
-	return types == "number" || types == "integer" || types == ""
+	return true
 }
 
 func sortedKeys(m map[string]any) []string {

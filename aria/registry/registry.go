@@ -104,6 +104,16 @@ func (r *Registry) load() error {
 // Errors: Invalid (not a sound bundle, or it asks for what this build does not
 // serve), Denied (not signed as the trust file requires), Conflict (name@version is registered with other bytes), Exhausted.
 func (r *Registry) Add(ctx context.Context, data []byte, mode Mode) (b Bundle, held bool, err error) {
+	return r.add(ctx, data, mode, func(*bundle.Manifest) error { return nil })
+}
+
+// AddAgreed is Add where somebody must have agreed to what a new version may do
+// beyond the registered one: accept has it, by name. Denied otherwise.
+func (r *Registry) AddAgreed(ctx context.Context, data []byte, mode Mode, accept []string) (b Bundle, held bool, err error) {
+	return r.add(ctx, data, mode, func(m *bundle.Manifest) error { return r.consent(m, accept) })
+}
+
+func (r *Registry) add(ctx context.Context, data []byte, mode Mode, agreed func(*bundle.Manifest) error) (b Bundle, held bool, err error) {
 	if mode == "" {
 		mode = Register
 	}
@@ -129,6 +139,9 @@ func (r *Registry) Add(ctx context.Context, data []byte, mode Mode) (b Bundle, h
 	}
 	if mode == Register {
 		if err := r.free(opened); err != nil {
+			return Bundle{}, false, err
+		}
+		if err := agreed(opened.Manifest); err != nil {
 			return Bundle{}, false, err
 		}
 	}

@@ -125,7 +125,7 @@ func Image(o Options) (Result, error) {
 
 // kernelFiles writes vmlinuz and the initramfs.
 func kernelFiles(o Options) (kernel.Pin, error) {
-	pin := kernel.Cloud
+	pin := kernel.Generic
 	deb, err := pin.Fetch(o.Cache)
 	if err != nil {
 		return pin, err
@@ -137,7 +137,7 @@ func kernelFiles(o Options) (kernel.Pin, error) {
 	if err := os.WriteFile(filepath.Join(o.Out, "vmlinuz"), k.Image, 0o644); err != nil {
 		return pin, err
 	}
-	steps, err := k.Order(kernel.Always, kernel.Drivers)
+	steps, err := k.Order(kernel.Always, kernel.Drivers, kernel.Disks)
 	if err != nil {
 		return pin, err
 	}
@@ -163,7 +163,7 @@ func writeInitramfs(path, program string, steps []kernel.Step) error {
 	}
 	files = append(files, initramfs.File{Path: "dev/console", Mode: 0o600, Device: &[2]uint32{5, 1}},
 		initramfs.File{Path: "init", Mode: 0o755, Data: code},
-		initramfs.File{Path: "modules/list", Mode: 0o644, Data: kernel.List(steps, kernel.Always)})
+		initramfs.File{Path: "modules/list", Mode: 0o644, Data: kernel.List(steps)})
 	for _, s := range steps {
 		files = append(files, initramfs.File{Path: "modules/" + s.Module.Name + ".ko", Mode: 0o644, Data: s.Module.Data})
 	}

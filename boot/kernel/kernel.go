@@ -27,11 +27,11 @@ type Pin struct {
 	SHA256  string
 }
 
-// Cloud is Debian's kernel for virtual machines: small, and with everything
-// that containers need.
-var Cloud = Pin{
-	Package: "linux-image-6.1.0-56-cloud-amd64", Version: "6.1.192-2", Release: "6.1.0-56-cloud-amd64",
-	SHA256: "e7d02b943971edcb8790e256c02cfab3bca6c3d37c1bf25392a57c71300615ee",
+// Generic is Debian's kernel for every machine: virtual ones, servers, and what
+// boots from a USB stick.
+var Generic = Pin{
+	Package: "linux-image-6.1.0-56-amd64", Version: "6.1.192-2", Release: "6.1.0-56-amd64",
+	SHA256: "a86e2049672f52354c4536a089203b6c82639420424d31c91cf31a181fd4d8f1",
 }
 
 // Fetch returns the package file, from folder if it lies there, else from the

@@ -15,6 +15,7 @@ type Module struct {
 	Name    string // dashes as underscores
 	Data    []byte
 	Depends []string
+	Before  []string // like Depends, but may be missing
 	Aliases []string // of the devices it drives
 }
 
@@ -42,6 +43,8 @@ func readModule(file string, data []byte) (Module, error) {
 					m.Depends = append(m.Depends, canonical(d))
 				}
 			}
+		case "softdep":
+			m.Before = append(m.Before, softBefore(value)...)
 		case "alias":
 			m.Aliases = append(m.Aliases, value)
 		}
@@ -49,40 +52,63 @@ func readModule(file string, data []byte) (Module, error) {
 	return m, nil
 }
 
-func canonical(name string) string { return strings.ReplaceAll(name, "-", "_") }
-
-// Need is one module that the image has: always loaded, or when a device that
-// it drives is there.
-type Need struct {
-	Name     string
-	ByDevice bool
+// softBefore reads "pre: a b post: c": what should be loaded first, if there
+// is such a module (modprobe.d(5)).
+func softBefore(value string) (out []string) {
+	pre := false
+	for w := range strings.FieldsSeq(value) {
+		switch {
+		case strings.HasSuffix(w, ":"):
+			pre = w == "pre:"
+		case pre:
+			out = append(out, canonical(w))
+		}
+	}
+	return out
 }
 
-// Always is what every machine loads; Drivers what is loaded for hardware.
+func canonical(name string) string { return strings.ReplaceAll(name, "-", "_") }
+
+// Always is what every machine loads; Drivers what is loaded for hardware that is
+// there; Disks the same, but only where the disk was not found without them: no
+// other disk is ever used, and a driver that is not there has no holes.
 var (
-	Always  = []string{"dm_verity", "squashfs", "ext4", "crc32c_intel", "vfat", "nls_cp437", "nls_ascii", "softdog", "evdev"}
+	Always = []string{"dm_verity", "squashfs", "crc32c_generic", "crc32c_intel", "ext4", "vfat", "nls_cp437", "nls_ascii", "softdog", "evdev"}
+
 	Drivers = []string{
-		"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "sd_mod", "virtio_net", "virtio_rng", // QEMU, KVM, most clouds
-		"ena", "gve", // Amazon, Google
-		"hv_vmbus", "hv_storvsc", "hv_netvsc", // Microsoft
+		"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "virtio_net", "virtio_rng", // QEMU, KVM, most clouds
+		"ena", "gve", "ixgbevf", // Amazon, Google
+		"hv_vmbus", "hv_storvsc", "hv_netvsc", "pci_hyperv", // Microsoft
 		"xen_blkfront", "xen_netfront",
+		"vmw_pvscsi", "vmxnet3", // VMware
+		"nvme", "sd_mod",
+		"e1000", "e1000e", "igb", "igc", "r8169", "tg3", // network of PCs
+		"ixgbe", "i40e", "bnxt_en", // of servers
 		"button",               // the power button, read through evdev
+		"efi_pstore",           // keeps a panic's last words
 		"i6300esb", "wdat_wdt", // hardware watchdogs
+		"iTCO_wdt", "sp5100_tco",
+	}
+
+	Disks = []string{
+		"ahci", "ata_piix", // of PCs
+		"megaraid_sas", "mpt3sas", "sdhci_pci", "sdhci_acpi", "mmc_block", // of servers, of small boards
+		"xhci_pci", "ehci_pci", "usb_storage", "uas", // USB sticks
 	}
 )
 
 // Step is one module in load order.
 type Step struct {
 	Module Module
-	// Aliases of the devices that call for it; empty: always loaded, or
-	// loaded because a later one needs it.
-	Aliases []string
+	// When is "always", "device" or "disk"; "needed" because a later one needs it.
+	When    string
+	Aliases []string // of the devices that call for it
 	Depends []string
 }
 
 // Order resolves what the image needs into load order: whatever a module needs
 // stands before it. Modules that this kernel has built in are left out.
-func (f *Files) Order(always, drivers []string) ([]Step, error) {
+func (f *Files) Order(always, drivers, disks []string) ([]Step, error) {
 	var out []Step
 	done := map[string]bool{}
 	var add func(name string, trail []string) error
@@ -94,20 +120,31 @@ func (f *Files) Order(always, drivers []string) ([]Step, error) {
 		if !ok || slices.Contains(trail, name) {
 			return fault.New(fault.Invalid, "kernel module %s, which %s needs, is missing or needs itself", name, strings.Join(trail, ", "))
 		}
-		for _, d := range m.Depends {
+		needs := slices.Clone(m.Depends)
+		for _, d := range m.Before {
+			if _, there := f.Modules[d]; there && !slices.Contains(needs, d) {
+				needs = append(needs, d)
+			}
+		}
+		for _, d := range needs {
 			if err := add(d, append(trail, name)); err != nil {
 				return err
 			}
 		}
 		done[name] = true
-		s := Step{Module: m, Depends: m.Depends}
-		if slices.Contains(drivers, name) {
-			s.Aliases = m.Aliases
+		s := Step{Module: m, When: "needed", Depends: needs}
+		switch {
+		case slices.Contains(always, name):
+			s.When = "always"
+		case slices.Contains(drivers, name):
+			s.When, s.Aliases = "device", m.Aliases
+		case slices.Contains(disks, name):
+			s.When, s.Aliases = "disk", m.Aliases
 		}
 		out = append(out, s)
 		return nil
 	}
-	for _, name := range append(slices.Clone(always), drivers...) {
+	for _, name := range slices.Concat(always, drivers, disks) {
 		if err := add(name, nil); err != nil {
 			return nil, err
 		}
@@ -115,23 +152,16 @@ func (f *Files) Order(always, drivers []string) ([]Step, error) {
 	return out, nil
 }
 
-// List is the text that init reads, one line per module in load order:
-// name, "always" or "device" or "needed", what it needs (comma-separated or
-// "-"), then its aliases.
-func List(steps []Step, always []string) []byte {
+// List is the text that init reads, one line per module in load order: name,
+// when, what it needs (comma-separated or "-"), then its aliases.
+func List(steps []Step) []byte {
 	var b bytes.Buffer
 	for _, s := range steps {
-		when := "needed"
-		if slices.Contains(always, s.Module.Name) {
-			when = "always"
-		} else if len(s.Aliases) > 0 {
-			when = "device"
-		}
 		needs := strings.Join(s.Depends, ",")
 		if needs == "" {
 			needs = "-"
 		}
-		fmt.Fprintf(&b, "%s %s %s %s\n", s.Module.Name, when, needs, strings.Join(s.Aliases, " "))
+		fmt.Fprintf(&b, "%s %s %s %s\n", s.Module.Name, s.When, needs, strings.Join(s.Aliases, " "))
 	}
 	return b.Bytes()
 }

@@ -65,9 +65,10 @@ const (
 	ArgHostname   = "aria.hostname"
 	ArgAddress    = "aria.address" // "dhcp", or ADDRESS/BITS
 	ArgGateway    = "aria.gateway"
-	ArgDNS        = "aria.dns"      // comma-separated
-	ArgNTP        = "aria.ntp"      // server to set the clock from
-	ArgPatience   = "aria.patience" // how long a version on trial has to become healthy; "90s"
+	ArgDNS        = "aria.dns"             // comma-separated
+	ArgNTP        = "aria.ntp"             // server to set the clock from
+	ArgShow       = "aria.show_credential" // the first credential on the serial line too
+	ArgPatience   = "aria.patience"        // how long a version on trial has to become healthy; "90s"
 )
 
 // FirmwareKeys holds the public keys whose images are taken, in root.

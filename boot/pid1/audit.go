@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,11 +17,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/boot/layout"
 )
 
 // extra prints what the running machine consists of, once it is idle: the test
 // compares it with docs/spec/firmware.md.
 func (m *machine) extra() {
+	m.misbehave()
 	if _, ok := m.args["aria.audit"]; !ok {
 		return
 	}
@@ -32,6 +36,27 @@ func (m *machine) extra() {
 		text, _ := json.Marshal(m.audit())
 		fmt.Fprintf(m.out, "aria-audit: %s\n", text)
 	}()
+}
+
+// misbehave does once what aria.hang or aria.crash ask for: init stops where it
+// pets the watchdog, or ends.
+func (m *machine) misbehave() {
+	const done = layout.FirmwareDir + "/misbehaved"
+	_, hang := m.args["aria.hang"]
+	_, crash := m.args["aria.crash"]
+	if _, err := os.Stat(done); err == nil || !hang && !crash {
+		return
+	}
+	f, err := os.Create(done)
+	if err == nil {
+		err = errors.Join(f.Sync(), f.Close())
+	}
+	unix.Sync()
+	if crash {
+		os.Exit(1)
+	}
+	fmt.Fprintln(m.out, "aria: hanging", err)
+	select {}
 }
 
 // settle waits until no container has run for three seconds: a start ends with
@@ -162,8 +187,8 @@ func usedMemory() int64 {
 }
 
 // instead runs the tests of a second disk in place of the daemons:
-// aria.test=/dev/vdb names a squashfs with list (a folder and more flags per line), and in
-// each folder a program called test.
+// aria.test=/dev/vdb names a squashfs with list (a folder, NAME=value for its
+// environment, and more flags per line), and in each folder a program called test.
 func (m *machine) instead() (bool, error) {
 	dev := m.args["aria.test"]
 	if dev == "" {
@@ -191,11 +216,18 @@ func (m *machine) instead() (bool, error) {
 		"ARIA_BUN=/aria/image/bin/bun", "LD_LIBRARY_PATH=/aria/image/lib/x86_64-linux-gnu"}
 	for n, line := range strings.Split(strings.TrimSpace(string(list)), "\n") {
 		words := strings.Fields(line)
-		pkg := words[0]
+		pkg, vars := words[0], slices.Clone(env)
+		words = slices.DeleteFunc(words[1:], func(w string) bool {
+			if strings.HasPrefix(w, "-") {
+				return false
+			}
+			vars = append(vars, w)
+			return true
+		})
 		began := time.Now()
 		fmt.Fprintf(m.out, "aria-test: begin %s\n", pkg)
-		argv := append([]string{dir + "/" + pkg + "/test", "-test.v", "-test.short", "-test.timeout=600s"}, words[1:]...)
-		_, end, err := sup.start(program{argv: argv, dir: dir + "/" + pkg, env: env, cgroup: "test" + strconv.Itoa(n)})
+		argv := append([]string{dir + "/" + pkg + "/test", "-test.v", "-test.short", "-test.timeout=1800s"}, words...)
+		_, end, err := sup.start(program{argv: argv, dir: dir + "/" + pkg, env: vars, cgroup: "test" + strconv.Itoa(n)})
 		if err != nil {
 			return true, err
 		}

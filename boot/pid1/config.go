@@ -21,8 +21,10 @@ type Config struct {
 	// Hostname of the machine.
 	Hostname string `toml:"hostname"`
 	// Credential of the API, at least 32 characters. Empty: ariad makes one at
-	// the first start, and the console shows it then, once.
+	// the first start, and the screen shows it then.
 	Credential string `toml:"credential"`
+	// ShowCredential lets the serial line show it too.
+	ShowCredential bool `toml:"show_credential"`
 	// Address is "dhcp" or ADDRESS/BITS.
 	Address string `toml:"address"`
 	Gateway string `toml:"gateway"`
@@ -50,6 +52,9 @@ func (m *machine) readConfig() error {
 		if v := m.args[o.arg]; v != "" {
 			*o.to = v
 		}
+	}
+	if _, ok := m.args[layout.ArgShow]; ok {
+		m.cfg.ShowCredential = true
 	}
 	if v := m.args[layout.ArgDNS]; v != "" {
 		m.cfg.DNS = strings.Split(v, ",")

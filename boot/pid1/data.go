@@ -56,7 +56,11 @@ func (m *machine) openData() error {
 			m.log.Warn("the data partition keeps its size", "err", err)
 		}
 	}
-	return m.dataFolders()
+	if err := m.dataFolders(); err != nil {
+		return err
+	}
+	m.keepReserve()
+	return nil
 }
 
 // dataPartition reads the table and gives the data partition the disk's rest.

@@ -54,14 +54,6 @@ func (n *network) run(cfg Config) {
 	n.mu.Lock()
 	n.name = name
 	n.mu.Unlock()
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 10*time.Second) {
-		err := linkUp(name)
-		if err == nil {
-			break
-		}
-		n.log.Error("the network interface cannot be used yet", "interface", name, "err", err)
-		time.Sleep(wait)
-	}
 	if cfg.Address != "dhcp" {
 		n.take(static(cfg), cfg)
 		return
@@ -119,15 +111,25 @@ func (n *network) address() string {
 	return n.lease.addr.Addr().String()
 }
 
-// waitInterface is the first interface with a device behind it, by name.
+// waitInterface is the first interface, by name, that has a device behind it and
+// a cable in it.
 func waitInterface() string {
 	for {
 		list, _ := filepath.Glob("/sys/class/net/*/device")
-		if len(list) > 0 {
-			return filepath.Base(filepath.Dir(list[0]))
+		for _, dev := range list {
+			name := filepath.Base(filepath.Dir(dev))
+			if linkUp(name) == nil && carrier(name) {
+				return name
+			}
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
+}
+
+// carrier can only be read while the interface is up.
+func carrier(name string) bool {
+	b, err := os.ReadFile("/sys/class/net/" + name + "/carrier")
+	return err == nil && strings.TrimSpace(string(b)) == "1"
 }
 
 func reversePath(name, value string) error {

@@ -32,6 +32,7 @@ type machine struct {
 	out     *console
 	steps   timeline
 	running layout.Running
+	drivers *loader
 	disk    disk // the one root came from
 	walls   []string
 	net     *network
@@ -41,7 +42,11 @@ type machine struct {
 	esp     sync.Mutex  // one at a time writes to the ESP
 	dog     *watchdog
 	healthy bool
-	problem string // what keeps the machine from being healthy, for the screen
+	// credential that ariad made at this, the first, start.
+	credential string
+	// lastWords of the kernel before this one, when it panicked.
+	lastWords string
+	problem   string // what keeps the machine from being healthy, for the screen
 }
 
 // Main is /init. It never returns.

@@ -23,7 +23,7 @@ func TestParseCmdline(t *testing.T) {
 
 func TestModulesByDevice(t *testing.T) {
 	list := parseModules("ext4 always jbd2,mbcache \nvirtio_net device virtio virtio:d00000001v*\nshort\n")
-	if len(list) != 2 || !list[0].always || list[0].needs[1] != "mbcache" || list[1].always {
+	if len(list) != 2 || list[0].when != "always" || list[0].needs[1] != "mbcache" || list[1].when != "device" {
 		t.Fatalf("%+v", list)
 	}
 	for alias, want := range map[string]bool{"virtio:d00000001v00001AF4": true, "virtio:d00000002v00001AF4": false} {
@@ -150,6 +150,25 @@ func TestDiskNames(t *testing.T) {
 	for d, want := range map[disk]string{"vda": "/dev/vda4", "nvme0n1": "/dev/nvme0n1p4", "mmcblk0": "/dev/mmcblk0p4"} {
 		if got := d.part(4); got != want {
 			t.Errorf("%s: %s", d, got)
+		}
+	}
+}
+
+func TestPanicLine(t *testing.T) {
+	for log, want := range map[string]string{
+		"<6>[ 3.1] usb 1-1: new\n<0>[    9.012] Kernel panic - not syncing: Attempted to kill init! exitcode=0x00000100\n<4>[ 9.0] CPU: 0\n": "Attempted to kill init! exitcode=0x00000100",
+		"<6>[ 3.1] usb 1-1: new\n": "",
+	} {
+		if got := panicLine(log); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestSerialIsLocal(t *testing.T) {
+	for vendor, want := range map[string]bool{"QEMU\n": true, "Amazon EC2\n": false, "Google": false, "OpenStack Foundation": false, "": false, "Dell Inc.": false} {
+		if got := serialIsLocal(vendor); got != want {
+			t.Errorf("%q: %v", vendor, got)
 		}
 	}
 }

@@ -46,11 +46,18 @@ func (m *machine) enterRoot() error {
 	return mountAll(lateMounts)
 }
 
-// findRoot waits a while: disks can appear after their driver.
+// diskTime is how long a disk may take to appear: USB sticks need seconds.
+const diskTime = 15 * time.Second
+
+// findRoot waits for the disk, and loads the drivers that it asks for on the way.
+// Another disk with slots of its own may be there first.
 func (m *machine) findRoot(root []byte, size int64) (partition, error) {
 	var seen []string
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		seen = nil
+	for end := time.Now().Add(diskTime); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if seen != nil {
+			m.drivers.settle(true)
+		}
+		seen = []string{}
 		for _, name := range []string{layout.RootA, layout.RootB} {
 			for _, p := range partitionsNamed(name) {
 				seen = append(seen, p.path())
@@ -64,9 +71,6 @@ func (m *machine) findRoot(root []byte, size int64) (partition, error) {
 					return p, nil
 				}
 			}
-		}
-		if len(seen) >= 2 {
-			break // the disk is there and does not have it
 		}
 	}
 	return partition{}, fmt.Errorf("no slot holds the root %s that this kernel was built with (looked at %v): write the image again, or boot the kernel that belongs to it", m.args[layout.ArgRoot], seen)

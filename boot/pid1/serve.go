@@ -129,12 +129,32 @@ func (m *machine) announce(fresh bool) {
 		m.running.Slot, m.running.Version, m.running.Boot, sinceKernel().Seconds(), strings.Join(m.steps.parts, ", "))
 	fmt.Fprintln(m.out, "aria: the port has no TLS: put it behind something that has, or keep it on a network you trust")
 	if fresh && m.cfg.Credential == "" {
-		if b, err := os.ReadFile(credentialFile); err == nil {
-			m.out.secret("aria: credential (shown at the first start only): " + string(b))
-		}
+		m.firstCredential()
 	}
 	m.screen()
 }
+
+// firstCredential shows what ariad has made up to whoever stands before the machine:
+// on the screen until the next start, and on the serial line where that is no longer
+// than a cable (docs/design/012-first-credential.md). No log has it.
+func (m *machine) firstCredential() {
+	b, err := os.ReadFile(credentialFile)
+	if err != nil {
+		m.log.Warn("the first credential cannot be read", "err", err)
+		return
+	}
+	m.credential = strings.TrimSpace(string(b))
+	vendor, _ := os.ReadFile("/sys/class/dmi/id/sys_vendor")
+	if m.cfg.ShowCredential || serialIsLocal(string(vendor)) {
+		m.out.secret("aria: credential (shown at the first start only): " + m.credential + "\n")
+		return
+	}
+	fmt.Fprintln(m.out, "aria: the first credential is on the screen; set one, or show_credential, in aria.toml to have it elsewhere")
+}
+
+// serialIsLocal: plain QEMU's serial line goes to who started it. Clouds and servers
+// keep what theirs say, and name themselves.
+func serialIsLocal(vendor string) bool { return strings.TrimSpace(vendor) == "QEMU" }
 
 // screen draws the local display: what this is, how it is, how to connect.
 func (m *machine) screen() {
@@ -154,6 +174,9 @@ func (m *machine) screen() {
 		"  Connect:  arc info --server http://%s:%d   (credential: ARIA_CREDENTIAL)\r\n  Power button: orderly shutdown.\r\n",
 		m.running.Version, m.cfg.Hostname, addr, layout.Port, health, m.sup.states(), m.running.Slot,
 		(time.Duration(sinceKernel().Seconds()) * time.Second).String(), addr, layout.Port)
+	if m.credential != "" {
+		fmt.Fprintf(f, "\r\n  First credential, shown until the next start: %s\r\n", m.credential)
+	}
 }
 
 // down takes the machine down in order: daemons, everything else, disks.
@@ -169,12 +192,8 @@ func (m *machine) down(how int) {
 		m.out.close()
 	}
 	_ = unix.Kill(-1, unix.SIGKILL)
-	for range 100 {
-		err := unix.Unmount(layout.DataDir, 0)
-		if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
+	if err := unmountData(); err != nil {
+		fmt.Fprintln(os.Stderr, "aria: the data partition is not unmounted, its journal will be replayed:", err)
 	}
 	unix.Sync()
 	m.dog.disarm()
@@ -182,4 +201,17 @@ func (m *machine) down(how int) {
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// unmountData waits for what was killed to be gone.
+func unmountData() error {
+	var err error
+	for range 100 {
+		err = unix.Unmount(layout.DataDir, 0)
+		if err == nil || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOENT) {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	return err
 }

@@ -41,7 +41,7 @@ func (m *machine) openUpdates() error {
 			default: // one is enough
 			}
 		},
-		DataDir: layout.FirmwareDir, Patience: patience,
+		DataDir: layout.FirmwareDir, Patience: patience, LastWords: m.lastWords,
 	}, m.log)
 	if err != nil {
 		return err

@@ -32,13 +32,13 @@ const (
 // Begin checks the header, and only when a trusted key has signed it opens the
 // other slot. The slot's old entry goes first, so that what is half written can
 // never be started. A second image takes the place of one that is on its way.
-func (u *Updater) Begin(raw []byte) (control.Upload, error) {
+func (u *Updater) Begin(raw []byte, downgrade bool) (control.Upload, error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if err := u.free(); err != nil {
 		return control.Upload{}, err
 	}
-	head, err := u.admit(raw)
+	head, err := u.admit(raw, downgrade)
 	if err != nil {
 		return control.Upload{}, u.refuse(raw, err)
 	}
@@ -72,13 +72,16 @@ func (u *Updater) free() error {
 }
 
 // admit checks everything that can be known from the header.
-func (u *Updater) admit(raw []byte) (firmware.Header, error) {
+func (u *Updater) admit(raw []byte, downgrade bool) (firmware.Header, error) {
 	head, err := firmware.Open(raw, u.m.Keys)
 	switch {
 	case err != nil:
 		return head, err
 	case head.Arch != arch():
 		return head, fault.New(fault.Invalid, "the image is for %s, this machine is %s", head.Arch, arch())
+	case !downgrade && firmware.Older(head.Version, u.m.Running.Version):
+		return head, fault.New(fault.Denied, "firmware %s is older than %s, which runs", head.Version, u.m.Running.Version).
+			WithHint("what was mended since would be back; if that is what you want: arc firmware push --allow-downgrade")
 	case head.Root.Size > layout.RootSize || head.Linux.Size > maxLinux:
 		return head, fault.New(fault.Invalid, "the image does not fit its slot: root %d of %d bytes, kernel %d of %d",
 			head.Root.Size, int64(layout.RootSize), head.Linux.Size, int64(maxLinux))

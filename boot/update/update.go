@@ -36,6 +36,8 @@ type Machine struct {
 	DataDir string // where the record is kept; layout.FirmwareDir
 	// Patience is how long a version on trial has to become healthy; 0: DefaultPatience.
 	Patience time.Duration
+	// LastWords of the kernel before this one, if it panicked and they were kept.
+	LastWords string
 }
 
 // DefaultPatience covers a first start on a slow machine.
@@ -87,6 +89,11 @@ func New(m Machine, log *slog.Logger) (*Updater, error) {
 	rec, onTrial := before.Booted(slot.Running{Slot: slot.Name(m.Running.Slot), Generation: m.Running.Generation,
 		Version: m.Running.Version, Tries: m.Running.Tries}, u.ms())
 	u.onTrial = onTrial
+	if l := rec.Last; l != before.Last && l != nil && !l.Kept && !l.Cut && m.LastWords != "" {
+		told := *l
+		told.Reason += "; its kernel's last words: " + m.LastWords
+		rec.Last = &told
+	}
 	if rec != before {
 		if err := store.Save(rec); err != nil {
 			return nil, err

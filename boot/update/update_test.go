@@ -11,10 +11,13 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ariacomputecompany/firmware/boot/layout"
 	"github.com/ariacomputecompany/firmware/firmware"
 	"github.com/ariacomputecompany/firmware/firmware/control"
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 var key = firmware.Secret{1}
@@ -132,7 +135,7 @@ func (b *box) image(k firmware.Secret) (head, payload []byte) {
 func (b *box) push(u *Updater) {
 	b.t.Helper()
 	head, payload := b.image(key)
-	up, err := u.Begin(head)
+	up, err := u.Begin(head, false)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -161,7 +164,7 @@ func TestAGoodUpdate(t *testing.T) {
 		t.Fatalf("after the restart: %+v %+v", st, st.Update)
 	}
 	head, _ := b.image(key)
-	if _, err := u.Begin(head); fault.CodeOf(err) != fault.Conflict {
+	if _, err := u.Begin(head, false); fault.CodeOf(err) != fault.Conflict {
 		t.Errorf("an update during a trial: %v", err)
 	}
 	if err := errors.Join(u.Daemons(), u.Healthy(), u.Healthy()); err != nil {
@@ -239,6 +242,11 @@ func TestRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	older, err := firmware.Sign(firmware.Header{Version: "0.9.0", Arch: arch(), Root: firmware.Part{Size: 1, Digest: firmware.DigestOf(make([]byte, 32))},
+		Linux: firmware.Part{Size: 1, Digest: firmware.DigestOf(make([]byte, 32))}}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		raw  []byte
@@ -248,8 +256,9 @@ func TestRefused(t *testing.T) {
 		{"a stranger's", stranger, "does not trust"},
 		{"no image", make([]byte, firmware.HeaderSize), "not an Aria firmware image"},
 		{"too big", big, "does not fit"},
+		{"older", older, "is older than 1"},
 	} {
-		_, err := u.Begin(c.raw)
+		_, err := u.Begin(c.raw, false)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
@@ -260,13 +269,52 @@ func TestRefused(t *testing.T) {
 	if b.read("root-b") != strings.Repeat("-", 64) || u.Status().State != control.Steady {
 		t.Error("a refused image changed the slot")
 	}
+	if up, err := u.Begin(older, true); err != nil || up.Slot != "b" {
+		t.Errorf("going back on purpose: %+v, %v", up, err)
+	}
+}
+
+// A data partition with too little room refuses an update before the other slot
+// is touched. The small one is a file system of 4 MiB.
+func TestRefusedForSpace(t *testing.T) {
+	testenv.NeedRoot(t)
+	b := newBox(t)
+	data := filepath.Join(b.dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mount("tmpfs", data, "tmpfs", 0, "size=4m"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unix.Unmount(data, unix.MNT_DETACH) })
+	u := b.boot()
+	head, _ := b.image(key)
+	_, err := u.Begin(head, false)
+	if fault.CodeOf(err) != fault.Exhausted || !strings.Contains(err.Error(), "the data partition is full") {
+		t.Errorf("begin: %v", err)
+	}
+	if l := u.Status().Last; l == nil || l.Outcome != "refused" || !strings.Contains(l.Reason, "the data partition is full") {
+		t.Errorf("last %+v", l)
+	}
+	if b.read("root-b") != strings.Repeat("-", 64) || !slices.Equal(b.entries(), []string{"aria-000001.conf"}) {
+		t.Error("it was begun all the same")
+	}
+	if err := unix.Unmount(data, 0); err != unix.EBUSY {
+		t.Errorf("with the record open: %v, want EBUSY: Close would not be needed", err)
+	}
+	if err := u.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := unix.Unmount(data, 0); err != nil {
+		t.Errorf("the record keeps the data partition mounted after Close: %v", err)
+	}
 }
 
 func TestATransfer(t *testing.T) {
 	b := newBox(t)
 	u := b.boot()
 	head, payload := b.image(key)
-	up, err := u.Begin(head)
+	up, err := u.Begin(head, false)
 	if err != nil || up.Offset != 0 || up.Slot != "b" {
 		t.Fatalf("Begin: %+v, %v", up, err)
 	}
@@ -286,7 +334,7 @@ func TestATransfer(t *testing.T) {
 	if n := next(u.Write(up.Image, 20, payload[20:])); n != 7 {
 		t.Errorf("ahead: next %d", n)
 	}
-	if again, err := u.Begin(head); err != nil || again.Offset != 7 {
+	if again, err := u.Begin(head, false); err != nil || again.Offset != 7 {
 		t.Errorf("begun again: %+v, %v", again, err)
 	}
 	if _, err := u.Commit(up.Image); fault.CodeOf(err) != fault.Conflict {
@@ -314,7 +362,7 @@ func TestPowerCuts(t *testing.T) {
 	b := newBox(t)
 	u := b.boot()
 	head, payload := b.image(key)
-	up, err := u.Begin(head)
+	up, err := u.Begin(head, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -328,7 +376,7 @@ func TestPowerCuts(t *testing.T) {
 	if _, err := u.Write(up.Image, 9, payload[9:]); fault.CodeOf(err) != fault.NotFound {
 		t.Errorf("going on after a restart: %v", err)
 	}
-	if up, err = u.Begin(head); err != nil || up.Offset != 0 {
+	if up, err = u.Begin(head, false); err != nil || up.Offset != 0 {
 		t.Fatalf("beginning anew: %+v, %v", up, err)
 	}
 	if _, err := u.Write(up.Image, 0, payload); err != nil {
@@ -348,7 +396,7 @@ func TestDirectBootCannotBeUpdated(t *testing.T) {
 	u := b.boot()
 	u.m.Running.Boot = "direct"
 	head, _ := b.image(key)
-	if _, err := u.Begin(head); fault.CodeOf(err) != fault.Unimplemented {
+	if _, err := u.Begin(head, false); fault.CodeOf(err) != fault.Unimplemented {
 		t.Error(err)
 	}
 }

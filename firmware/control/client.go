@@ -19,8 +19,8 @@ const (
 )
 
 // Begin checks a header and opens the other slot for its payload.
-func (c Client) Begin(ctx context.Context, header []byte) (Upload, error) {
-	a, err := c.call(ctx, callTime, request{Op: "begin", Header: header}, nil)
+func (c Client) Begin(ctx context.Context, header []byte, downgrade bool) (Upload, error) {
+	a, err := c.call(ctx, callTime, request{Op: "begin", Header: header, Older: downgrade}, nil)
 	if err != nil || a.Upload == nil {
 		return Upload{}, orOdd(err)
 	}

@@ -23,7 +23,8 @@ const maxFrame = 16 << 10
 // Handler does what the socket is asked for. Its errors are shown as they are
 // when they are faults.
 type Handler interface {
-	Begin(header []byte) (Upload, error)
+	// Begin refuses a version older than what runs unless downgrade is set.
+	Begin(header []byte, downgrade bool) (Upload, error)
 	Write(image firmware.Digest, offset int64, data []byte) (next int64, err error)
 	Commit(image firmware.Digest) (Status, error)
 	Status() Status
@@ -79,6 +80,7 @@ type Update struct {
 type request struct {
 	Op     string          `json:"op"` // begin | write | commit | status | healthy | unwell
 	Header []byte          `json:"header,omitempty"`
+	Older  bool            `json:"older,omitempty"` // begin: take an older version too
 	Image  firmware.Digest `json:"image,omitempty"`
 	Offset int64           `json:"offset,omitempty"`
 	Data   int             `json:"data,omitempty"` // bytes that follow the request

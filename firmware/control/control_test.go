@@ -23,7 +23,7 @@ type machine struct {
 	broken       error
 }
 
-func (m *machine) Begin(h []byte) (Upload, error) {
+func (m *machine) Begin(h []byte, _ bool) (Upload, error) {
 	m.header = h
 	return Upload{Image: "sha256:i", Offset: 5, Size: 9, Slot: "b"}, m.broken
 }
@@ -60,7 +60,7 @@ func serving(t *testing.T, m *machine, uid int) Client {
 func TestCommands(t *testing.T) {
 	m := &machine{}
 	c, ctx := serving(t, m, os.Getuid()), t.Context()
-	up, err := c.Begin(ctx, []byte("head"))
+	up, err := c.Begin(ctx, []byte("head"), false)
 	if want := (Upload{"sha256:i", 5, 9, "b"}); err != nil || up != want || string(m.header) != "head" {
 		t.Errorf("Begin = %+v, %v", up, err)
 	}
@@ -86,7 +86,7 @@ func TestCommands(t *testing.T) {
 func TestErrorsCross(t *testing.T) {
 	m := &machine{broken: fault.New(fault.Denied, "bad signature").WithHint("make it again")}
 	c := serving(t, m, os.Getuid())
-	_, err := c.Begin(t.Context(), nil)
+	_, err := c.Begin(t.Context(), nil, false)
 	if f, _ := fault.As(err); f == nil || f.Code != fault.Denied || f.Message != "bad signature" || f.Hint != "make it again" {
 		t.Errorf("%#v", err)
 	}

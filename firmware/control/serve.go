@@ -104,7 +104,7 @@ func do(h Handler, r request, data []byte) (a answer, err error) {
 	switch r.Op {
 	case "begin":
 		var up Upload
-		up, err = h.Begin(r.Header)
+		up, err = h.Begin(r.Header, r.Older)
 		a.Upload = &up
 	case "write":
 		a.Next, err = h.Write(r.Image, r.Offset, data)

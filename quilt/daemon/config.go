@@ -90,6 +90,11 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	var file, data, socket, bun, image, models string
 	fs := flag.NewFlagSet("quiltd", flag.ContinueOnError)
 	fs.SetOutput(usage)
+	fs.Usage = func() {
+		fmt.Fprint(usage, "quiltd [flags]          serve\nquiltd restart [flags]  replace the engine that works on the data folder; nothing that runs is lost\n"+
+			"quiltd gc [flags]       remove what crashes left\nquiltd version\n\nflags:\n")
+		fs.PrintDefaults()
+	}
 	fs.StringVar(&file, "config", "", "TOML `file` (default DATA/quiltd.toml, if there is one)")
 	fs.StringVar(&data, "data", "", "data `folder`")
 	fs.StringVar(&socket, "socket", "", "`path` of the API's socket")

@@ -31,6 +31,9 @@ func runEngine(text string, log *slog.Logger) error {
 	if err := json.Unmarshal([]byte(text), &arg); err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
+	// From the first moment: who is told to stop while it boots ends in order.
+	stop := make(chan os.Signal, 1)
+	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
 	// Little garbage is made; a small heap matters more here than a rare cycle.
 	debug.SetGCPercent(50)
 	debug.SetMemoryLimit(256 << 20)
@@ -43,6 +46,9 @@ func runEngine(text string, log *slog.Logger) error {
 	before, err := inherit(launcher)
 	if err != nil {
 		return err
+	}
+	if before.real {
+		arg.Began = before.since
 	}
 	data, err := before.openStore(cfg, log)
 	if err != nil {
@@ -97,7 +103,7 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	log.Info("quiltd ready", "socket", cfg.Socket, "isolation", launcher.Hello().Isolation, "epoch", data.Epoch(), "took", time.Since(arg.Began))
 	notify("READY=1")
-	err = untilStopped(cfg, eng, srv, launcher, served, log)
+	err = untilStopped(cfg, eng, srv, launcher, served, stop, log)
 	if err == errYield {
 		return leave(launcher, pool, eng, srv, log, data.Close, audit.Close)
 	}
@@ -109,9 +115,7 @@ var errYield = errors.New("another engine takes over")
 
 // untilStopped ends quiltd in order: no new executions, live ones end or are
 // killed, their last events go out, the data is closed.
-func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *sandbox.Client, served <-chan error, log *slog.Logger) error {
-	stop := make(chan os.Signal, 1)
-	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+func untilStopped(cfg Config, eng *engine.Engine, srv *api.Server, launcher *sandbox.Client, served <-chan error, stop <-chan os.Signal, log *slog.Logger) error {
 	select {
 	case sig := <-stop:
 		log.Info("quiltd stopping", "signal", sig.String(), "executions", eng.Live())

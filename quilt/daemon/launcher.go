@@ -42,6 +42,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	default:
 		var cfg Config
 		var print bool
+		command := commandOf(&args)
 		cfg, print, err = parse(args, stderr)
 		switch {
 		case errors.Is(err, flag.ErrHelp):
@@ -51,6 +52,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			return 2
 		case print:
 			err = cfg.print(stdout)
+		case command == "restart":
+			err = restart(cfg, stdout)
+		case command == "gc":
+			err = gc(cfg, stdout)
 		default:
 			err = runLauncher(cfg, log)
 		}
@@ -64,6 +69,16 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	return 0
+}
+
+// commandOf takes the command, if there is one, off args.
+func commandOf(args *[]string) string {
+	if len(*args) == 0 || (*args)[0] != "restart" && (*args)[0] != "gc" {
+		return ""
+	}
+	command := (*args)[0]
+	*args = (*args)[1:]
+	return command
 }
 
 // say prints an error for people: one sentence, then what to do.
@@ -170,17 +185,25 @@ func prepare(cfg Config) error {
 	return nil
 }
 
+// lockName is the lock in the data folder; it holds the launcher's pid.
+const lockName = "quiltd.lock"
+
+func writePID(f *os.File) error {
+	_, err := fmt.Fprintln(f, os.Getpid())
+	return err
+}
+
 // lockData keeps a second quiltd off the same data. The kernel drops the lock
 // with the process.
 func lockData(data string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(data, "quiltd.lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(filepath.Join(data, lockName), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "the data folder %s cannot be locked", data)
 	}
 	// The one before may be a moment from its end.
 	for wait := 0; ; wait++ {
 		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
-			return f, nil
+			return f, errors.Join(f.Truncate(0), writePID(f))
 		}
 		if wait == 400 {
 			f.Close()

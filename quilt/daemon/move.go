@@ -26,7 +26,8 @@ const takeTime = time.Minute
 type inheritance struct {
 	state engine.State
 	boxes map[uint64]*sandbox.Container
-	real  bool // false: this engine begins anew
+	real  bool      // false: this engine begins anew
+	since time.Time // when it was left
 }
 
 // inherit waits, if another engine still serves, until it has left.
@@ -54,7 +55,7 @@ func inherit(launcher *sandbox.Client) (in inheritance, err error) {
 	if err != nil {
 		return in, fmt.Errorf("state of the engine before: %w", err)
 	}
-	in.boxes, in.real = boxes, true
+	in.boxes, in.real, in.since = boxes, true, time.Now()
 	return in, nil
 }
 

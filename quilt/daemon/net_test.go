@@ -131,3 +131,31 @@ const refused = async (f) => { try { await f(); return "answered" } catch (e) { 
 		}
 	}
 }
+
+// Executions with a gate leave nothing open behind, whatever they had open.
+func TestGatesLeakNothing(t *testing.T) {
+	w := newWorld(t, func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "some")
+		w.(http.Flusher).Flush()
+		if r.URL.Path == "/open" {
+			<-r.Context().Done()
+		}
+	})
+	p := startPair(t, w.data)
+	body := strings.NewReplacer("PLAIN", w.plain, "TLS", w.tls).Replace(`await (await fetch("http://PLAIN/")).text(); await (await fetch("https://TLS/")).text();
+fetch("http://PLAIN/open"); fetch("https://TLS/open").catch(() => {}); await host.call("net.fetch", {url: "https://TLS/open"}); return 1`)
+	cycle := func(n int) *quiltv1.StatusResponse {
+		for i := range n {
+			got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("g", i), Tokens: []string{"net:" + w.plain, "net:" + w.tls}, Code: unit(body)})
+			if got.result != "1" {
+				t.Fatalf("cycle %d: %v", i, got.ended)
+			}
+		}
+		return p.settled(t)
+	}
+	first, last := cycle(10), cycle(40)
+	if last.OpenFiles > first.OpenFiles || last.Goroutines > first.Goroutines || last.LauncherOpenFiles > first.LauncherOpenFiles {
+		t.Errorf("after 10: files %d, goroutines %d, launcher %d; after 50: %d, %d, %d", first.OpenFiles, first.Goroutines, first.LauncherOpenFiles,
+			last.OpenFiles, last.Goroutines, last.LauncherOpenFiles)
+	}
+}

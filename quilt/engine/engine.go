@@ -147,7 +147,7 @@ func (e *Engine) Execute(ctx context.Context, req Request, emit func(Event) erro
 }
 
 func (e *Engine) newExecution(req checked, began time.Time) *execution {
-	return &execution{engine: e, req: req, began: began, rest: make(chan struct{})}
+	return &execution{engine: e, req: req, began: began, asked: time.Now(), rest: make(chan struct{})}
 }
 
 // perform runs x until it has ended, or is to go on in another engine.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
+	"github.com/ariacomputecompany/firmware/quilt/scheduler"
 )
 
 const (
@@ -27,10 +28,12 @@ type execution struct {
 	order  uint64
 	rest   chan struct{} // closed when perform is over
 
-	from    *Carried    // it was in its container when another engine left it
-	box     *Container  // of from; or that this engine leaves
-	carried *Carried    // set when it is to go on in another engine
-	nobody  *time.Timer // ends a carried one that nobody listens to
+	from    *Carried                // it was in its container when another engine left it
+	box     *Container              // of from; or that this engine leaves
+	carried *Carried                // set when it is to go on in another engine
+	nobody  *time.Timer             // ends a carried one that nobody listens to
+	asked   time.Time               // for its tokens
+	answer  <-chan scheduler.Effect // it waited for its tokens when another engine left it
 }
 
 func (x *execution) emit(e Event) { x.tape.put(e) }
@@ -59,19 +62,25 @@ func (x *execution) run(ctx context.Context) Ended {
 func (x *execution) acquire(ctx context.Context) (Lease, *Ended) {
 	if x.req.Limits.Wait > 0 {
 		var stop context.CancelFunc
-		ctx, stop = context.WithTimeoutCause(ctx, x.req.Limits.Wait,
+		ctx, stop = context.WithDeadlineCause(ctx, x.asked.Add(x.req.Limits.Wait),
 			fault.New(fault.Timeout, "the tokens of %s were not free within %s", x.req.Unit, x.req.Limits.Wait).
 				WithHint("the queued event names who holds them; wait longer, or ask for less"))
 		defer stop()
 	}
-	lease, err := x.engine.leases.acquire(ctx, x.req, func(q Queued) {
-		x.emit(Event{Time: time.Now(), Queued: &q})
-	})
+	var lease Lease
+	var err error
+	if x.answer != nil {
+		lease, err = x.engine.leases.await(ctx, x.req, x.answer)
+	} else {
+		lease, err = x.engine.leases.acquire(ctx, x.req, func(q Queued) {
+			x.emit(Event{Time: time.Now(), Queued: &q})
+		})
+	}
 	if err == nil {
 		return lease, nil
 	}
 	if err == errMoved {
-		x.carried = &Carried{Request: x.req.Request, Began: x.began, Waits: true}
+		x.carried = &Carried{Request: x.req.Request, Began: x.began, Waits: true, Asked: x.asked}
 		return lease, &Ended{}
 	}
 	if ctx.Err() != nil {

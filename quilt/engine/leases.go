@@ -82,6 +82,11 @@ func (l *leases) acquire(ctx context.Context, req checked, queued func(Queued)) 
 	if wait != nil {
 		queued(Queued{WaitsFor: wait.WaitsFor, HeldBy: wait.HeldBy, Position: wait.Position})
 	}
+	return l.await(ctx, req, answer)
+}
+
+// await is the second half of acquire.
+func (l *leases) await(ctx context.Context, req checked, answer <-chan scheduler.Effect) (Lease, error) {
 	select {
 	case e := <-answer:
 		if g, ok := e.(scheduler.Granted); ok {
@@ -108,6 +113,15 @@ func (l *leases) restore(req checked, lease Lease) bool {
 	}
 	l.live[req.Execution] = x
 	return true
+}
+
+// reopen asks again for an execution that waited in another engine.
+func (l *leases) reopen(req checked, since time.Time) <-chan scheduler.Effect {
+	answer, _ := l.open(req)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.table.Rewait(req.Execution, since)
+	return answer
 }
 
 func (l *leases) fence() uint64 {

@@ -150,6 +150,16 @@ func (e *Engine) Leave(parked []*Container) (State, error) {
 // It comes before the first Execute.
 func (e *Engine) Resume(state State, boxes map[uint64]*Container) error {
 	e.leases.setFence(state.Fence)
+	// First what is held, then what waits for it, each in the order it came.
+	slices.SortStableFunc(state.Executions, func(a, b Carried) int {
+		switch {
+		case !a.Waits && b.Waits:
+			return -1
+		case a.Waits && !b.Waits:
+			return 1
+		}
+		return a.Asked.Compare(b.Asked)
+	})
 	var all []*execution
 	for i := range state.Executions {
 		c := &state.Executions[i]
@@ -188,7 +198,10 @@ func (e *Engine) carry(c *Carried, boxes map[uint64]*Container) (*execution, err
 		if !e.leases.restore(req, c.Lease) {
 			return nil, fmt.Errorf("its tokens cannot be restored")
 		}
+		return x, e.admit(x)
 	}
+	x.asked = c.Asked
+	x.answer = e.leases.reopen(req, c.Asked)
 	return x, e.admit(x)
 }
 

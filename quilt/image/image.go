@@ -100,6 +100,27 @@ func prune(cache, keep string) {
 	}
 }
 
+// Clean removes what was never finished and is not being written now. It returns
+// how many.
+func Clean(cache string) (int, error) {
+	entries, err := os.ReadDir(cache)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("images: %w", err)
+	}
+	gone := 0
+	for _, e := range entries {
+		info, err := e.Info()
+		if err != nil || !e.IsDir() || !strings.HasPrefix(e.Name(), making) || time.Since(info.ModTime()) < time.Minute {
+			continue
+		}
+		if err := os.RemoveAll(filepath.Join(cache, e.Name())); err != nil {
+			return gone, fmt.Errorf("images: %w", err)
+		}
+		gone++
+	}
+	return gone, nil
+}
+
 // making begins the name of a folder that is being written.
 const making = ".making-"
 

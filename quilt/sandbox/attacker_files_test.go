@@ -37,7 +37,7 @@ func fileProbes() []attempt {
 		{28, "mounts", mountTable, mountsSeen},
 		{28, "tmp is bounded", "67108864 4096", tmpBounds},
 		{28, "groups do not show", "", groupsSeen},
-		{57, "environment", "BUN_ENABLE_CRASH_REPORTING BUN_RUNTIME_TRANSPILER_CACHE_PATH DO_NOT_TRACK HOME LANG PATH TMPDIR", envNames},
+		{57, "environment", "BUN_ENABLE_CRASH_REPORTING BUN_JSC_useTailCalls BUN_RUNTIME_TRANSPILER_CACHE_PATH DO_NOT_TRACK HOME LANG PATH TMPDIR", envNames},
 		{34, "program from memory keeps the filter", "2", execMemfd},
 		{34, "program in /tmp", "EACCES", execTmp},
 		{34, "program outside /bin", "EACCES", func() string { return runs(libcPath()) }},

@@ -84,7 +84,12 @@ func outsideProbes(plan Plan, sl *slot) []attempt {
 		out = append(out, attempt{no: 41, name: fmt.Sprint("in group ", i), want: "yes"})
 	}
 	for _, s := range limitSettings(sl.group.version, plan.Cgroup) {
-		out = append(out, attempt{no: 41, name: s.file, want: s.value})
+		name, want := s.file, s.value
+		if s.file == "io.max" { // one line for each disk
+			disk, limits, _ := strings.Cut(s.value, " ")
+			name, want = s.file+" "+disk, limits
+		}
+		out = append(out, attempt{no: 41, name: name, want: want})
 	}
 	if sl.group.version == 1 {
 		out = append(out, attempt{no: 20, name: "devices.list", want: strings.Join(deviceRules, " ")},
@@ -126,6 +131,13 @@ func outsideView(pid int, sl *slot) map[string]string {
 	}
 	for _, s := range limitSettings(sl.group.version, Limits{}) {
 		got[s.file] = read(sl.group.at(s.controller, s.file))
+	}
+	if sl.group.version == 2 {
+		limited, _ := os.ReadFile(sl.group.at("", "io.max"))
+		for line := range strings.Lines(string(limited)) {
+			disk, limits, _ := strings.Cut(strings.TrimSpace(line), " ")
+			got["io.max "+disk] = limits
+		}
 	}
 	if sl.group.version == 1 {
 		got["devices.list"] = read(sl.group.at("devices", "devices.list"))

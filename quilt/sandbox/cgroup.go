@@ -50,11 +50,15 @@ func limitSettings(version int, l Limits) []setting {
 	memory, pids := strconv.FormatInt(l.MemoryBytes, 10), strconv.FormatInt(l.Pids, 10)
 	quota := strconv.FormatInt(l.CPUMillis*cpuPeriod/1000, 10)
 	if version == 2 {
-		return []setting{
+		out := []setting{
 			{file: "memory.max", value: memory},
 			{file: "pids.max", value: pids},
 			{file: "cpu.max", value: fmt.Sprintf("%s %d", quota, cpuPeriod)},
 		}
+		for _, d := range l.Disks {
+			out = append(out, setting{file: "io.max", value: fmt.Sprintf("%s rbps=%d wbps=%d riops=%d wiops=%d", d, l.IOBytes, l.IOBytes, l.IOOps, l.IOOps)})
+		}
+		return out
 	}
 	return []setting{
 		{"memory", "memory.limit_in_bytes", memory, false},

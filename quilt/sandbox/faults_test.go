@@ -166,8 +166,16 @@ func parentFaults(t *testing.T) (n int, wrong []string) {
 			sl.failure = fmt.Errorf("namespace: %w", unix.ENOSPC)
 			return func() {}
 		},
-		"group gone":           func(sl *slot, _ []int) func() { _ = sl.group.remove(); return func() {} },
-		"clone without memory": func(sl *slot, _ []int) func() { sl.dir = 1 << 19; return func() { sl.dir = -1 } }, // CLONE_INTO_CGROUP of nothing: clone itself fails
+		"group gone": func(sl *slot, _ []int) func() { _ = sl.group.remove(); return func() {} },
+		"clone without memory": func(sl *slot, _ []int) func() { // CLONE_INTO_CGROUP of nothing: clone itself fails
+			old := sl.dir
+			sl.dir = 1 << 19
+			return func() {
+				if sl.dir = -1; old >= 0 {
+					unix.Close(old) // the launcher forgets its doors
+				}
+			}
+		},
 	}
 	for i := range l.tree.dirs() {
 		if l.tree.version == 1 {

@@ -123,8 +123,15 @@ func (h *hierarchy) delegate(name string) error {
 	return err
 }
 
+// enableControllers turns on what every container needs, and io where it was
+// handed on: what is missing then is seen in Host.Disks.
 func enableControllers(dir string) error {
-	return writeFile(filepath.Join(dir, "cgroup.subtree_control"), "+memory +pids +cpu")
+	file := filepath.Join(dir, "cgroup.subtree_control")
+	if err := writeFile(file, "+memory +pids +cpu"); err != nil {
+		return err
+	}
+	_ = writeFile(file, "+io")
+	return nil
 }
 
 // dirs are the distinct own directories: cpu and cpuacct are often one mount.

@@ -29,10 +29,10 @@ func TestCgroupMounts(t *testing.T) {
 }
 
 func TestLimitSettings(t *testing.T) {
-	l := Limits{MemoryBytes: 100, Pids: 7, CPUMillis: 250}
+	l := Limits{MemoryBytes: 100, Pids: 7, CPUMillis: 250, Disks: []string{"254:0"}, IOBytes: 4096, IOOps: 20}
 	for version, want := range map[int][]string{
 		1: {"memory/memory.limit_in_bytes=100", "memory/memory.memsw.limit_in_bytes=100", "pids/pids.max=7", "cpu/cpu.cfs_period_us=100000", "cpu/cpu.cfs_quota_us=25000"},
-		2: {"/memory.max=100", "/pids.max=7", "/cpu.max=25000 100000"},
+		2: {"/memory.max=100", "/pids.max=7", "/cpu.max=25000 100000", "/io.max=254:0 rbps=4096 wbps=4096 riops=20 wiops=20"},
 	} {
 		var got []string
 		for _, s := range limitSettings(version, l) {

@@ -11,6 +11,9 @@ type Host struct {
 	ImageDigest   string `json:"imageDigest"`
 	HugeImage     bool   `json:"hugeImage"` // the image lies on huge pages
 	LauncherPID   int    `json:"launcherPID"`
+	// Disks whose use is limited, "MAJOR:MINOR": all that there were when the
+	// launcher started, on cgroup v2 with the io controller; else none.
+	Disks []string `json:"disks,omitempty"`
 }
 
 // Stats is the launcher's own state, for operators and leak tests.
@@ -19,6 +22,7 @@ type Stats struct {
 	Ready    int    `json:"ready"`    // prepared slots that wait for a container
 	Slots    int    `json:"slots"`    // user namespaces made so far
 	Started  uint64 `json:"started"`  // containers since the launcher started
+	Born     uint64 `json:"born"`     // of those, born in their group (CLONE_INTO_CGROUP, v2)
 	Leftover int    `json:"leftover"` // groups that could not be removed; 0 in all but a broken kernel
 	FDs      int    `json:"fds"`      // open descriptors
 	Threads  int    `json:"threads"`  // OS threads

@@ -31,9 +31,11 @@ type LauncherConfig struct {
 	Log          *slog.Logger
 }
 
+const defaultCgroup = "aria-quilt"
+
 func (c LauncherConfig) withDefaults() LauncherConfig {
 	if c.CgroupName == "" {
-		c.CgroupName = "aria-quilt"
+		c.CgroupName = defaultCgroup
 	}
 	if c.UIDBase == 0 {
 		c.UIDBase = 200000
@@ -63,6 +65,7 @@ type launcher struct {
 	last      uint64 // highest number seen
 	closed    bool
 	started   uint64
+	born      uint64
 	live      map[uint64]*running
 	leftovers int
 	idle      sync.WaitGroup // one per container that is not wholly removed
@@ -76,6 +79,7 @@ type running struct {
 	slot  *slot
 	spec  Spec // with its defaults
 	gate  int  // the gate's listener until it is handed over; else -1
+	born  bool // in its group, by CLONE_INTO_CGROUP
 
 	claim sync.Once
 }
@@ -109,6 +113,7 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	}
 	l.host.CgroupVersion = l.tree.version
 	l.host.ImageDigest = cfg.ImageDigest
+	l.host.Disks = l.tree.disks()
 	l.host.HugeImage = l.template.huge
 	l.host.Isolation = fmt.Sprintf("full (cgroup v%d)", l.tree.version)
 	l.slots = newSlots(l.tree, cfg.UIDBase)
@@ -207,6 +212,9 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	}
 	l.live[n] = r
 	l.started++
+	if r.born {
+		l.born++
+	}
 	return r, nil
 }
 
@@ -255,6 +263,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 		}
 		gate, sl.gate = sl.gate, -1
 	}
+	born := sl.dir >= 0
 	pid, pidfd, err := l.template.spawn(p, sl.dir)
 	sl.closeDoors()
 	if err != nil {
@@ -263,7 +272,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	}
 	// Not blocking, so that the runtime's poller can wait on it.
 	_ = unix.SetNonblock(pidfd, true)
-	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec, gate: gate}, nil
+	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec, gate: gate, born: born}, nil
 }
 
 // ended waits for r's end and says how it was. The first process of a pid

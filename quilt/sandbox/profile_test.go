@@ -94,7 +94,7 @@ func TestProfile(t *testing.T) {
 		{"/dev", a.Dev, []string{"full", "null", "random", "urandom", "zero"}},
 		{"/proc", a.Proc, []string{"1", "self", "thread-self"}},
 		{"env", a.Env, map[string]string{"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "UNIT": "orders",
-			"BUN_RUNTIME_TRANSPILER_CACHE_PATH": "0", "BUN_ENABLE_CRASH_REPORTING": "0", "DO_NOT_TRACK": "1"}},
+			"BUN_RUNTIME_TRANSPILER_CACHE_PATH": "0", "BUN_ENABLE_CRASH_REPORTING": "0", "BUN_JSC_useTailCalls": "0", "DO_NOT_TRACK": "1"}},
 	} {
 		if d := cmp.Diff(x.want, x.got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", x.what, d)

@@ -44,7 +44,7 @@ func RunLauncher(cfg LauncherConfig) error {
 		return err
 	}
 	defer l.close()
-	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage)
+	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage, "ioLimitedOn", l.host.Disks)
 	return (&office{l: l, cfg: cfg}).keep(first)
 }
 
@@ -121,7 +121,7 @@ func (l *launcher) serveStart(e *worker, m message, fds []int) {
 func (l *launcher) stats() Stats {
 	s := Stats{Ready: len(l.slots.ready), Slots: l.slots.count()}
 	l.mu.Lock()
-	s.Live, s.Started, s.Leftover = len(l.live), l.started, l.leftovers
+	s.Live, s.Started, s.Born, s.Leftover = len(l.live), l.started, l.born, l.leftovers
 	l.mu.Unlock()
 	if e, err := os.ReadDir("/proc/self/fd"); err == nil {
 		s.FDs = len(e) - 1 // the listing's own

@@ -115,3 +115,24 @@ func removeTree(dir string, version int) error {
 	endGroup(dir)
 	return (&cgroup{version: version, dirs: []string{dir}}).remove()
 }
+
+// Sweep removes what launchers that are dead left behind, without being one. An
+// empty name is the usual one. It returns how many groups it took away.
+func Sweep(name string) (int, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return 0, fmt.Errorf("sweep: %w", err)
+	}
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return 0, fmt.Errorf("sweep: %w", err)
+	}
+	if name == "" {
+		name = defaultCgroup
+	}
+	h, err := findHierarchy(string(mounts), string(self), name)
+	if err != nil {
+		return 0, err
+	}
+	return h.sweep(name)
+}

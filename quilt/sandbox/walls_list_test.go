@@ -91,7 +91,7 @@ func (d *draft) first(name string, nr uintptr, args ...uintptr) {
 func groupWalls() []wall {
 	var out []wall
 	l := shared.launcher
-	for i, s := range limitSettings(l.tree.version, Limits{}) {
+	for i, s := range limitSettings(l.tree.version, Limits{Disks: l.host.Disks}) {
 		if s.ifThere || s.file == "cpu.cfs_period_us" {
 			continue // swap, see above; the period is the kernel's default
 		}
@@ -109,9 +109,10 @@ func groupWalls() []wall {
 		}}, wall{name: "join one group fewer", remove: func(d *draft) {
 			i := slices.IndexFunc(d.program.ops, func(o op) bool { return o.name == "join cgroup" })
 			d.program.ops = slices.Delete(d.program.ops, i, i+1)
-		}})
+		}}, wall{name: "join the groups", remove: without("join cgroup")})
+		return out
 	}
-	return append(out, wall{name: "join the groups", remove: without("join cgroup")})
+	return append(out, wall{name: "born in the group", plan: func(d *draft) { d.outside = true }})
 }
 
 // filterWalls opens one guarded call at a time, and the check of what is not in

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
 // draft is a container on its way to exec, before one wall is taken from it.
@@ -22,6 +24,7 @@ type draft struct {
 	flags    uint64
 	program  *program
 	template *template
+	outside  bool // not born in its group (v2)
 }
 
 // wall is one thing that holds a container, and how to take it away. Only
@@ -36,10 +39,19 @@ type wall struct {
 // must notice; a start that is refused has noticed too.
 func TestWalls(t *testing.T) {
 	n, missed := wallsAll(t)
+	second := 0
 	for _, m := range missed {
+		if other := behind(m); other != "" {
+			second++
+			t.Logf("%-40s not noticed: %s stands behind it here", m, other)
+			continue
+		}
 		t.Error("not noticed:", m)
 	}
 	lastLine = fmt.Sprintf("walls: %d of %d removals noticed", n-len(missed), n)
+	if second > 0 {
+		lastLine += fmt.Sprintf(", %d have a wall of this machine's own behind them", second)
+	}
 	if n < 50 {
 		t.Errorf("only %d walls were taken away", n)
 	}
@@ -64,6 +76,30 @@ func wallsAll(t testing.TB) (n int, missed []string) {
 		}
 	}
 	return n, missed
+}
+
+// behind names what else refuses a call on this machine, with the same error as our
+// filter: then no case can tell which of the two has answered.
+func behind(wall string) string {
+	set := func(name string, off int64) string {
+		path := "/proc/sys/kernel/" + name
+		if _, err := os.Stat(path); err == nil && readCount(path, "") != off {
+			return "kernel." + name
+		}
+		return ""
+	}
+	switch wall {
+	case "filter, guard of call 56", "filter, call unshare user":
+		return set("unprivileged_userns_clone", 1) // Debian's
+	case "filter, call bpf":
+		return set("unprivileged_bpf_disabled", 0)
+	case "filter, call open_by_handle_at":
+		var major, minor int
+		if _, err := fmt.Sscanf(shared.launcher.host.Kernel, "%d.%d", &major, &minor); err == nil && (major < 6 || major == 6 && minor < 11) {
+			return "Linux before 6.11, which asks for CAP_DAC_READ_SEARCH"
+		}
+	}
+	return ""
 }
 
 // errRefused marks a start that failed closed.
@@ -105,7 +141,11 @@ func attackDraft(t testing.TB, w wall) ([]finding, error) {
 		t.Fatal(err)
 	}
 	done := make(chan cloneResult, 1)
-	d.template.jobs <- cloneJob{d.program, sl.dir, d.flags, done}
+	dir := sl.dir
+	if d.outside {
+		dir = -1
+	}
+	d.template.jobs <- cloneJob{d.program, dir, d.flags, done}
 	r := <-done
 	closeAll(append(theirs, null))
 	defer func() {
@@ -127,7 +167,7 @@ func attackDraft(t testing.TB, w wall) ([]finding, error) {
 		sl.group.release()
 	}()
 	var got map[string]string
-	ours[0].SetReadDeadline(time.Now().Add(10 * time.Second))
+	ours[0].SetReadDeadline(time.Now().Add(testenv.Patience(10 * time.Second)))
 	if err := json.NewDecoder(ours[0]).Decode(&got); err != nil {
 		return nil, fmt.Errorf("%w: the program did not get through: %w", errRefused, err)
 	}

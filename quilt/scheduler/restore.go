@@ -22,6 +22,14 @@ func (s *Scheduler) Restore(at time.Time, r Request, fence uint64, since time.Ti
 	return false
 }
 
+// Rewait says since when a session's request waited in another process's table.
+// Requests are submitted again, and this said of them, in the order of Waits.
+func (s *Scheduler) Rewait(session string, since time.Time) {
+	if x := s.sessions[session]; x != nil && x.pending != nil {
+		x.pending.since = min(x.pending.since, since.UnixNano())
+	}
+}
+
 // Fence is the highest that was given; SetFence lets the next be above f.
 func (s *Scheduler) Fence() uint64 { return s.fence }
 

@@ -4,6 +4,27 @@
 // src/host.ts
 var hostKey = /* @__PURE__ */ Symbol.for("aria.host");
 
+// src/schemas.ts
+var schemasKey = /* @__PURE__ */ Symbol.for("aria.schemas");
+async function through(f, side, v) {
+  let schema = f[schemasKey]?.[side];
+  if (!schema) return v;
+  let r = await schema["~standard"].validate(v);
+  if (!r.issues) return r.value;
+  let all = r.issues.map(({ message, path = [] }) => {
+    let at = path.map((p) => "/" + String(typeof p == "object" ? p.key : p)).join("");
+    return at ? `${at}: ${message}` : message;
+  });
+  throw {
+    name: "AriaError",
+    code: side === "input" ? "invalid" : "failed",
+    retryable: !1,
+    stack: "",
+    message: `${side} ${all.slice(0, 5).join("; ")}${all.length > 5 ? ` and ${all.length - 5} more` : ""}`,
+    hint: side === "input" ? "the schema of the tool says what it takes" : "the tool returned what its own schema does not allow"
+  };
+}
+
 // src/harness/channel.ts
 var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0);
 function connect(open3, on, lost) {
@@ -90,6 +111,7 @@ function thrown(e) {
   return e == null ? `${e} was thrown` : `${typeof e == "object" ? "an" : "a"} ${typeof e} was thrown: ${show(e)}`;
 }
 function stacks(e, root2, self2) {
+  if (!(e instanceof Error) && e.stack === "") return "";
   let out = [];
   for (let i = 0; e && i <= 5; e = e.cause, i++) {
     let head = i === 0 ? "" : "caused by: ";
@@ -310,10 +332,14 @@ async function run(start) {
   revive(start.args, start.revive ?? []);
   let exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported != "function") throw problem("not_found", `${start.entry} exports no class or function "${start.export}"`, "build the bundle again");
-  if (!start.method) return exported(...start.args);
+  if (!start.method) return checked(exported, void 0, start.args);
   let it = new exported();
   if (typeof it[start.method] != "function") throw problem("not_found", `"${start.export}" has no method "${start.method}"`, "build the bundle again");
-  return it[start.method](...start.args);
+  return checked(it[start.method], it, start.args);
+}
+function checked(f, self2, args) {
+  let schemas = f[schemasKey];
+  return schemas ? (async () => (schemas.input && (args = [await through(f, "input", args[0])]), through(f, "output", await f.apply(self2, args))))() : f.apply(self2, args);
 }
 function result(v) {
   let value;

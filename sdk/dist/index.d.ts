@@ -26,8 +26,27 @@ export interface Budget {
 
 /* ---- tools ---- */
 
-/** Options of a tool. Every one can be overridden in `aria.toml`. */
-export interface ToolOpts {
+/**
+ * Options of a tool. All but the schemas can be overridden in `aria.toml`.
+ *
+ * With `input` the whole input is the one parameter, checked and transformed by
+ * the schema before the method is called; what the method returns goes through
+ * `output`. Reading such schemas runs code, so the build asks for consent:
+ * `arc build --reflect`.
+ *
+ * ```ts
+ * const Order = z.object({ id: z.string(), cents: z.number().int() });
+ * export class Orders {
+ *   @tool({ input: Order })
+ *   async pay(order: z.infer<typeof Order>): Promise<boolean> { … }
+ * }
+ * ```
+ */
+export interface ToolOpts<I extends StandardSchema | undefined = undefined, O extends StandardSchema | undefined = undefined> {
+  /** Says what comes in, which must be an object. Without it, the method's parameters do. */
+  input?: I;
+  /** Says what goes out. Without it, the method's result does. */
+  output?: O;
   /** Unit name; without it, class and method: `orders.get`. */
   name?: string;
   /** What a model reads; without it, the text of the JSDoc comment. */
@@ -45,8 +64,52 @@ export interface ToolOpts {
   cpu?: number;
 }
 
+/**
+ * A schema as a value, of any library that follows https://standardschema.dev:
+ * zod, valibot, arktype and others.
+ */
+export interface StandardSchema<In = any, Out = any> {
+  readonly '~standard': {
+    readonly version: 1;
+    readonly vendor: string;
+    readonly validate: (value: unknown) => SchemaResult<Out> | Promise<SchemaResult<Out>>;
+    readonly types?: { readonly input: In; readonly output: Out } | undefined;
+  };
+}
+
+/** What a {@link StandardSchema} says of a value. */
+export type SchemaResult<Out> =
+  | { readonly value: Out; readonly issues?: undefined }
+  | {
+      readonly issues: readonly {
+        readonly message: string;
+        readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
+      }[];
+    };
+
+/** What goes into a schema. */
+export type SchemaInput<S extends StandardSchema> = NonNullable<S['~standard']['types']>['input'];
+/** What comes out of it. */
+export type SchemaOutput<S extends StandardSchema> = NonNullable<S['~standard']['types']>['output'];
+
+/** Decorates an async method that takes what a schema gives. */
+export type SchemaToolDecorator<I extends StandardSchema, O extends StandardSchema | undefined> = <This, Result extends O extends StandardSchema ? SchemaInput<O> : unknown>(
+  method: (this: This, input: SchemaOutput<I>) => Promise<Result>,
+  context: ClassMethodDecoratorContext<This>,
+) => void;
+
+/** Decorates an async method that returns what a schema takes. */
+export type SchemaResultDecorator<O extends StandardSchema> = <This, Args extends any[], Result extends SchemaInput<O>>(
+  method: (this: This, ...args: Args) => Promise<Result>,
+  context: ClassMethodDecoratorContext<This>,
+) => void;
+
 /** Decorates an async method. */
-export type ToolDecorator = <This, Args extends any[], Result>(
+export type ToolDecorator<I extends StandardSchema | undefined = undefined, O extends StandardSchema | undefined = undefined> =
+  I extends StandardSchema ? SchemaToolDecorator<I, O> : O extends StandardSchema ? SchemaResultDecorator<O> : PlainToolDecorator;
+
+/** Decorates an async method whose types are its schemas. */
+export type PlainToolDecorator = <This, Args extends any[], Result>(
   method: (this: This, ...args: Args) => Promise<Result>,
   context: ClassMethodDecoratorContext<This, (this: This, ...args: Args) => Promise<Result>>,
 ) => void;
@@ -63,11 +126,15 @@ export type ToolDecorator = <This, Args extends any[], Result>(
  * ```
  */
 export const tool: {
-  (opts?: ToolOpts): ToolDecorator;
+  <I extends StandardSchema | undefined = undefined, O extends StandardSchema | undefined = undefined>(opts?: ToolOpts<I, O>): ToolDecorator<I, O>;
   /** A tool without a class: `export const hello = tool.fn(async (name: string) => …)`. */
+  fn<I extends StandardSchema, Result>(
+    fn: (input: SchemaOutput<I>) => Promise<Result>,
+    opts: ToolOpts<I, StandardSchema<Result> | undefined> & { input: I },
+  ): (input: SchemaOutput<I>) => Promise<Result>;
   fn<Args extends any[], Result>(
     fn: (...args: Args) => Promise<Result>,
-    opts?: ToolOpts,
+    opts?: ToolOpts<undefined, StandardSchema<Result> | undefined>,
   ): (...args: Args) => Promise<Result>;
 };
 

@@ -1,6 +1,13 @@
 var __defProp = Object.defineProperty;
 var __name = (target, value) => __defProp(target, "name", { value, configurable: !0 });
 
+// src/schemas.ts
+var schemasKey = /* @__PURE__ */ Symbol.for("aria.schemas");
+function keepSchemas(f, { input, output }) {
+  return Object.defineProperty(f, schemasKey, { value: { input, output } });
+}
+__name(keepSchemas, "keepSchemas");
+
 // src/decorators.ts
 function marker(name, kind) {
   return (_target, context) => {
@@ -21,9 +28,19 @@ function factory(name, kind, decorator = marker(name, kind)) {
   };
 }
 __name(factory, "factory");
-var tool = Object.assign(factory("tool", "method"), {
-  fn: /* @__PURE__ */ __name((fn) => fn, "fn")
-}), agent = factory("agent", "class"), team = factory("team", "class"), pipeline = factory("pipeline", "class"), step = factory("step", "method");
+var plainTool = factory("tool", "method");
+function toolOf(opts) {
+  let mark = plainTool(opts);
+  return !opts?.input && !opts?.output ? mark : (method, context) => {
+    mark(method, context), keepSchemas(method, opts);
+  };
+}
+__name(toolOf, "toolOf");
+function fn(f, opts) {
+  return opts?.input || opts?.output ? keepSchemas((...args) => f(...args), opts) : f;
+}
+__name(fn, "fn");
+var tool = Object.assign(toolOf, { fn }), agent = factory("agent", "class"), team = factory("team", "class"), pipeline = factory("pipeline", "class"), step = factory("step", "method");
 
 // src/errors.ts
 var passing = /* @__PURE__ */ new Set(["conflict", "deadlock", "timeout", "unavailable", "interrupted", "exhausted"]), AriaError = class extends Error {
@@ -64,6 +81,11 @@ async function call(op, args) {
     throw new AriaError("unavailable", `${op} needs a host, and there is none in this process`, {
       hint: 'run the unit with "arc run", or call memoryHost() of @aria/sdk/testing at the top of a test'
     });
+  for (let [name, v] of Object.entries(args))
+    if (typeof v == "string" && !v.isWellFormed())
+      throw new AriaError("invalid", `${op}: the ${name} holds half a character (a lone surrogate)`, {
+        hint: "cut text between characters, not inside one: [...text] are its characters"
+      });
   try {
     return await h.call(op, args);
   } catch (e) {
@@ -124,6 +146,8 @@ __name(strictJSON, "strictJSON");
 function check(v, what, path, above) {
   switch (typeof v) {
     case "string":
+      v.isWellFormed() || bad(what, path, "the text holds half a character (a lone surrogate)");
+      return;
     case "boolean":
       return;
     case "number":
@@ -142,7 +166,8 @@ function check(v, what, path, above) {
     else {
       let name = Object.getPrototypeOf(v)?.constructor?.name;
       (v instanceof Map || v instanceof Set || ArrayBuffer.isView(v) || v instanceof Date || v instanceof URL || v instanceof Promise) && bad(what, path, `a ${name} cannot be stored as JSON`);
-      for (let [k, x] of Object.entries(v)) check(x, what, `${path}/${k}`, above);
+      for (let [k, x] of Object.entries(v))
+        k.isWellFormed() || bad(what, path, "a name holds half a character (a lone surrogate)"), check(x, what, `${path}/${k}`, above);
     }
     above.pop();
   }

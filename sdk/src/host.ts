@@ -25,6 +25,13 @@ export async function call(op: string, args: object): Promise<any> {
       hint: 'run the unit with "arc run", or call memoryHost() of @aria/sdk/testing at the top of a test',
     });
   }
+  for (const [name, v] of Object.entries(args)) {
+    if (typeof v === 'string' && !v.isWellFormed()) {
+      throw new AriaError('invalid', `${op}: the ${name} holds half a character (a lone surrogate)`, {
+        hint: 'cut text between characters, not inside one: [...text] are its characters',
+      });
+    }
+  }
   try {
     return await h.call(op, args);
   } catch (e) {

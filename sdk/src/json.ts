@@ -9,7 +9,8 @@ export function strictJSON(v: unknown, what: string): unknown {
 
 function check(v: unknown, what: string, path: string, above: object[]): void {
   switch (typeof v) {
-    case 'string': case 'boolean': return;
+    case 'string': if (!v.isWellFormed()) bad(what, path, 'the text holds half a character (a lone surrogate)'); return;
+    case 'boolean': return;
     case 'number': if (!Number.isFinite(v)) bad(what, path, `${v} is not JSON`); return;
     case 'undefined': if (path === '') bad(what, path, 'undefined cannot be stored'); return;
     case 'object': break;
@@ -25,7 +26,10 @@ function check(v: unknown, what: string, path: string, above: object[]): void {
     if (v instanceof Map || v instanceof Set || ArrayBuffer.isView(v) || v instanceof Date || v instanceof URL || v instanceof Promise) {
       bad(what, path, `a ${name} cannot be stored as JSON`);
     }
-    for (const [k, x] of Object.entries(v)) check(x, what, `${path}/${k}`, above);
+    for (const [k, x] of Object.entries(v)) {
+      if (!k.isWellFormed()) bad(what, path, 'a name holds half a character (a lone surrogate)');
+      check(x, what, `${path}/${k}`, above);
+    }
   }
   above.pop();
 }

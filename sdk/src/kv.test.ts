@@ -122,3 +122,17 @@ test('without a host the error says what to do', async () => {
   expect(e.message).toBe('kv.get needs a host, and there is none in this process');
   expect(e.hint).toContain('memoryHost()');
 });
+
+test('half a character is refused, as key, prefix and value', async () => {
+  memoryHost();
+  const half = 'a\ud800';
+  const box = kv<unknown>('half', 'rw');
+  for (const wrong of [
+    () => box.get(half), () => box.set(half, 1), () => box.delete(half), () => box.cas(half, 0, 1), () => box.entries(half),
+    () => box.set('k', half), () => box.set('k', { deep: [half] }), () => box.set('k', { [half]: 1 }),
+  ]) {
+    expect(wrong()).rejects.toMatchObject({ code: 'invalid', message: expect.stringContaining('half a character') });
+  }
+  await box.set('\u{1f600}', '\u{1f600}');
+  expect(await box.get('\u{1f600}')).toBe('\u{1f600}');
+});

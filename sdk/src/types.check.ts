@@ -27,6 +27,25 @@ class Box {
   }
 }
 
+declare const Pay: { '~standard': { version: 1; vendor: 'x'; validate: (v: unknown) => { value: { cents: number; at: Date } }; types?: { input: { cents: string }; output: { cents: number; at: Date } } } };
+declare const Paid: { '~standard': { version: 1; vendor: 'x'; validate: (v: unknown) => { value: string }; types?: { input: boolean; output: string } } };
+
+class Till {
+  @tool({ input: Pay, timeout: '1s' }) async pay(p: { cents: number; at: Date }): Promise<number> { return p.cents; }
+  @tool({ input: Pay, output: Paid }) async both(p: { cents: number }): Promise<boolean> { return p.cents > 0; }
+  @tool({ output: Paid }) async out(a: string, b = 1): Promise<boolean> { return a.length > b; }
+  // @ts-expect-error the parameter is what the schema gives
+  @tool({ input: Pay }) async wrong(p: { cents: string }): Promise<void> { void p; }
+  // @ts-expect-error the result is what the schema takes
+  @tool({ input: Pay, output: Paid }) async wrongResult(): Promise<string> { return ''; }
+  // @ts-expect-error the input is one parameter
+  @tool({ input: Pay }) async two(p: { cents: number }, q: number): Promise<void> { void p, q; }
+}
+void Till;
+tool.fn(async (p) => p.cents + p.at.getTime(), { input: Pay }) satisfies (p: { cents: number; at: Date }) => Promise<number>;
+// @ts-expect-error not a schema
+tool.fn(async () => 1, { input: { type: 'object' } });
+
 class Writer {
   mini = llm('openai:gpt-4o-mini', { budget: 1000, rate: '10/1m', concurrency: 2 });
   // @ts-expect-error a model has a provider

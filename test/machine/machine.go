@@ -31,8 +31,11 @@ const (
 	ovmfVars = "/usr/share/OVMF/OVMF_VARS_4M.fd"
 )
 
-// settings go into aria.toml: the address is the one that QEMU's ports lead to.
-const settings = "credential = %q\naddress = \"10.0.2.15/24\"\ngateway = \"10.0.2.2\"\n"
+// guest is the machine's address, fixed by its settings; not the one that QEMU's
+// DHCP server would give.
+const guest = "10.0.2.77"
+
+const settings = "credential = %q\naddress = \"" + guest + "/24\"\ngateway = \"10.0.2.2\"\n"
 
 // ReadyTime is how long a start by UEFI under emulation may take on a busy machine.
 const ReadyTime = 4 * time.Minute
@@ -44,8 +47,13 @@ type Box struct {
 	Credential string
 	Log        io.Writer  // of the serial line; may be nil
 	Drive      *qemu.Disk // instead of Disk, when set
-	M          *qemu.Machine
-	URL        string
+	Bus, NIC   string     // empty: virtio
+	Guest      string     // the machine's address; set by its settings unless Append says otherwise
+	Extra      []string   // more arguments of QEMU
+	// Direct boot, with Kernel: without UEFI.
+	Kernel, Initrd, Append string
+	M                      *qemu.Machine
+	URL                    string
 
 	Bundles  ariav1connect.BundleServiceClient
 	Tasks    ariav1connect.TaskServiceClient
@@ -61,7 +69,7 @@ func New(image string, size int64) (*Box, error) {
 	}
 	var secret [32]byte
 	_, _ = rand.Read(secret[:])
-	b := &Box{Dir: dir, Disk: filepath.Join(dir, "disk"), Credential: hex.EncodeToString(secret[:])}
+	b := &Box{Dir: dir, Disk: filepath.Join(dir, "disk"), Credential: hex.EncodeToString(secret[:]), Guest: guest}
 	conf := filepath.Join(dir, "aria.toml")
 	err = errors.Join(
 		tool("cp", "--sparse=always", image, b.Disk),
@@ -88,13 +96,17 @@ func (b *Box) CredentialFile() string { return filepath.Join(b.Dir, "credential"
 
 // Start switches the machine on and returns at once.
 func (b *Box) Start(ctx context.Context) error {
-	disk := qemu.Disk{Path: b.Disk, Format: "raw"}
+	disk := qemu.Disk{Path: b.Disk, Format: "raw", Bus: b.Bus}
 	if b.Drive != nil {
 		disk = *b.Drive
 	}
 	var err error
-	b.M, err = qemu.Start(ctx, qemu.Config{Firmware: ovmfCode, Vars: filepath.Join(b.Dir, "vars"), Disks: []qemu.Disk{disk},
-		Ports: []int{layout.Port}, MemoryMiB: 768, Watchdog: true, Log: b.Log})
+	c := qemu.Config{Kernel: b.Kernel, Initrd: b.Initrd, Append: b.Append, Disks: []qemu.Disk{disk},
+		Ports: []int{layout.Port}, Guest: b.Guest, NIC: b.NIC, Extra: b.Extra, MemoryMiB: 768, Watchdog: true, Log: b.Log}
+	if b.Kernel == "" {
+		c.Firmware, c.Vars = ovmfCode, filepath.Join(b.Dir, "vars")
+	}
+	b.M, err = qemu.Start(ctx, c)
 	if err != nil {
 		return err
 	}

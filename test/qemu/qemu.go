@@ -29,10 +29,13 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// Disk is one virtio-blk drive. In the guest they are vda, vdb … in this order.
+// Disk is one drive: virtio-blk unless Bus says otherwise. In the guest those are
+// vda, vdb … in this order.
 type Disk struct {
+	Bus string // "", "ahci", "nvme", "usb" (xhci), "scsi" (virtio-scsi)
 	// Path of a file, or an NBD address ("nbd+unix:///disk?socket=/tmp/x").
 	Path   string
 	Format string // "raw" (also for NBD), "qcow2"; empty: raw
@@ -50,11 +53,13 @@ type Config struct {
 	Firmware       string // UEFI code, for example /usr/share/OVMF/OVMF_CODE.fd; Vars is its writable companion
 	Vars           string
 	Disks          []Disk
-	Ports          []int // TCP ports of the guest, each to be reached under Addr
-	MemoryMiB      int   // 0: 512
-	CPUs           int   // 0: 1
-	NoReboot       bool  // a reboot of the guest ends the machine
-	Watchdog       bool  // an i6300esb that resets the machine
+	Ports          []int  // TCP ports of the guest, each to be reached under Addr
+	NIC            string // QEMU's model; empty: virtio-net-pci
+	Guest          string // the address that Ports lead to; empty: what DHCP gives, 10.0.2.15
+	MemoryMiB      int    // 0: 512
+	CPUs           int    // 0: 1
+	NoReboot       bool   // a reboot of the guest ends the machine
+	Watchdog       bool   // an i6300esb that resets the machine
 	Log            io.Writer
 	Extra          []string // more arguments of QEMU
 	Program        string   // empty: qemu-system-x86_64
@@ -134,9 +139,9 @@ func (c Config) args(m *Machine) []string {
 	}
 	user := "user,id=net0"
 	for p, addr := range m.addr {
-		user += fmt.Sprintf(",hostfwd=tcp:%s-:%d", addr, p)
+		user += fmt.Sprintf(",hostfwd=tcp:%s-%s:%d", addr, c.Guest, p)
 	}
-	a = append(a, "-netdev", user, "-device", "virtio-net-pci,netdev=net0")
+	a = append(a, "-netdev", user, "-device", or(c.NIC, "virtio-net-pci")+",netdev=net0")
 	if c.Watchdog {
 		a = append(a, "-device", "i6300esb", "-action", "watchdog=reset")
 	}
@@ -151,11 +156,23 @@ func (d Disk) args(n int) []string {
 	if d.ReadOnly {
 		drive += ",readonly=on"
 	}
-	device := fmt.Sprintf("virtio-blk-pci,drive=disk%d,bootindex=%d", n, n+1)
+	var bus []string
+	model := "virtio-blk-pci"
+	switch d.Bus {
+	case "ahci":
+		model = fmt.Sprintf("ide-hd,bus=ide.%d", n)
+	case "nvme":
+		model = fmt.Sprintf("nvme,serial=disk%d", n)
+	case "usb":
+		bus, model = []string{"-device", fmt.Sprintf("qemu-xhci,id=usb%d", n)}, fmt.Sprintf("usb-storage,bus=usb%d.0", n)
+	case "scsi":
+		bus, model = []string{"-device", fmt.Sprintf("virtio-scsi-pci,id=scsi%d", n)}, fmt.Sprintf("scsi-hd,bus=scsi%d.0", n)
+	}
+	device := fmt.Sprintf("%s,drive=disk%d,bootindex=%d", model, n, n+1)
 	if d.Serial != "" {
 		device += ",serial=" + comma(d.Serial)
 	}
-	return []string{"-drive", drive, "-device", device}
+	return append(bus, "-drive", drive, "-device", device)
 }
 
 // comma doubles commas, as QEMU's option lists want them.
@@ -175,6 +192,22 @@ func (m *Machine) Addr(port int) string { return m.addr[port] }
 
 // PID of QEMU.
 func (m *Machine) PID() int { return m.cmd.Process.Pid }
+
+// Used is how long QEMU has run on a processor, all its threads together, and for
+// how long the thread that waited longest stood in the queue for one (the two
+// figures of /proc/PID/task/TID/schedstat).
+func (m *Machine) Used() (ran, waited time.Duration) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", m.PID()))
+	for _, t := range threads {
+		b, _ := os.ReadFile(t)
+		var r, w int64
+		if _, err := fmt.Sscan(string(b), &r, &w); err == nil {
+			ran += time.Duration(r)
+			waited = max(waited, time.Duration(w))
+		}
+	}
+	return ran, waited
+}
 
 // Done is closed when the machine is off.
 func (m *Machine) Done() <-chan struct{} { return m.done }

@@ -60,7 +60,7 @@ func (x *extraction) classMember(cls *Class, m *ast.Node) {
 		if onlySteps(marks) {
 			x.outputs = append(x.outputs, func() { output(x.stepShape(m, name)) })
 		} else {
-			method.Shape = x.shape(m, name, output)
+			method.Shape = x.shapeWith(m, commentOf(m), name, given(marks), output)
 		}
 		cls.Methods = append(cls.Methods, method)
 	case ast.KindPropertyDeclaration:

@@ -85,8 +85,9 @@ type Function struct {
 
 // Shape is how a function is called.
 type Shape struct {
-	Params        []Param
-	Rest          bool
+	Params []Param
+	Rest   bool
+	// Empty where the mark has a schema of its own for it.
 	Input, Output json.RawMessage
 }
 
@@ -121,7 +122,8 @@ const (
 	List
 	Object
 	Reference
-	Call // of a handle function: String is its name, List its arguments
+	Call   // of a handle function: String is its name, List its arguments
+	Schema // a value that only running the code would show
 )
 
 // Value is a constant of the source, folded without running code.

@@ -18,6 +18,15 @@ type folder struct {
 	c        *checker.Checker
 	problems []Problem
 	depth    int
+	schemas  bool // members "input" and "output" are left as they stand
+}
+
+// toolOptions reads the options of a tool, in which schemas may stand.
+func (e *folder) toolOptions(n *ast.Node) Value {
+	e.schemas = true
+	defer func() { e.schemas = false }()
+	v, _ := e.fold(n)
+	return v
 }
 
 func (e *folder) fail(n *ast.Node, format string, args ...any) (Value, bool) {

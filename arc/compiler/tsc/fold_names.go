@@ -35,11 +35,17 @@ func (e *folder) object(n *ast.Node) (Value, bool) {
 		switch m.Kind {
 		case ast.KindPropertyAssignment:
 			var name string
-			if name, ok = e.memberName(m.Name()); ok {
+			if name, ok = e.memberName(m.Name()); ok && e.schema(name) {
+				out.Fields = setField(out.Fields, name, Value{Kind: Schema, At: e.p.span(m.Initializer())})
+			} else if ok {
 				v, ok = e.fold(m.Initializer())
 				out.Fields = setField(out.Fields, name, v)
 			}
 		case ast.KindShorthandPropertyAssignment:
+			if e.schema(m.Name().Text()) {
+				out.Fields = setField(out.Fields, m.Name().Text(), Value{Kind: Schema, At: e.p.span(m)})
+				continue
+			}
 			v, ok = e.symbol(e.c.GetShorthandAssignmentValueSymbol(m), m.Name())
 			v.At = e.p.span(m)
 			out.Fields = setField(out.Fields, m.Name().Text(), v)
@@ -58,6 +64,8 @@ func (e *folder) object(n *ast.Node) (Value, bool) {
 	}
 	return out, good
 }
+
+func (e *folder) schema(name string) bool { return e.schemas && (name == "input" || name == "output") }
 
 func setField(fs []Field, name string, v Value) []Field {
 	for i := range fs {

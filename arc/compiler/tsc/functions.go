@@ -22,7 +22,7 @@ func (x *extraction) function(d *ast.Node) {
 	}
 	args := call.Arguments()
 	if len(args) > 1 {
-		f.Mark.Options, _ = x.e.fold(args[1])
+		f.Mark.Options = x.e.toolOptions(args[1])
 	}
 	body := x.functionBody(args[0])
 	if body == nil {
@@ -37,7 +37,7 @@ func (x *extraction) function(d *ast.Node) {
 	if f.Doc.Text == "" {
 		f.Doc = commentOf(doc).doc()
 	}
-	f.Shape = x.shapeWith(body, commentOf(doc), name, func(s keys) { x.facts.Functions[at].Output = encode(s) })
+	f.Shape = x.shapeWith(body, commentOf(doc), name, given([]Mark{f.Mark}), func(s keys) { x.facts.Functions[at].Output = encode(s) })
 	f.Handles, _ = x.reach(body)
 	x.facts.Functions = append(x.facts.Functions, f)
 }
@@ -69,14 +69,28 @@ func (x *extraction) functionBody(n *ast.Node) *ast.Node {
 	return nil
 }
 
-func (x *extraction) shape(fn *ast.Node, name string, output func(keys)) Shape {
-	return x.shapeWith(fn, commentOf(fn), name, output)
+// sides are those of a tool for which its mark has a schema: types do not count.
+type sides struct{ input, output bool }
+
+func given(marks []Mark) (s sides) {
+	for _, m := range marks {
+		in, _ := m.Options.Get("input")
+		out, _ := m.Options.Get("output")
+		s.input, s.output = s.input || in.Kind == Schema, s.output || out.Kind == Schema
+	}
+	return s
 }
 
 // shapeWith gives the parameters of a function as one object schema, now, and
 // its result's schema, later, to output.
-func (x *extraction) shapeWith(fn *ast.Node, doc comment, name string, output func(keys)) Shape {
+func (x *extraction) shapeWith(fn *ast.Node, doc comment, name string, has sides, output func(keys)) Shape {
 	sig := x.c.GetSignatureFromDeclaration(fn)
+	if !has.output {
+		x.outputs = append(x.outputs, func() { output(x.result(fn, sig, doc, name)) })
+	}
+	if has.input {
+		return Shape{}
+	}
 	var out Shape
 	props := names{}
 	var required []any
@@ -110,7 +124,6 @@ func (x *extraction) shapeWith(fn *ast.Node, doc comment, name string, output fu
 		input = input.with("required", required)
 	}
 	out.Input = encode(input.with("additionalProperties", false))
-	x.outputs = append(x.outputs, func() { output(x.result(fn, sig, doc, name)) })
 	return out
 }
 

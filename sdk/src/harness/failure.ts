@@ -42,6 +42,7 @@ function thrown(e: unknown): string {
 }
 
 function stacks(e: any, root: string, self: string): string {
+  if (!(e instanceof Error) && e.stack === '') return ''; // ours: it says all there is to say
   const out: string[] = [];
   for (let i = 0; e && i <= causes; e = e.cause, i++) {
     const head = i === 0 ? '' : 'caused by: ';

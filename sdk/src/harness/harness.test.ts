@@ -97,6 +97,24 @@ describe('values', () => {
   });
 });
 
+describe('schemas that are values', () => {
+  const unit = (input: string, output = '') => `const std = (validate) => ({'~standard': {version: 1, vendor: 'x', validate}});
+    export class Unit { async run(i) { return i; } }
+    Object.defineProperty(Unit.prototype.run, Symbol.for('aria.schemas'), {value: {input: ${input}, output: ${output || 'undefined'}}});`;
+  test('transform the input and the output', async () => {
+    const o = await execute({ code: unit('std((v) => ({value: v.n * 2}))', 'std(async (v) => ({value: {v}}))'), args: [{ n: 4 }] });
+    expect(o.end).toEqual({ t: 'result', value: { v: 8 } });
+  });
+  test('refuse with the paths', async () => {
+    const o = await execute({ code: unit(`std(() => ({issues: [{message: 'too small', path: ['a', {key: 0}]}, {message: 'odd'}]}))`), args: [{}] });
+    expect(o.end).toMatchObject({ t: 'error', error: { code: 'invalid', message: 'input /a/0: too small; odd', retryable: false } });
+  });
+  test('an output that breaks its own schema is the unit’s failure', async () => {
+    const o = await execute({ code: unit('undefined', `std(() => ({issues: [{message: 'no'}]}))`), args: [1] });
+    expect(o.end).toMatchObject({ t: 'error', error: { code: 'failed', message: 'output no' } });
+  });
+});
+
 describe('errors', () => {
   test('name, message, stack in the files of the bundle, causes', async () => {
     const o = await execute({

@@ -2,6 +2,7 @@
 // exit. It holds no secret: the unit shares the process and is trusted with
 // nothing but its own result.
 import { hostKey } from '../host';
+import { schemasKey, through } from '../schemas';
 import { connect, keepAlive, maxFrame, send } from './channel';
 import { closed } from './closed';
 import { failure } from './failure';
@@ -51,10 +52,20 @@ async function run(start: Start): Promise<unknown> {
   revive(start.args as any[], start.revive ?? []);
   const exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported !== 'function') throw problem('not_found', `${start.entry} exports no class or function "${start.export}"`, 'build the bundle again');
-  if (!start.method) return exported(...start.args);
+  if (!start.method) return checked(exported, undefined, start.args);
   const it = new exported();
   if (typeof it[start.method] !== 'function') throw problem('not_found', `"${start.export}" has no method "${start.method}"`, 'build the bundle again');
-  return it[start.method](...start.args);
+  return checked(it[start.method], it, start.args);
+}
+
+// A unit whose schemas are values is checked by them; any other is called at once.
+function checked(f: any, self: unknown, args: unknown[]): Promise<unknown> {
+  const schemas = f[schemasKey];
+  if (!schemas) return f.apply(self, args);
+  return (async () => {
+    if (schemas.input) args = [await through(f, 'input', args[0])];
+    return through(f, 'output', await f.apply(self, args));
+  })();
 }
 
 function result(v: unknown): never {

@@ -44,7 +44,7 @@ func (b *bench) audit(ctx context.Context, m *qemu.Machine) error {
 		if !slices.Equal(have, want) {
 			return fmt.Errorf("%s of the machine differ from %s\n the machine: %s\n the document: %s", name, b.docs, strings.Join(have, "; "), strings.Join(want, "; "))
 		}
-		fmt.Printf("%s: %d, as documented\n", name, len(have))
+		fmt.Printf("%s: %d, as documented: %s\n", name, len(have), strings.Join(have, "; "))
 	}
 	if err := json.Unmarshal(got["usedMiB"], &b.usedMiB); err != nil {
 		return fmt.Errorf("audit: usedMiB: %w", err)

@@ -18,11 +18,35 @@ import (
 // the machine.
 var packages = []string{"quilt/sandbox", "quilt/image", "quilt/engine", "quilt/api", "quilt/broker", "quilt/daemon"}
 
-// flags leave out what takes an emulated processor hours and what does not
-// depend on the cgroup version: each wall removed in turn, faults at each step,
-// random system calls. `make test` runs them.
-var flags = map[string]string{
-	"quilt/sandbox": "-test.skip=^(TestWalls|TestFaults|TestSyscallFuzz)$",
+// slow takes an emulated processor many minutes, and does not depend on the cgroup
+// version much: each wall removed in turn, each step of a start failing, random
+// system calls. With -full they run too, with fewer calls.
+const (
+	slow      = "^(TestWalls|TestFaults|TestSyscallFuzz)$"
+	fewer     = "ARIA_FUZZ_N=2000"
+	suiteTime = 15 * time.Minute
+	fullTime  = 40 * time.Minute
+)
+
+// words of a package for the guest: its environment and flags.
+func (b *bench) words(pkg string) string {
+	switch _, pattern, one := strings.Cut(b.match, " "); {
+	case one:
+		return fewer + " -test.run=" + pattern
+	case pkg == "quilt/sandbox" && b.full:
+		return fewer
+	case pkg == "quilt/sandbox":
+		return "-test.skip=" + slow
+	}
+	return ""
+}
+
+// packages of this run.
+func (b *bench) packages() []string {
+	if p, _, ok := strings.Cut(b.match, " "); ok {
+		return []string{p}
+	}
+	return packages
 }
 
 type counts struct{ passed, failed, skipped int }
@@ -38,12 +62,16 @@ func (b *bench) suite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := b.machine(ctx, "aria.test=/dev/vdb", 3072, qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: disk, ReadOnly: true})
+	m, err := b.machine(ctx, "aria.test=/dev/vdb aria.hostname=bench", 3072, qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: disk, ReadOnly: true})
 	if err != nil {
 		return err
 	}
 	defer m.Kill()
-	limit, cancel := context.WithTimeout(ctx, 12*time.Minute)
+	within := suiteTime
+	if b.full {
+		within = fullTime
+	}
+	limit, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	_, err = m.WaitLine(limit, "aria-test: done")
 	select {
@@ -53,7 +81,7 @@ func (b *bench) suite(ctx context.Context) error {
 		}
 	default:
 	}
-	b.counts = verdicts(m.Serial())
+	b.counts = verdicts(m.Serial(), len(b.packages()))
 	for _, line := range endings(m.Serial()) {
 		fmt.Println(line)
 	}
@@ -70,8 +98,8 @@ func (b *bench) suite(ctx context.Context) error {
 func (b *bench) suiteDisk(ctx context.Context) (string, error) {
 	stage := filepath.Join(b.dir, "suite-files")
 	var list string
-	for _, p := range packages {
-		list += p + " " + flags[p] + "\n"
+	for _, p := range b.packages() {
+		list += p + " " + b.words(p) + "\n"
 		out := filepath.Join(stage, p)
 		c := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-o", filepath.Join(out, "test"), "./"+p)
 		c.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -107,7 +135,7 @@ var verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): `)
 
 // verdicts counts top-level tests; a package that ended otherwise than by its
 // own verdict counts as one failure.
-func verdicts(serial string) (c counts) {
+func verdicts(serial string, want int) (c counts) {
 	for _, m := range verdict.FindAllStringSubmatch(serial, -1) {
 		switch m[1] {
 		case "PASS":
@@ -123,8 +151,8 @@ func verdicts(serial string) (c counts) {
 			c.failed++
 		}
 	}
-	if n := len(endings(serial)); n != len(packages) {
-		c.failed += len(packages) - n
+	if n := len(endings(serial)); n != want {
+		c.failed += want - n
 	}
 	return c
 }

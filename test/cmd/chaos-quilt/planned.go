@@ -63,10 +63,14 @@ func (f *fleet) planned(ctx context.Context, t *tally, before *quiltv1.StatusRes
 
 // goOn waits until every member has counted three times more.
 func (f *fleet) goOn(ctx context.Context, t *tally) error {
-	for _, m := range f.members {
+	goals := make([]int64, len(f.members))
+	for i, m := range f.members {
 		m.mu.Lock()
-		goal := m.said + 3
+		goals[i] = m.said + 3
 		m.mu.Unlock()
+	}
+	for i, m := range f.members {
+		goal := goals[i]
 		for {
 			m.mu.Lock()
 			said, running, err, gaps := m.said, m.running, m.err, m.gaps

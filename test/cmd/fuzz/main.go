@@ -20,6 +20,7 @@ type target struct{ dir, name string }
 func main() {
 	top := flag.String("top", ".", "folder of the repository")
 	each := flag.Duration("t", 30*time.Second, "time for each target")
+	workers := flag.Int("parallel", 2, "workers of each target")
 	only := flag.String("run", "", "only targets whose folder and name match this")
 	flag.Parse()
 	found, err := targets(*top, *only)
@@ -30,7 +31,7 @@ func main() {
 	failed := 0
 	for _, t := range found {
 		start := time.Now()
-		out, err := run(*top, t, *each)
+		out, err := run(*top, t, *each, *workers)
 		verdict := "ok"
 		if err != nil {
 			verdict = "FAIL"
@@ -81,9 +82,9 @@ func targets(top, only string) ([]target, error) {
 	return out, err
 }
 
-// run leaves two workers: what fuzzes is often one compiler of 60 MB a worker.
-func run(top string, t target, each time.Duration) (string, error) {
-	cmd := exec.Command("go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+each.String(), "-parallel=2", ".")
+// run takes few workers: what fuzzes is often one compiler of 60 MB a worker.
+func run(top string, t target, each time.Duration, workers int) (string, error) {
+	cmd := exec.Command("go", "test", "-run=^$", "-fuzz=^"+t.name+"$", "-fuzztime="+each.String(), fmt.Sprint("-parallel=", workers), ".")
 	cmd.Dir = filepath.Join(top, t.dir)
 	out, err := cmd.CombinedOutput()
 	return string(out), err

@@ -99,6 +99,24 @@ func (p *proof) stranger(ctx context.Context) (string, error) {
 	return p.refused(ctx, image, "does not trust")
 }
 
+// older signs an older version as its maker would.
+func (p *proof) older(ctx context.Context) (string, error) {
+	dir := filepath.Join(p.work, "0.9.0", "slot")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	for _, f := range []string{"root.img", "linux.efi"} {
+		if err := os.WriteFile(filepath.Join(dir, f), []byte(f), 0o600); err != nil {
+			return "", err
+		}
+	}
+	image := filepath.Join(p.work, "0.9.0.fw")
+	if err := p.sign(ctx, "0.9.0", p.key, image); err != nil {
+		return "", err
+	}
+	return p.refused(ctx, image, "is older than 1.0.0")
+}
+
 // pushUntil starts a push and kills it when it says how far it got.
 func (p *proof) pushUntil(ctx context.Context, image, mark string) error {
 	c := p.box.Arc(ctx, p.bin, "firmware", "push", image)
@@ -189,7 +207,8 @@ func (p *proof) keep(ctx context.Context) (string, error) {
 	return "kept on slot b, also over a power cut", nil
 }
 
-// full fills the data partition from outside while the machine is off.
+// full fills the data partition from outside while the machine is off: the machine
+// must be ready all the same, and refuse the update before a byte of it is written.
 func (p *proof) full(ctx context.Context) (string, error) {
 	image, err := p.pushed(ctx, "2.0.1")
 	if err != nil {
@@ -204,11 +223,14 @@ func (p *proof) full(ctx context.Context) (string, error) {
 	if err := p.box.M.Stop(off); err != nil {
 		return "", fmt.Errorf("power button: %w", err)
 	}
-	if err := p.box.Fill(ctx, 4<<20); err != nil {
+	if err := p.box.Fill(ctx, 256<<10); err != nil {
 		return "", err
 	}
-	if err := p.start(ctx); err != nil {
+	if err := p.start(ctx); err != nil { // ready all the same: the reserve is given up
 		return "", err
+	}
+	if said := "its reserve is released"; !strings.Contains(p.box.M.Serial(), said) {
+		return "", fmt.Errorf("the machine did not say %q: it found room, so what filled the partition is gone", said)
 	}
 	out, err := p.push(ctx, image)
 	if err == nil || !strings.Contains(out, "the data partition is full") {

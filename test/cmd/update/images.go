@@ -39,6 +39,8 @@ func (p *proof) pushed(ctx context.Context, version string) (string, error) {
 		words = "rdinit=/missing init=/missing" // no init: the kernel panics
 	case "2.0.2":
 		init = broken
+	case "2.0.4":
+		init, words = filepath.Join(p.bin, "aria-init-test"), "aria.crash=1" // ends once the machine is up
 	case "2.0.3":
 		var err error
 		if bin, err = p.programs("sick", map[string]string{"ariad": broken}); err != nil {

@@ -74,6 +74,8 @@ func run(ctx context.Context, bin, only string, verbose bool) (good, bad int, er
 		{"cut transfer", true, p.cut},
 		{"kernel panic", true, p.back("2.0.1", "kernel panicked")},
 		{"init crash", true, p.back("2.0.2", "its init ended")},
+		{"init crash, daemons up", true, p.back("2.0.4", "Attempted to kill init")},
+		{"older than what runs", true, p.older},
 		{"ariad never healthy", true, p.back("2.0.3", "not healthy within")},
 		{"good update, cut and resumed", false, p.keep},
 		{"full data partition", true, p.full},

@@ -79,8 +79,12 @@ type UploadRequest struct {
 	Bundle         []byte                 `protobuf:"bytes,1,opt,name=bundle,proto3" json:"bundle,omitempty"` // the .aria file, at most 64 MiB
 	Mode           IntakeMode             `protobuf:"varint,2,opt,name=mode,proto3,enum=aria.v1.IntakeMode" json:"mode,omitempty"`
 	IdempotencyKey string                 `protobuf:"bytes,3,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Permissions that the registered version before this one does not have and
+	// that somebody agreed to: tokens, and "import node:fs" for modules. A version
+	// that may do more than that is refused with what is missing here.
+	Accept        []string `protobuf:"bytes,4,rep,name=accept,proto3" json:"accept,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UploadRequest) Reset() {
@@ -132,6 +136,13 @@ func (x *UploadRequest) GetIdempotencyKey() string {
 		return x.IdempotencyKey
 	}
 	return ""
+}
+
+func (x *UploadRequest) GetAccept() []string {
+	if x != nil {
+		return x.Accept
+	}
+	return nil
 }
 
 type UploadResponse struct {
@@ -462,6 +473,94 @@ func (x *GetBundleResponse) GetManifest() []byte {
 	return nil
 }
 
+type RemoveBundleRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Digest        string                 `protobuf:"bytes,1,opt,name=digest,proto3" json:"digest,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveBundleRequest) Reset() {
+	*x = RemoveBundleRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveBundleRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveBundleRequest) ProtoMessage() {}
+
+func (x *RemoveBundleRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveBundleRequest.ProtoReflect.Descriptor instead.
+func (*RemoveBundleRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RemoveBundleRequest) GetDigest() string {
+	if x != nil {
+		return x.Digest
+	}
+	return ""
+}
+
+type RemoveBundleResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Bundle        *Bundle                `protobuf:"bytes,1,opt,name=bundle,proto3" json:"bundle,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveBundleResponse) Reset() {
+	*x = RemoveBundleResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveBundleResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveBundleResponse) ProtoMessage() {}
+
+func (x *RemoveBundleResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveBundleResponse.ProtoReflect.Descriptor instead.
+func (*RemoveBundleResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *RemoveBundleResponse) GetBundle() *Bundle {
+	if x != nil {
+		return x.Bundle
+	}
+	return nil
+}
+
 type Unit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`       // "orders.get"
@@ -479,7 +578,7 @@ type Unit struct {
 
 func (x *Unit) Reset() {
 	*x = Unit{}
-	mi := &file_aria_v1_aria_proto_msgTypes[7]
+	mi := &file_aria_v1_aria_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +590,7 @@ func (x *Unit) String() string {
 func (*Unit) ProtoMessage() {}
 
 func (x *Unit) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[7]
+	mi := &file_aria_v1_aria_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -504,7 +603,7 @@ func (x *Unit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Unit.ProtoReflect.Descriptor instead.
 func (*Unit) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{7}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Unit) GetName() string {
@@ -579,7 +678,7 @@ type ListUnitsRequest struct {
 
 func (x *ListUnitsRequest) Reset() {
 	*x = ListUnitsRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[8]
+	mi := &file_aria_v1_aria_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -591,7 +690,7 @@ func (x *ListUnitsRequest) String() string {
 func (*ListUnitsRequest) ProtoMessage() {}
 
 func (x *ListUnitsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[8]
+	mi := &file_aria_v1_aria_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -604,7 +703,7 @@ func (x *ListUnitsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUnitsRequest.ProtoReflect.Descriptor instead.
 func (*ListUnitsRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{8}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListUnitsRequest) GetKind() string {
@@ -623,7 +722,7 @@ type ListUnitsResponse struct {
 
 func (x *ListUnitsResponse) Reset() {
 	*x = ListUnitsResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[9]
+	mi := &file_aria_v1_aria_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -635,7 +734,7 @@ func (x *ListUnitsResponse) String() string {
 func (*ListUnitsResponse) ProtoMessage() {}
 
 func (x *ListUnitsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[9]
+	mi := &file_aria_v1_aria_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -648,7 +747,7 @@ func (x *ListUnitsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUnitsResponse.ProtoReflect.Descriptor instead.
 func (*ListUnitsResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{9}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListUnitsResponse) GetUnits() []*Unit {
@@ -667,7 +766,7 @@ type GetUnitRequest struct {
 
 func (x *GetUnitRequest) Reset() {
 	*x = GetUnitRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[10]
+	mi := &file_aria_v1_aria_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +778,7 @@ func (x *GetUnitRequest) String() string {
 func (*GetUnitRequest) ProtoMessage() {}
 
 func (x *GetUnitRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[10]
+	mi := &file_aria_v1_aria_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +791,7 @@ func (x *GetUnitRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUnitRequest.ProtoReflect.Descriptor instead.
 func (*GetUnitRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{10}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *GetUnitRequest) GetRef() string {
@@ -711,7 +810,7 @@ type GetUnitResponse struct {
 
 func (x *GetUnitResponse) Reset() {
 	*x = GetUnitResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[11]
+	mi := &file_aria_v1_aria_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +822,7 @@ func (x *GetUnitResponse) String() string {
 func (*GetUnitResponse) ProtoMessage() {}
 
 func (x *GetUnitResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[11]
+	mi := &file_aria_v1_aria_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +835,7 @@ func (x *GetUnitResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetUnitResponse.ProtoReflect.Descriptor instead.
 func (*GetUnitResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{11}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *GetUnitResponse) GetUnit() *Unit {
@@ -761,7 +860,7 @@ type StartRequest struct {
 
 func (x *StartRequest) Reset() {
 	*x = StartRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[12]
+	mi := &file_aria_v1_aria_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +872,7 @@ func (x *StartRequest) String() string {
 func (*StartRequest) ProtoMessage() {}
 
 func (x *StartRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[12]
+	mi := &file_aria_v1_aria_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +885,7 @@ func (x *StartRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartRequest.ProtoReflect.Descriptor instead.
 func (*StartRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{12}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *StartRequest) GetUnit() string {
@@ -833,7 +932,7 @@ type StartResponse struct {
 
 func (x *StartResponse) Reset() {
 	*x = StartResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[13]
+	mi := &file_aria_v1_aria_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -845,7 +944,7 @@ func (x *StartResponse) String() string {
 func (*StartResponse) ProtoMessage() {}
 
 func (x *StartResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[13]
+	mi := &file_aria_v1_aria_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -858,7 +957,7 @@ func (x *StartResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartResponse.ProtoReflect.Descriptor instead.
 func (*StartResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{13}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *StartResponse) GetRun() *Run {
@@ -889,7 +988,7 @@ type Run struct {
 
 func (x *Run) Reset() {
 	*x = Run{}
-	mi := &file_aria_v1_aria_proto_msgTypes[14]
+	mi := &file_aria_v1_aria_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -901,7 +1000,7 @@ func (x *Run) String() string {
 func (*Run) ProtoMessage() {}
 
 func (x *Run) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[14]
+	mi := &file_aria_v1_aria_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -914,7 +1013,7 @@ func (x *Run) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Run.ProtoReflect.Descriptor instead.
 func (*Run) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{14}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Run) GetId() string {
@@ -1015,7 +1114,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_aria_v1_aria_proto_msgTypes[15]
+	mi := &file_aria_v1_aria_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1027,7 +1126,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[15]
+	mi := &file_aria_v1_aria_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1040,7 +1139,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{15}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Error) GetCode() string {
@@ -1088,7 +1187,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[16]
+	mi := &file_aria_v1_aria_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1100,7 +1199,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[16]
+	mi := &file_aria_v1_aria_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1113,7 +1212,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{16}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *WatchRequest) GetRun() string {
@@ -1139,7 +1238,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[17]
+	mi := &file_aria_v1_aria_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1151,7 +1250,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[17]
+	mi := &file_aria_v1_aria_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1164,7 +1263,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{17}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *WatchResponse) GetEvents() []*Event {
@@ -1188,7 +1287,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_aria_v1_aria_proto_msgTypes[18]
+	mi := &file_aria_v1_aria_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1200,7 +1299,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[18]
+	mi := &file_aria_v1_aria_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1213,7 +1312,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{18}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Event) GetRun() string {
@@ -1260,7 +1359,7 @@ type GetRunRequest struct {
 
 func (x *GetRunRequest) Reset() {
 	*x = GetRunRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[19]
+	mi := &file_aria_v1_aria_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1272,7 +1371,7 @@ func (x *GetRunRequest) String() string {
 func (*GetRunRequest) ProtoMessage() {}
 
 func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[19]
+	mi := &file_aria_v1_aria_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1285,7 +1384,7 @@ func (x *GetRunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunRequest.ProtoReflect.Descriptor instead.
 func (*GetRunRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{19}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetRunRequest) GetRun() string {
@@ -1304,7 +1403,7 @@ type GetRunResponse struct {
 
 func (x *GetRunResponse) Reset() {
 	*x = GetRunResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[20]
+	mi := &file_aria_v1_aria_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1415,7 @@ func (x *GetRunResponse) String() string {
 func (*GetRunResponse) ProtoMessage() {}
 
 func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[20]
+	mi := &file_aria_v1_aria_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1428,7 @@ func (x *GetRunResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetRunResponse.ProtoReflect.Descriptor instead.
 func (*GetRunResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{20}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetRunResponse) GetRun() *Run {
@@ -1350,7 +1449,7 @@ type ListRunsRequest struct {
 
 func (x *ListRunsRequest) Reset() {
 	*x = ListRunsRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[21]
+	mi := &file_aria_v1_aria_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1362,7 +1461,7 @@ func (x *ListRunsRequest) String() string {
 func (*ListRunsRequest) ProtoMessage() {}
 
 func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[21]
+	mi := &file_aria_v1_aria_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1375,7 +1474,7 @@ func (x *ListRunsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsRequest.ProtoReflect.Descriptor instead.
 func (*ListRunsRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{21}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListRunsRequest) GetLimit() int32 {
@@ -1408,7 +1507,7 @@ type ListRunsResponse struct {
 
 func (x *ListRunsResponse) Reset() {
 	*x = ListRunsResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[22]
+	mi := &file_aria_v1_aria_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1420,7 +1519,7 @@ func (x *ListRunsResponse) String() string {
 func (*ListRunsResponse) ProtoMessage() {}
 
 func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[22]
+	mi := &file_aria_v1_aria_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1433,7 +1532,7 @@ func (x *ListRunsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRunsResponse.ProtoReflect.Descriptor instead.
 func (*ListRunsResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{22}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListRunsResponse) GetRuns() []*Run {
@@ -1453,7 +1552,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[23]
+	mi := &file_aria_v1_aria_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1465,7 +1564,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[23]
+	mi := &file_aria_v1_aria_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1478,7 +1577,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{23}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *CancelRequest) GetRun() string {
@@ -1504,7 +1603,7 @@ type CancelResponse struct {
 
 func (x *CancelResponse) Reset() {
 	*x = CancelResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[24]
+	mi := &file_aria_v1_aria_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1516,7 +1615,7 @@ func (x *CancelResponse) String() string {
 func (*CancelResponse) ProtoMessage() {}
 
 func (x *CancelResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[24]
+	mi := &file_aria_v1_aria_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1529,7 +1628,7 @@ func (x *CancelResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelResponse.ProtoReflect.Descriptor instead.
 func (*CancelResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{24}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CancelResponse) GetRun() *Run {
@@ -1547,7 +1646,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[25]
+	mi := &file_aria_v1_aria_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1658,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[25]
+	mi := &file_aria_v1_aria_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1671,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{25}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{27}
 }
 
 type InfoResponse struct {
@@ -1593,7 +1692,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[26]
+	mi := &file_aria_v1_aria_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1605,7 +1704,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[26]
+	mi := &file_aria_v1_aria_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1618,7 +1717,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{26}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *InfoResponse) GetVersion() string {
@@ -1692,15 +1791,16 @@ func (x *InfoResponse) GetResidentBytes() int64 {
 }
 
 type BeginFirmwareRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Header        []byte                 `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state          protoimpl.MessageState `protogen:"open.v1"`
+	Header         []byte                 `protobuf:"bytes,1,opt,name=header,proto3" json:"header,omitempty"`                                        // the first 4096 bytes of the image
+	AllowDowngrade bool                   `protobuf:"varint,2,opt,name=allow_downgrade,json=allowDowngrade,proto3" json:"allow_downgrade,omitempty"` // take a version that is older than the one that runs
+	unknownFields  protoimpl.UnknownFields
+	sizeCache      protoimpl.SizeCache
 }
 
 func (x *BeginFirmwareRequest) Reset() {
 	*x = BeginFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	mi := &file_aria_v1_aria_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1712,7 +1812,7 @@ func (x *BeginFirmwareRequest) String() string {
 func (*BeginFirmwareRequest) ProtoMessage() {}
 
 func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	mi := &file_aria_v1_aria_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1725,7 +1825,7 @@ func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*BeginFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{27}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *BeginFirmwareRequest) GetHeader() []byte {
@@ -1733,6 +1833,13 @@ func (x *BeginFirmwareRequest) GetHeader() []byte {
 		return x.Header
 	}
 	return nil
+}
+
+func (x *BeginFirmwareRequest) GetAllowDowngrade() bool {
+	if x != nil {
+		return x.AllowDowngrade
+	}
+	return false
 }
 
 type BeginFirmwareResponse struct {
@@ -1747,7 +1854,7 @@ type BeginFirmwareResponse struct {
 
 func (x *BeginFirmwareResponse) Reset() {
 	*x = BeginFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	mi := &file_aria_v1_aria_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1759,7 +1866,7 @@ func (x *BeginFirmwareResponse) String() string {
 func (*BeginFirmwareResponse) ProtoMessage() {}
 
 func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	mi := &file_aria_v1_aria_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1772,7 +1879,7 @@ func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*BeginFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{28}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *BeginFirmwareResponse) GetImage() string {
@@ -1814,7 +1921,7 @@ type WriteFirmwareRequest struct {
 
 func (x *WriteFirmwareRequest) Reset() {
 	*x = WriteFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	mi := &file_aria_v1_aria_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1826,7 +1933,7 @@ func (x *WriteFirmwareRequest) String() string {
 func (*WriteFirmwareRequest) ProtoMessage() {}
 
 func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	mi := &file_aria_v1_aria_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1839,7 +1946,7 @@ func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*WriteFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{29}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *WriteFirmwareRequest) GetImage() string {
@@ -1872,7 +1979,7 @@ type WriteFirmwareResponse struct {
 
 func (x *WriteFirmwareResponse) Reset() {
 	*x = WriteFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1884,7 +1991,7 @@ func (x *WriteFirmwareResponse) String() string {
 func (*WriteFirmwareResponse) ProtoMessage() {}
 
 func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1897,7 +2004,7 @@ func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*WriteFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{30}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *WriteFirmwareResponse) GetOffset() int64 {
@@ -1916,7 +2023,7 @@ type CommitFirmwareRequest struct {
 
 func (x *CommitFirmwareRequest) Reset() {
 	*x = CommitFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2035,7 @@ func (x *CommitFirmwareRequest) String() string {
 func (*CommitFirmwareRequest) ProtoMessage() {}
 
 func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2048,7 @@ func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*CommitFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{31}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *CommitFirmwareRequest) GetImage() string {
@@ -1960,7 +2067,7 @@ type CommitFirmwareResponse struct {
 
 func (x *CommitFirmwareResponse) Reset() {
 	*x = CommitFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1972,7 +2079,7 @@ func (x *CommitFirmwareResponse) String() string {
 func (*CommitFirmwareResponse) ProtoMessage() {}
 
 func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1985,7 +2092,7 @@ func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*CommitFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *CommitFirmwareResponse) GetStatus() *FirmwareStatusResponse {
@@ -2003,7 +2110,7 @@ type FirmwareStatusRequest struct {
 
 func (x *FirmwareStatusRequest) Reset() {
 	*x = FirmwareStatusRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2015,7 +2122,7 @@ func (x *FirmwareStatusRequest) String() string {
 func (*FirmwareStatusRequest) ProtoMessage() {}
 
 func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2028,7 +2135,7 @@ func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareStatusRequest.ProtoReflect.Descriptor instead.
 func (*FirmwareStatusRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
 }
 
 type FirmwareStatusResponse struct {
@@ -2047,7 +2154,7 @@ type FirmwareStatusResponse struct {
 
 func (x *FirmwareStatusResponse) Reset() {
 	*x = FirmwareStatusResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2059,7 +2166,7 @@ func (x *FirmwareStatusResponse) String() string {
 func (*FirmwareStatusResponse) ProtoMessage() {}
 
 func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2072,7 +2179,7 @@ func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareStatusResponse.ProtoReflect.Descriptor instead.
 func (*FirmwareStatusResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *FirmwareStatusResponse) GetVersion() string {
@@ -2148,7 +2255,7 @@ type FirmwareUpdate struct {
 
 func (x *FirmwareUpdate) Reset() {
 	*x = FirmwareUpdate{}
-	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2160,7 +2267,7 @@ func (x *FirmwareUpdate) String() string {
 func (*FirmwareUpdate) ProtoMessage() {}
 
 func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2173,7 +2280,7 @@ func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareUpdate.ProtoReflect.Descriptor instead.
 func (*FirmwareUpdate) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FirmwareUpdate) GetVersion() string {
@@ -2247,7 +2354,7 @@ type TokensRequest struct {
 
 func (x *TokensRequest) Reset() {
 	*x = TokensRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2259,7 +2366,7 @@ func (x *TokensRequest) String() string {
 func (*TokensRequest) ProtoMessage() {}
 
 func (x *TokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2272,7 +2379,7 @@ func (x *TokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
 func (*TokensRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
 }
 
 type TokensResponse struct {
@@ -2285,7 +2392,7 @@ type TokensResponse struct {
 
 func (x *TokensResponse) Reset() {
 	*x = TokensResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2297,7 +2404,7 @@ func (x *TokensResponse) String() string {
 func (*TokensResponse) ProtoMessage() {}
 
 func (x *TokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2310,7 +2417,7 @@ func (x *TokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensResponse.ProtoReflect.Descriptor instead.
 func (*TokensResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *TokensResponse) GetHolders() []*TokenHolder {
@@ -2343,7 +2450,7 @@ type TokenHolder struct {
 
 func (x *TokenHolder) Reset() {
 	*x = TokenHolder{}
-	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2355,7 +2462,7 @@ func (x *TokenHolder) String() string {
 func (*TokenHolder) ProtoMessage() {}
 
 func (x *TokenHolder) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2368,7 +2475,7 @@ func (x *TokenHolder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenHolder.ProtoReflect.Descriptor instead.
 func (*TokenHolder) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TokenHolder) GetRun() string {
@@ -2446,7 +2553,7 @@ type TokenWaiter struct {
 
 func (x *TokenWaiter) Reset() {
 	*x = TokenWaiter{}
-	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2565,7 @@ func (x *TokenWaiter) String() string {
 func (*TokenWaiter) ProtoMessage() {}
 
 func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2578,7 @@ func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenWaiter.ProtoReflect.Descriptor instead.
 func (*TokenWaiter) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TokenWaiter) GetRun() string {
@@ -2561,7 +2668,7 @@ type SetSecretRequest struct {
 
 func (x *SetSecretRequest) Reset() {
 	*x = SetSecretRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[40]
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2573,7 +2680,7 @@ func (x *SetSecretRequest) String() string {
 func (*SetSecretRequest) ProtoMessage() {}
 
 func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[40]
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2586,7 +2693,7 @@ func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
 func (*SetSecretRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{40}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *SetSecretRequest) GetName() string {
@@ -2612,7 +2719,7 @@ type SetSecretResponse struct {
 
 func (x *SetSecretResponse) Reset() {
 	*x = SetSecretResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[41]
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2731,7 @@ func (x *SetSecretResponse) String() string {
 func (*SetSecretResponse) ProtoMessage() {}
 
 func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[41]
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2744,7 @@ func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
 func (*SetSecretResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{41}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SetSecretResponse) GetSecret() *Secret {
@@ -2655,7 +2762,7 @@ type ListSecretsRequest struct {
 
 func (x *ListSecretsRequest) Reset() {
 	*x = ListSecretsRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2667,7 +2774,7 @@ func (x *ListSecretsRequest) String() string {
 func (*ListSecretsRequest) ProtoMessage() {}
 
 func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2680,7 +2787,7 @@ func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
 func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
 }
 
 type ListSecretsResponse struct {
@@ -2692,7 +2799,7 @@ type ListSecretsResponse struct {
 
 func (x *ListSecretsResponse) Reset() {
 	*x = ListSecretsResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2811,7 @@ func (x *ListSecretsResponse) String() string {
 func (*ListSecretsResponse) ProtoMessage() {}
 
 func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2824,7 @@ func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
 func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListSecretsResponse) GetSecrets() []*Secret {
@@ -2736,7 +2843,7 @@ type RemoveSecretRequest struct {
 
 func (x *RemoveSecretRequest) Reset() {
 	*x = RemoveSecretRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	mi := &file_aria_v1_aria_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2748,7 +2855,7 @@ func (x *RemoveSecretRequest) String() string {
 func (*RemoveSecretRequest) ProtoMessage() {}
 
 func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	mi := &file_aria_v1_aria_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2761,7 +2868,7 @@ func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
 func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *RemoveSecretRequest) GetName() string {
@@ -2779,7 +2886,7 @@ type RemoveSecretResponse struct {
 
 func (x *RemoveSecretResponse) Reset() {
 	*x = RemoveSecretResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	mi := &file_aria_v1_aria_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2791,7 +2898,7 @@ func (x *RemoveSecretResponse) String() string {
 func (*RemoveSecretResponse) ProtoMessage() {}
 
 func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	mi := &file_aria_v1_aria_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2804,7 +2911,7 @@ func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
 func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{45}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{47}
 }
 
 // Secret is what may be told of one.
@@ -2819,7 +2926,7 @@ type Secret struct {
 
 func (x *Secret) Reset() {
 	*x = Secret{}
-	mi := &file_aria_v1_aria_proto_msgTypes[46]
+	mi := &file_aria_v1_aria_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2831,7 +2938,7 @@ func (x *Secret) String() string {
 func (*Secret) ProtoMessage() {}
 
 func (x *Secret) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[46]
+	mi := &file_aria_v1_aria_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2844,7 +2951,7 @@ func (x *Secret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secret.ProtoReflect.Descriptor instead.
 func (*Secret) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{46}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Secret) GetName() string {
@@ -2872,11 +2979,12 @@ var File_aria_v1_aria_proto protoreflect.FileDescriptor
 
 const file_aria_v1_aria_proto_rawDesc = "" +
 	"\n" +
-	"\x12aria/v1/aria.proto\x12\aaria.v1\"y\n" +
+	"\x12aria/v1/aria.proto\x12\aaria.v1\"\x91\x01\n" +
 	"\rUploadRequest\x12\x16\n" +
 	"\x06bundle\x18\x01 \x01(\fR\x06bundle\x12'\n" +
 	"\x04mode\x18\x02 \x01(\x0e2\x13.aria.v1.IntakeModeR\x04mode\x12'\n" +
-	"\x0fidempotency_key\x18\x03 \x01(\tR\x0eidempotencyKey\"\\\n" +
+	"\x0fidempotency_key\x18\x03 \x01(\tR\x0eidempotencyKey\x12\x16\n" +
+	"\x06accept\x18\x04 \x03(\tR\x06accept\"\\\n" +
 	"\x0eUploadResponse\x12'\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x0f.aria.v1.BundleR\x06bundle\x12!\n" +
 	"\falready_held\x18\x02 \x01(\bR\valreadyHeld\"\xf2\x01\n" +
@@ -2896,7 +3004,11 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x06digest\x18\x01 \x01(\tR\x06digest\"X\n" +
 	"\x11GetBundleResponse\x12'\n" +
 	"\x06bundle\x18\x01 \x01(\v2\x0f.aria.v1.BundleR\x06bundle\x12\x1a\n" +
-	"\bmanifest\x18\x02 \x01(\fR\bmanifest\"\xfa\x01\n" +
+	"\bmanifest\x18\x02 \x01(\fR\bmanifest\"-\n" +
+	"\x13RemoveBundleRequest\x12\x16\n" +
+	"\x06digest\x18\x01 \x01(\tR\x06digest\"?\n" +
+	"\x14RemoveBundleResponse\x12'\n" +
+	"\x06bundle\x18\x01 \x01(\v2\x0f.aria.v1.BundleR\x06bundle\"\xfa\x01\n" +
 	"\x04Unit\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x16\n" +
@@ -2986,9 +3098,10 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\n" +
 	"open_files\x18\t \x01(\x03R\topenFiles\x12%\n" +
 	"\x0eresident_bytes\x18\n" +
-	" \x01(\x03R\rresidentBytes\".\n" +
+	" \x01(\x03R\rresidentBytes\"W\n" +
 	"\x14BeginFirmwareRequest\x12\x16\n" +
-	"\x06header\x18\x01 \x01(\fR\x06header\"m\n" +
+	"\x06header\x18\x01 \x01(\fR\x06header\x12'\n" +
+	"\x0fallow_downgrade\x18\x02 \x01(\bR\x0eallowDowngrade\"m\n" +
 	"\x15BeginFirmwareResponse\x12\x14\n" +
 	"\x05image\x18\x01 \x01(\tR\x05image\x12\x16\n" +
 	"\x06offset\x18\x02 \x01(\x03R\x06offset\x12\x12\n" +
@@ -3071,11 +3184,12 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"IntakeMode\x12\x1b\n" +
 	"\x17INTAKE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14INTAKE_MODE_REGISTER\x10\x01\x12\x18\n" +
-	"\x14INTAKE_MODE_ISOLATED\x10\x022\xcb\x01\n" +
+	"\x14INTAKE_MODE_ISOLATED\x10\x022\x92\x02\n" +
 	"\rBundleService\x129\n" +
 	"\x06Upload\x12\x16.aria.v1.UploadRequest\x1a\x17.aria.v1.UploadResponse\x12A\n" +
 	"\x04List\x12\x1b.aria.v1.ListBundlesRequest\x1a\x1c.aria.v1.ListBundlesResponse\x12<\n" +
-	"\x03Get\x12\x19.aria.v1.GetBundleRequest\x1a\x1a.aria.v1.GetBundleResponse2\x8a\x01\n" +
+	"\x03Get\x12\x19.aria.v1.GetBundleRequest\x1a\x1a.aria.v1.GetBundleResponse\x12E\n" +
+	"\x06Remove\x12\x1c.aria.v1.RemoveBundleRequest\x1a\x1d.aria.v1.RemoveBundleResponse2\x8a\x01\n" +
 	"\x0fRegistryService\x12=\n" +
 	"\x04List\x12\x19.aria.v1.ListUnitsRequest\x1a\x1a.aria.v1.ListUnitsResponse\x128\n" +
 	"\x03Get\x12\x17.aria.v1.GetUnitRequest\x1a\x18.aria.v1.GetUnitResponse2\xaf\x02\n" +
@@ -3111,7 +3225,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 47)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 49)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -3121,112 +3235,117 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*ListBundlesResponse)(nil),    // 5: aria.v1.ListBundlesResponse
 	(*GetBundleRequest)(nil),       // 6: aria.v1.GetBundleRequest
 	(*GetBundleResponse)(nil),      // 7: aria.v1.GetBundleResponse
-	(*Unit)(nil),                   // 8: aria.v1.Unit
-	(*ListUnitsRequest)(nil),       // 9: aria.v1.ListUnitsRequest
-	(*ListUnitsResponse)(nil),      // 10: aria.v1.ListUnitsResponse
-	(*GetUnitRequest)(nil),         // 11: aria.v1.GetUnitRequest
-	(*GetUnitResponse)(nil),        // 12: aria.v1.GetUnitResponse
-	(*StartRequest)(nil),           // 13: aria.v1.StartRequest
-	(*StartResponse)(nil),          // 14: aria.v1.StartResponse
-	(*Run)(nil),                    // 15: aria.v1.Run
-	(*Error)(nil),                  // 16: aria.v1.Error
-	(*WatchRequest)(nil),           // 17: aria.v1.WatchRequest
-	(*WatchResponse)(nil),          // 18: aria.v1.WatchResponse
-	(*Event)(nil),                  // 19: aria.v1.Event
-	(*GetRunRequest)(nil),          // 20: aria.v1.GetRunRequest
-	(*GetRunResponse)(nil),         // 21: aria.v1.GetRunResponse
-	(*ListRunsRequest)(nil),        // 22: aria.v1.ListRunsRequest
-	(*ListRunsResponse)(nil),       // 23: aria.v1.ListRunsResponse
-	(*CancelRequest)(nil),          // 24: aria.v1.CancelRequest
-	(*CancelResponse)(nil),         // 25: aria.v1.CancelResponse
-	(*InfoRequest)(nil),            // 26: aria.v1.InfoRequest
-	(*InfoResponse)(nil),           // 27: aria.v1.InfoResponse
-	(*BeginFirmwareRequest)(nil),   // 28: aria.v1.BeginFirmwareRequest
-	(*BeginFirmwareResponse)(nil),  // 29: aria.v1.BeginFirmwareResponse
-	(*WriteFirmwareRequest)(nil),   // 30: aria.v1.WriteFirmwareRequest
-	(*WriteFirmwareResponse)(nil),  // 31: aria.v1.WriteFirmwareResponse
-	(*CommitFirmwareRequest)(nil),  // 32: aria.v1.CommitFirmwareRequest
-	(*CommitFirmwareResponse)(nil), // 33: aria.v1.CommitFirmwareResponse
-	(*FirmwareStatusRequest)(nil),  // 34: aria.v1.FirmwareStatusRequest
-	(*FirmwareStatusResponse)(nil), // 35: aria.v1.FirmwareStatusResponse
-	(*FirmwareUpdate)(nil),         // 36: aria.v1.FirmwareUpdate
-	(*TokensRequest)(nil),          // 37: aria.v1.TokensRequest
-	(*TokensResponse)(nil),         // 38: aria.v1.TokensResponse
-	(*TokenHolder)(nil),            // 39: aria.v1.TokenHolder
-	(*TokenWaiter)(nil),            // 40: aria.v1.TokenWaiter
-	(*SetSecretRequest)(nil),       // 41: aria.v1.SetSecretRequest
-	(*SetSecretResponse)(nil),      // 42: aria.v1.SetSecretResponse
-	(*ListSecretsRequest)(nil),     // 43: aria.v1.ListSecretsRequest
-	(*ListSecretsResponse)(nil),    // 44: aria.v1.ListSecretsResponse
-	(*RemoveSecretRequest)(nil),    // 45: aria.v1.RemoveSecretRequest
-	(*RemoveSecretResponse)(nil),   // 46: aria.v1.RemoveSecretResponse
-	(*Secret)(nil),                 // 47: aria.v1.Secret
+	(*RemoveBundleRequest)(nil),    // 8: aria.v1.RemoveBundleRequest
+	(*RemoveBundleResponse)(nil),   // 9: aria.v1.RemoveBundleResponse
+	(*Unit)(nil),                   // 10: aria.v1.Unit
+	(*ListUnitsRequest)(nil),       // 11: aria.v1.ListUnitsRequest
+	(*ListUnitsResponse)(nil),      // 12: aria.v1.ListUnitsResponse
+	(*GetUnitRequest)(nil),         // 13: aria.v1.GetUnitRequest
+	(*GetUnitResponse)(nil),        // 14: aria.v1.GetUnitResponse
+	(*StartRequest)(nil),           // 15: aria.v1.StartRequest
+	(*StartResponse)(nil),          // 16: aria.v1.StartResponse
+	(*Run)(nil),                    // 17: aria.v1.Run
+	(*Error)(nil),                  // 18: aria.v1.Error
+	(*WatchRequest)(nil),           // 19: aria.v1.WatchRequest
+	(*WatchResponse)(nil),          // 20: aria.v1.WatchResponse
+	(*Event)(nil),                  // 21: aria.v1.Event
+	(*GetRunRequest)(nil),          // 22: aria.v1.GetRunRequest
+	(*GetRunResponse)(nil),         // 23: aria.v1.GetRunResponse
+	(*ListRunsRequest)(nil),        // 24: aria.v1.ListRunsRequest
+	(*ListRunsResponse)(nil),       // 25: aria.v1.ListRunsResponse
+	(*CancelRequest)(nil),          // 26: aria.v1.CancelRequest
+	(*CancelResponse)(nil),         // 27: aria.v1.CancelResponse
+	(*InfoRequest)(nil),            // 28: aria.v1.InfoRequest
+	(*InfoResponse)(nil),           // 29: aria.v1.InfoResponse
+	(*BeginFirmwareRequest)(nil),   // 30: aria.v1.BeginFirmwareRequest
+	(*BeginFirmwareResponse)(nil),  // 31: aria.v1.BeginFirmwareResponse
+	(*WriteFirmwareRequest)(nil),   // 32: aria.v1.WriteFirmwareRequest
+	(*WriteFirmwareResponse)(nil),  // 33: aria.v1.WriteFirmwareResponse
+	(*CommitFirmwareRequest)(nil),  // 34: aria.v1.CommitFirmwareRequest
+	(*CommitFirmwareResponse)(nil), // 35: aria.v1.CommitFirmwareResponse
+	(*FirmwareStatusRequest)(nil),  // 36: aria.v1.FirmwareStatusRequest
+	(*FirmwareStatusResponse)(nil), // 37: aria.v1.FirmwareStatusResponse
+	(*FirmwareUpdate)(nil),         // 38: aria.v1.FirmwareUpdate
+	(*TokensRequest)(nil),          // 39: aria.v1.TokensRequest
+	(*TokensResponse)(nil),         // 40: aria.v1.TokensResponse
+	(*TokenHolder)(nil),            // 41: aria.v1.TokenHolder
+	(*TokenWaiter)(nil),            // 42: aria.v1.TokenWaiter
+	(*SetSecretRequest)(nil),       // 43: aria.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),      // 44: aria.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),     // 45: aria.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),    // 46: aria.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),    // 47: aria.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil),   // 48: aria.v1.RemoveSecretResponse
+	(*Secret)(nil),                 // 49: aria.v1.Secret
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
 	3,  // 1: aria.v1.UploadResponse.bundle:type_name -> aria.v1.Bundle
 	0,  // 2: aria.v1.Bundle.mode:type_name -> aria.v1.IntakeMode
-	8,  // 3: aria.v1.Bundle.units:type_name -> aria.v1.Unit
+	10, // 3: aria.v1.Bundle.units:type_name -> aria.v1.Unit
 	3,  // 4: aria.v1.ListBundlesResponse.bundles:type_name -> aria.v1.Bundle
 	3,  // 5: aria.v1.GetBundleResponse.bundle:type_name -> aria.v1.Bundle
-	8,  // 6: aria.v1.ListUnitsResponse.units:type_name -> aria.v1.Unit
-	8,  // 7: aria.v1.GetUnitResponse.unit:type_name -> aria.v1.Unit
-	15, // 8: aria.v1.StartResponse.run:type_name -> aria.v1.Run
-	16, // 9: aria.v1.Run.error:type_name -> aria.v1.Error
-	19, // 10: aria.v1.WatchResponse.events:type_name -> aria.v1.Event
-	15, // 11: aria.v1.GetRunResponse.run:type_name -> aria.v1.Run
-	15, // 12: aria.v1.ListRunsResponse.runs:type_name -> aria.v1.Run
-	15, // 13: aria.v1.CancelResponse.run:type_name -> aria.v1.Run
-	35, // 14: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
-	36, // 15: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
-	36, // 16: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
-	39, // 17: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
-	40, // 18: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
-	47, // 19: aria.v1.SetSecretResponse.secret:type_name -> aria.v1.Secret
-	47, // 20: aria.v1.ListSecretsResponse.secrets:type_name -> aria.v1.Secret
-	1,  // 21: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 22: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 23: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	9,  // 24: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	11, // 25: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	13, // 26: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	17, // 27: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	20, // 28: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	22, // 29: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	24, // 30: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	26, // 31: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	37, // 32: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
-	41, // 33: aria.v1.SecretService.Set:input_type -> aria.v1.SetSecretRequest
-	43, // 34: aria.v1.SecretService.List:input_type -> aria.v1.ListSecretsRequest
-	45, // 35: aria.v1.SecretService.Remove:input_type -> aria.v1.RemoveSecretRequest
-	28, // 36: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	30, // 37: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	32, // 38: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	34, // 39: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 40: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 41: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 42: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	10, // 43: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	12, // 44: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	14, // 45: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	18, // 46: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	21, // 47: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	23, // 48: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	25, // 49: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	27, // 50: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	38, // 51: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
-	42, // 52: aria.v1.SecretService.Set:output_type -> aria.v1.SetSecretResponse
-	44, // 53: aria.v1.SecretService.List:output_type -> aria.v1.ListSecretsResponse
-	46, // 54: aria.v1.SecretService.Remove:output_type -> aria.v1.RemoveSecretResponse
-	29, // 55: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	31, // 56: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	33, // 57: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	35, // 58: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	40, // [40:59] is the sub-list for method output_type
-	21, // [21:40] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	3,  // 6: aria.v1.RemoveBundleResponse.bundle:type_name -> aria.v1.Bundle
+	10, // 7: aria.v1.ListUnitsResponse.units:type_name -> aria.v1.Unit
+	10, // 8: aria.v1.GetUnitResponse.unit:type_name -> aria.v1.Unit
+	17, // 9: aria.v1.StartResponse.run:type_name -> aria.v1.Run
+	18, // 10: aria.v1.Run.error:type_name -> aria.v1.Error
+	21, // 11: aria.v1.WatchResponse.events:type_name -> aria.v1.Event
+	17, // 12: aria.v1.GetRunResponse.run:type_name -> aria.v1.Run
+	17, // 13: aria.v1.ListRunsResponse.runs:type_name -> aria.v1.Run
+	17, // 14: aria.v1.CancelResponse.run:type_name -> aria.v1.Run
+	37, // 15: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
+	38, // 16: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
+	38, // 17: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
+	41, // 18: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
+	42, // 19: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
+	49, // 20: aria.v1.SetSecretResponse.secret:type_name -> aria.v1.Secret
+	49, // 21: aria.v1.ListSecretsResponse.secrets:type_name -> aria.v1.Secret
+	1,  // 22: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 23: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 24: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	8,  // 25: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
+	11, // 26: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	13, // 27: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	15, // 28: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	19, // 29: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	22, // 30: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	24, // 31: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	26, // 32: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	28, // 33: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	39, // 34: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	43, // 35: aria.v1.SecretService.Set:input_type -> aria.v1.SetSecretRequest
+	45, // 36: aria.v1.SecretService.List:input_type -> aria.v1.ListSecretsRequest
+	47, // 37: aria.v1.SecretService.Remove:input_type -> aria.v1.RemoveSecretRequest
+	30, // 38: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	32, // 39: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	34, // 40: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	36, // 41: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 42: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 43: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 44: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	9,  // 45: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
+	12, // 46: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	14, // 47: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	16, // 48: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	20, // 49: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	23, // 50: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	25, // 51: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	27, // 52: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	29, // 53: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	40, // 54: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	44, // 55: aria.v1.SecretService.Set:output_type -> aria.v1.SetSecretResponse
+	46, // 56: aria.v1.SecretService.List:output_type -> aria.v1.ListSecretsResponse
+	48, // 57: aria.v1.SecretService.Remove:output_type -> aria.v1.RemoveSecretResponse
+	31, // 58: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	33, // 59: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	35, // 60: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	37, // 61: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	42, // [42:62] is the sub-list for method output_type
+	22, // [22:42] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -3240,7 +3359,7 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   47,
+			NumMessages:   49,
 			NumExtensions: 0,
 			NumServices:   6,
 		},

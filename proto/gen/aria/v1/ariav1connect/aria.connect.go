@@ -53,6 +53,8 @@ const (
 	BundleServiceListProcedure = "/aria.v1.BundleService/List"
 	// BundleServiceGetProcedure is the fully-qualified name of the BundleService's Get RPC.
 	BundleServiceGetProcedure = "/aria.v1.BundleService/Get"
+	// BundleServiceRemoveProcedure is the fully-qualified name of the BundleService's Remove RPC.
+	BundleServiceRemoveProcedure = "/aria.v1.BundleService/Remove"
 	// RegistryServiceListProcedure is the fully-qualified name of the RegistryService's List RPC.
 	RegistryServiceListProcedure = "/aria.v1.RegistryService/List"
 	// RegistryServiceGetProcedure is the fully-qualified name of the RegistryService's Get RPC.
@@ -93,6 +95,9 @@ type BundleServiceClient interface {
 	Upload(context.Context, *connect.Request[v1.UploadRequest]) (*connect.Response[v1.UploadResponse], error)
 	List(context.Context, *connect.Request[v1.ListBundlesRequest]) (*connect.Response[v1.ListBundlesResponse], error)
 	Get(context.Context, *connect.Request[v1.GetBundleRequest]) (*connect.Response[v1.GetBundleResponse], error)
+	// Remove takes a bundle out of the store. One that an open run is pinned to
+	// stays: the answer is conflict.
+	Remove(context.Context, *connect.Request[v1.RemoveBundleRequest]) (*connect.Response[v1.RemoveBundleResponse], error)
 }
 
 // NewBundleServiceClient constructs a client for the aria.v1.BundleService service. By default, it
@@ -124,6 +129,12 @@ func NewBundleServiceClient(httpClient connect.HTTPClient, baseURL string, opts 
 			connect.WithSchema(bundleServiceMethods.ByName("Get")),
 			connect.WithClientOptions(opts...),
 		),
+		remove: connect.NewClient[v1.RemoveBundleRequest, v1.RemoveBundleResponse](
+			httpClient,
+			baseURL+BundleServiceRemoveProcedure,
+			connect.WithSchema(bundleServiceMethods.ByName("Remove")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -132,6 +143,7 @@ type bundleServiceClient struct {
 	upload *connect.Client[v1.UploadRequest, v1.UploadResponse]
 	list   *connect.Client[v1.ListBundlesRequest, v1.ListBundlesResponse]
 	get    *connect.Client[v1.GetBundleRequest, v1.GetBundleResponse]
+	remove *connect.Client[v1.RemoveBundleRequest, v1.RemoveBundleResponse]
 }
 
 // Upload calls aria.v1.BundleService.Upload.
@@ -149,12 +161,20 @@ func (c *bundleServiceClient) Get(ctx context.Context, req *connect.Request[v1.G
 	return c.get.CallUnary(ctx, req)
 }
 
+// Remove calls aria.v1.BundleService.Remove.
+func (c *bundleServiceClient) Remove(ctx context.Context, req *connect.Request[v1.RemoveBundleRequest]) (*connect.Response[v1.RemoveBundleResponse], error) {
+	return c.remove.CallUnary(ctx, req)
+}
+
 // BundleServiceHandler is an implementation of the aria.v1.BundleService service.
 type BundleServiceHandler interface {
 	// Upload stores one bundle. Same bytes, same answer: it is idempotent.
 	Upload(context.Context, *connect.Request[v1.UploadRequest]) (*connect.Response[v1.UploadResponse], error)
 	List(context.Context, *connect.Request[v1.ListBundlesRequest]) (*connect.Response[v1.ListBundlesResponse], error)
 	Get(context.Context, *connect.Request[v1.GetBundleRequest]) (*connect.Response[v1.GetBundleResponse], error)
+	// Remove takes a bundle out of the store. One that an open run is pinned to
+	// stays: the answer is conflict.
+	Remove(context.Context, *connect.Request[v1.RemoveBundleRequest]) (*connect.Response[v1.RemoveBundleResponse], error)
 }
 
 // NewBundleServiceHandler builds an HTTP handler from the service implementation. It returns the
@@ -182,6 +202,12 @@ func NewBundleServiceHandler(svc BundleServiceHandler, opts ...connect.HandlerOp
 		connect.WithSchema(bundleServiceMethods.ByName("Get")),
 		connect.WithHandlerOptions(opts...),
 	)
+	bundleServiceRemoveHandler := connect.NewUnaryHandler(
+		BundleServiceRemoveProcedure,
+		svc.Remove,
+		connect.WithSchema(bundleServiceMethods.ByName("Remove")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/aria.v1.BundleService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case BundleServiceUploadProcedure:
@@ -190,6 +216,8 @@ func NewBundleServiceHandler(svc BundleServiceHandler, opts ...connect.HandlerOp
 			bundleServiceListHandler.ServeHTTP(w, r)
 		case BundleServiceGetProcedure:
 			bundleServiceGetHandler.ServeHTTP(w, r)
+		case BundleServiceRemoveProcedure:
+			bundleServiceRemoveHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -209,6 +237,10 @@ func (UnimplementedBundleServiceHandler) List(context.Context, *connect.Request[
 
 func (UnimplementedBundleServiceHandler) Get(context.Context, *connect.Request[v1.GetBundleRequest]) (*connect.Response[v1.GetBundleResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.BundleService.Get is not implemented"))
+}
+
+func (UnimplementedBundleServiceHandler) Remove(context.Context, *connect.Request[v1.RemoveBundleRequest]) (*connect.Response[v1.RemoveBundleResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.BundleService.Remove is not implemented"))
 }
 
 // RegistryServiceClient is a client for the aria.v1.RegistryService service.

@@ -1,0 +1,160 @@
+package daemon
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
+
+	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
+)
+
+// follow is run for a caller who attaches again whenever quiltd says that it is
+// replaced. It fails when an event comes twice or not at all.
+func (p *pair) follow(ctx context.Context, r *quiltv1.ExecuteRequest) (out ran, err error) {
+	var seq uint64
+	ask := r
+	for {
+		stream, err := p.Execute(ctx, ask, grpc.WaitForReady(true))
+		if err != nil {
+			return out, err
+		}
+		for err == nil {
+			var m *quiltv1.ExecuteResponse
+			if m, err = stream.Recv(); err != nil {
+				break
+			}
+			if m.Seq != seq+1 {
+				return out, fmt.Errorf("event %d after %d", m.Seq, seq)
+			}
+			seq = m.Seq
+			switch e := m.Event.(type) {
+			case *quiltv1.ExecuteResponse_Started:
+				out.started = e.Started
+			case *quiltv1.ExecuteResponse_Log:
+				out.logs = append(out.logs, e.Log)
+			case *quiltv1.ExecuteResponse_Result:
+				out.result = string(e.Result.Value)
+			case *quiltv1.ExecuteResponse_Ended:
+				out.ended = e.Ended
+				return out, nil
+			}
+		}
+		again := false
+		for _, d := range status.Convert(err).Details() {
+			if e, ok := d.(*quiltv1.Error); ok && e.Again {
+				if again, ask = true, r; e.Begun {
+					ask = &quiltv1.ExecuteRequest{Execution: r.Execution, Attach: true, After: seq}
+				}
+			}
+		}
+		if !again {
+			return out, err
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// Three restarts under one that works and speaks, one that waits for its tokens,
+// one that is inside a line of stdout, and a parked container: nothing is lost,
+// nothing comes twice, the table is the same.
+func TestPlannedRestart(t *testing.T) {
+	p := startPair(t, dataDir(t), "-parked", "1")
+	ended := map[string]chan ran{}
+	begin := func(r *quiltv1.ExecuteRequest) {
+		done := make(chan ran, 1)
+		ended[r.Execution] = done
+		go func() {
+			got, err := p.follow(t.Context(), r)
+			if err != nil {
+				t.Errorf("%s: %v", r.Execution, err)
+			}
+			done <- got
+		}()
+	}
+	begin(&quiltv1.ExecuteRequest{Execution: "works", Tokens: []string{"kv:a:rw"}, Code: unit(`
+		for (let i = 1; i <= 60; i++) { await host.call("kv.put", {ns: "a", key: "n", value: i}); host.log("info", String(i)); await new Promise(r => setTimeout(r, 20)) }
+		return (await host.call("kv.get", {ns: "a", key: "n"})).version`)})
+	begin(&quiltv1.ExecuteRequest{Execution: "speaks", Code: unit(`
+		process.stdout.write("half a "); await new Promise(r => setTimeout(r, 1200)); process.stdout.write("line\n"); return 1`)})
+	waitFor(t, func() bool { return live(t, p) == 2 })
+	begin(&quiltv1.ExecuteRequest{Execution: "waits", Tokens: []string{"kv:a:rw"}, Code: unit(`return (await host.call("kv.get", {ns: "a", key: "n"})).value`)})
+	waitFor(t, func() bool {
+		l, err := p.Leases(t.Context(), &quiltv1.LeasesRequest{})
+		return err == nil && len(l.Leases) == 2 && len(l.Waits) == 1
+	})
+	time.Sleep(200 * time.Millisecond)
+	before, err := p.Leases(t.Context(), &quiltv1.LeasesRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, err := p.Status(t.Context(), &quiltv1.StatusRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	family := descendants(int(st.LauncherPid))
+	engine := st.Pid
+	for range 3 {
+		var out bytes.Buffer
+		if err := restart(Config{Data: p.data}, &out); err != nil {
+			t.Fatal(err)
+		}
+		after, err := p.Leases(t.Context(), &quiltv1.LeasesRequest{}, grpc.WaitForReady(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fmt.Sprint(before) != fmt.Sprint(after) {
+			t.Errorf("the table was\n%v\nand is\n%v", before, after)
+		}
+		now, err := p.Status(t.Context(), &quiltv1.StatusRequest{}, grpc.WaitForReady(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if now.Pid == engine || now.Epoch != st.Epoch || now.LauncherPid != st.LauncherPid || !strings.Contains(out.String(), fmt.Sprint(now.Pid)) {
+			t.Errorf("engine %d is %d, epoch %d, launcher %d; %q", engine, now.Pid, now.Epoch, now.LauncherPid, out.String())
+		}
+		engine = now.Pid
+		here := descendants(int(st.LauncherPid))
+		for _, pid := range family {
+			if pid != int(st.Pid) && !slices.Contains(here, pid) {
+				t.Errorf("process %d was lost", pid)
+			}
+		}
+	}
+	works, speaks, waits := <-ended["works"], <-ended["speaks"], <-ended["waits"]
+	var numbers []string
+	for i := range 60 {
+		numbers = append(numbers, fmt.Sprint(i+1))
+	}
+	var said []string
+	for _, l := range works.logs {
+		said = append(said, l.Text)
+	}
+	if works.result != "60" || !slices.Equal(said, numbers) {
+		t.Errorf("works: %s, said %v, %v", works.result, said, works.ended)
+	}
+	if waits.result != "60" || waits.started.GetFence() <= works.started.GetFence() {
+		t.Errorf("waits: %s, %v, %v", waits.result, waits.started, waits.ended)
+	}
+	if len(speaks.logs) != 1 || speaks.logs[0].Text != "half a line" {
+		t.Errorf("speaks: %v, %v", speaks.logs, speaks.ended)
+	}
+	if got := p.must(t, &quiltv1.ExecuteRequest{Execution: "last", Code: unit(`return 1`)}); got.result != "1" {
+		t.Errorf("after the restarts: %v", got.ended)
+	}
+}
+
+// A binary that cannot serve changes nothing, and restart says so of a folder
+// that nobody works on.
+func TestRestartOfNobody(t *testing.T) {
+	if err := restart(Config{Data: filepath.Join(t.TempDir(), "none")}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "no quiltd works on") {
+		t.Errorf("%v", err)
+	}
+}
