@@ -53,7 +53,8 @@ func (m machine) container(c *sandbox.Container) *engine.Container {
 		Wait: func(ctx context.Context) (engine.Exit, error) {
 			exit, err := c.Wait(ctx)
 			c.Pidfd.Close()
-			if c.Gate != nil {
+			// Whoever only stops waiting leaves it to the next engine.
+			if c.Gate != nil && (err == nil || ctx.Err() == nil) {
 				c.Gate.Close()
 			}
 			return engine.Exit{Code: exit.Code, Signal: exit.Signal, OOM: exit.OOM, PidsHit: exit.PidsHit, CPU: exit.CPU, PeakMemory: exit.PeakMemory}, err

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
 )
@@ -157,5 +159,42 @@ fetch("http://PLAIN/open"); fetch("https://TLS/open").catch(() => {}); await hos
 	if last.OpenFiles > first.OpenFiles || last.Goroutines > first.Goroutines || last.LauncherOpenFiles > first.LauncherOpenFiles {
 		t.Errorf("after 10: files %d, goroutines %d, launcher %d; after 50: %d, %d, %d", first.OpenFiles, first.Goroutines, first.LauncherOpenFiles,
 			last.OpenFiles, last.Goroutines, last.LauncherOpenFiles)
+	}
+}
+
+// A planned restart keeps the gates: what runs goes on fetching, parked
+// containers with a gate stay usable.
+func TestGateOutlivesTheEngine(t *testing.T) {
+	w := newWorld(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "ok") })
+	p := startPair(t, w.data, "-parked", "1")
+	swap := strings.NewReplacer("PLAIN", w.plain, "TLS", w.tls)
+	tokens := []string{"net:" + w.plain, "net:" + w.tls, "kv:a:rw"}
+	done := make(chan ran, 1)
+	go func() {
+		got, err := p.follow(t.Context(), &quiltv1.ExecuteRequest{Execution: "stays", Tokens: tokens, Code: unit(swap.Replace(`
+			const ask = async () => (await (await fetch("http://PLAIN/")).text()) + (await (await fetch("https://TLS/")).text());
+			const first = await ask();
+			await host.call("kv.put", {ns: "a", key: "k", value: 1});
+			for (let i = 0; i < 100; i++) await new Promise(r => setTimeout(r, 20));
+			return first + await ask() + ((await host.call("net.fetch", {url: "https://TLS/"})).status)`))})
+		if err != nil {
+			t.Error(err)
+		}
+		done <- got
+	}()
+	waitFor(t, func() bool { return live(t, p) == 1 })
+	time.Sleep(300 * time.Millisecond)
+	var out bytes.Buffer
+	if err := restart(Config{Data: p.data}, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-done; got.result != `"okokokok200"` {
+		t.Errorf("%s, %v %v", got.result, got.ended, got.logs)
+	}
+	for i := range 2 {
+		got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("after", i), Tokens: tokens, Code: unit(swap.Replace(`return (await fetch("https://TLS/")).text()`))})
+		if got.result != `"ok"` {
+			t.Errorf("after the restart: %s, %v", got.result, got.ended)
+		}
 	}
 }
