@@ -15,6 +15,7 @@ ROUND ?= -1
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -119,6 +120,8 @@ mutants: ## plant faults in scheduler, broker and store; the tests must see ever
 
 egress-mutants: ## take one check of the way out away at a time; the tests must see every one
 	@go run ./test/cmd/mutants -net
+bench-vector: ## 100,000 vectors: ours beside a full comparison and sqlite-vec; recall and time
+	@go run ./test/cmd/bench-vector
 
 bench-tokens: ## grants, waiters, deadlocks; kv puts beside plain SQLite and bbolt
 	@go run ./test/cmd/bench-tokens

@@ -16,46 +16,57 @@ type form func(u *units, h arctsc.Handle) []string
 
 // forms has every SDK function whose calls are permissions.
 var forms = map[string]form{
-	"kv":     namedWithMode,
+	"blob":   named("r"),
+	"fs":     named("r"),
+	"kv":     named("r"),
+	"llm":    model,
 	"net":    hostWithAuth,
 	"secret": nameOnly,
-	"llm":    model,
+	"lock":   named("rw"),
+	"queue":  named("r"),
+	"vector": named("r", "dims", "embed"),
 }
 
 // handles are the names in forms.
 var handles = slices.Sorted(maps.Keys(forms))
 
-// namedWithMode: kv('orders', 'rw') is kv:orders:rw, and reading is what one
-// gets without a mode; kv('orders', 'rw', { hold: 'tx' }) is kv:orders:rw?hold=tx.
-func namedWithMode(u *units, h arctsc.Handle) []string {
-	args, query, ok := u.settings(h)
-	if !ok {
-		return nil
+// named: kv('orders', 'rw') is kv:orders:rw, and fallback is what one gets without
+// a mode; kv('orders', 'rw', { hold: 'tx' }) is kv:orders:rw?hold=tx. Settings that
+// are the client's own are no part of the token.
+func named(fallback string, own ...string) form {
+	return func(u *units, h arctsc.Handle) []string {
+		args, query, ok := u.settings(h, own)
+		if !ok {
+			return nil
+		}
+		parts, ok := u.strings(h, args)
+		if !ok {
+			return nil
+		}
+		switch len(parts) {
+		case 1:
+			parts = append(parts, fallback)
+		case 2:
+		default:
+			u.failOnce(h.At, "ARC3001", "write "+h.Name+"('name', '"+fallback+"')", "%s() takes a name and a mode", h.Name)
+			return nil
+		}
+		return []string{h.Name + ":" + parts[0] + ":" + parts[1] + query}
 	}
-	parts, ok := u.strings(h, args)
-	if !ok {
-		return nil
-	}
-	switch len(parts) {
-	case 1:
-		parts = append(parts, "r")
-	case 2:
-	default:
-		u.failOnce(h.At, "ARC3001", "write kv<T>('namespace', 'r')", "%s() takes a namespace and a mode", h.Name)
-		return nil
-	}
-	return []string{h.Name + ":" + parts[0] + ":" + parts[1] + query}
 }
 
 // settings reads the object that may stand last, as the query of a token, and
 // gives the arguments before it. Which settings there are is the grammar's.
-func (u *units) settings(h arctsc.Handle) (before []arctsc.Value, query string, ok bool) {
+func (u *units) settings(h arctsc.Handle, own []string) (before []arctsc.Value, query string, ok bool) {
 	last := len(h.Args) - 1
 	if last < 0 || h.Args[last].Kind != arctsc.Object {
 		return h.Args, "", true
 	}
 	sep := "?"
 	for _, f := range h.Args[last].Fields {
+		if slices.Contains(own, f.Name) {
+			continue
+		}
 		switch f.Value.Kind {
 		case arctsc.Undefined:
 			continue

@@ -11,7 +11,7 @@ import (
 )
 
 // served are the token schemes that this build can lease to a container.
-var served = []string{"kv", "llm", "net", "secret"}
+var served = []string{"blob", "fs", "kv", "llm", "lock", "net", "queue", "secret", "vector"}
 
 // admit refuses a bundle whose units ask for what this build does not serve:
 // better at the door than in the middle of a run.

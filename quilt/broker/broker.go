@@ -103,6 +103,7 @@ type session struct {
 	slots chan struct{}
 	calls sync.WaitGroup
 	count atomic.Int64
+	left  chan struct{} // closed when the inside has gone
 
 	writeMu sync.Mutex
 	mover   mover
@@ -117,7 +118,7 @@ type session struct {
 func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight)}
+	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), left: make(chan struct{})}
 	s.mover.conn, _ = conn.(deadliner)
 	// Closing is what unblocks a read or write towards a container.
 	stop := context.AfterFunc(ctx, func() {
@@ -131,9 +132,11 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	unwatch()
 	if out.Frozen != nil {
 		s.mover.drain(&s.calls, cancel)
+		cancel(errMoved)
 		s.leave(&out)
 		return out
 	}
+	close(s.left)
 	if out.Protocol != nil {
 		cancel(nil)
 	}

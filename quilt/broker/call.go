@@ -68,7 +68,7 @@ func (s *session) operate(ctx context.Context, id int64, op string, args json.Ra
 		return nil, fault.New(fault.Unimplemented, "the broker has no operation %q", Clip(op, 40)).
 			WithHint("use the handles of @aria/sdk; the unit may have been built for a later quiltd")
 	}
-	return do(ctx, Call{Execution: s.cfg.Execution, Unit: s.cfg.Unit, ID: id, Grant: s.cfg.Grant, Args: args})
+	return do(ctx, Call{Execution: s.cfg.Execution, Unit: s.cfg.Unit, ID: id, Grant: s.cfg.Grant, Args: args, Left: s.left})
 }
 
 // answer tells the inside; if it is gone nobody needs the answer.

@@ -41,6 +41,10 @@ const drainTime = 60 * time.Millisecond
 // errMoved is the cause of a context that ends because the session moves.
 var errMoved = errors.New("the session moves to another quiltd")
 
+// Moved says that ctx, an operation's, ended because its session goes on in
+// another quiltd: what the execution holds is not to be given back.
+func Moved(ctx context.Context) bool { return context.Cause(ctx) == errMoved }
+
 // deadliner is what a connection must be able to do to be carried over.
 type deadliner interface {
 	SetReadDeadline(time.Time) error

@@ -17,6 +17,9 @@ type Service struct {
 	// Ended is called once when an execution is over and no operation of it is
 	// under way; nil where nothing is kept between operations.
 	Ended func(execution string)
+	// Live names the operations whose answer means nothing in another session (a
+	// transaction begun, a lock taken): a replay asks them again.
+	Live []string
 	// Repeats: an operation whose context ended with an error has done nothing, and
 	// can be asked again. A planned restart does so.
 	Repeats bool
@@ -36,6 +39,9 @@ type Call struct {
 	Key   string
 	Grant Grant
 	Args  json.RawMessage
+	// Left is closed when the inside has gone: nobody waits for the answer then,
+	// and an operation that only waits should end. nil: not known.
+	Left <-chan struct{}
 }
 
 // Grant is what an execution may use.

@@ -49,6 +49,10 @@ type Config struct {
 	Parked int `toml:"parked"`
 	// ParkedQuiet is how long they wait without any execution.
 	ParkedQuiet duration `toml:"parked_quiet"`
+	// TenantItems and TenantBytes bound what one tenant may keep behind all its
+	// tokens: keys, vectors, queue items, blobs and files. 0: no bound.
+	TenantItems int64 `toml:"tenant_items"`
+	TenantBytes int64 `toml:"tenant_bytes"`
 	// Startup is how long a container may take until its harness is up.
 	Startup duration `toml:"startup"`
 	// Grace is how long live executions may go on when quiltd stops.
@@ -68,7 +72,8 @@ type secretConfig struct {
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
-		MaxExecutions: 256, Parked: 16, ParkedQuiet: duration(30 * time.Second), Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
+		MaxExecutions: 256, Parked: 16, ParkedQuiet: duration(30 * time.Second),
+		TenantItems: 10_000_000, TenantBytes: 20 << 30, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
 	}
 }
 

@@ -16,10 +16,8 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/api"
-	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
 	"github.com/ariacomputecompany/firmware/quilt/gate"
-	"github.com/ariacomputecompany/firmware/quilt/kv"
 	egress "github.com/ariacomputecompany/firmware/quilt/net"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/quilt/secret"
@@ -81,8 +79,12 @@ func runEngine(text string, log *slog.Logger) error {
 		defer pool.close()
 		host = pool
 	}
+	behind, err := services(data, cfg, !before.real, log)
+	if err != nil {
+		return err
+	}
 	eng := engine.New(engine.Config{
-		Machine: host, Services: []broker.Service{kv.New(data), models.Service(), way.Service(secrets), secret.Service()}, Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: append(behind, models.Service(), way.Service(secrets), secret.Service()), Epoch: data.Epoch(), Audit: audit,
 		Gate:          gate.New(gate.Config{Egress: way, Model: models.Handler, Addr: sandbox.GateAddr, Log: log}),
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})

@@ -8,11 +8,21 @@ import (
 	"time"
 )
 
+// querier is a database or a transaction of it.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // Get reads one key. The second result says whether it is there.
 func (s *Store) Get(ctx context.Context, sp Space, key string) (Item, bool, error) {
+	return get(ctx, s.read, sp, key)
+}
+
+func get(ctx context.Context, db querier, sp Space, key string) (Item, bool, error) {
 	it := Item{Key: key}
 	var version int64
-	err := s.read.QueryRowContext(ctx, `
+	err := db.QueryRowContext(ctx, `
 		select kv.value, kv.version from kv join space on space.id = kv.space
 		where space.tenant = ? and space.name = ? and kv.key = ? and kv.expires > ?`,
 		sp.Tenant, sp.Name, []byte(key), time.Now().UnixMilli()).Scan(&it.Value, &version)
@@ -29,12 +39,16 @@ func (s *Store) Get(ctx context.Context, sp Space, key string) (Item, bool, erro
 // List reads keys in byte order from one snapshot. A page ends early when its
 // values are large; Next then goes on.
 func (s *Store) List(ctx context.Context, sp Space, q Query) (Page, error) {
+	return list(ctx, s.read, sp, q)
+}
+
+func list(ctx context.Context, db querier, sp Space, q Query) (Page, error) {
 	limit := q.Limit
 	if limit <= 0 {
 		limit = DefaultPage
 	}
 	limit = min(limit, MaxPage)
-	rows, err := s.read.QueryContext(ctx, `
+	rows, err := db.QueryContext(ctx, `
 		select kv.key, kv.value, kv.version from kv join space on space.id = kv.space
 		where space.tenant = ? and space.name = ? and kv.key >= ? and kv.key > ?
 		  and (? is null or kv.key < ?) and kv.expires > ?

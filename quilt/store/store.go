@@ -1,5 +1,7 @@
-// Package store keeps the data behind the tokens: the kv namespaces, and the
-// boot epoch that makes fences rise across restarts. It is one SQLite file.
+// Package store keeps the data behind the tokens: the kv namespaces, the boot
+// epoch that makes fences rise across restarts, what each tenant has used of its
+// quota, and one writer that the rooms beside it (quilt/queue and its like) bring
+// their own tables to. It is one SQLite file.
 //
 // Every write is on disk before it is answered. All writes pass one goroutine,
 // which commits whatever has queued up as one transaction, so many writers
@@ -13,6 +15,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"os"
@@ -21,12 +24,6 @@ import (
 
 	_ "modernc.org/sqlite" // the database/sql driver "sqlite"
 )
-
-// Space names one kv namespace of one tenant.
-type Space struct {
-	Tenant string
-	Name   string // the path of its token: "orders"
-}
 
 // Item is one key with its value. Version rises by one with each write of the
 // key; a key that was removed comes back above every version it ever had.
@@ -54,6 +51,7 @@ type Write struct {
 	Value  []byte
 	Expect uint64
 	TTL    time.Duration // 0: for ever
+	Once   string        // the Key of its Change
 
 	// Fence is the lease's. Shared says that the lease lets others write at the
 	// same time (verb a), so only a later exclusive lease makes it stale.
@@ -86,14 +84,16 @@ const (
 	DefaultPage   = 100
 	MaxPage       = 1000
 	maxPageBytes  = 4 << 20
+	readers       = 4 + maxSnapshots
 	sweepInterval = time.Minute
 )
 
 // Store is one open data file. Its methods may be called concurrently.
 type Store struct {
-	epoch  uint64
-	read   *sql.DB
-	writer *writer
+	epoch     uint64
+	read      *sql.DB
+	writer    *writer
+	snapshots chan struct{} // one place each
 }
 
 // Open opens or makes the data file in dir, raises the boot epoch by one and
@@ -116,12 +116,12 @@ func open(dir string, raise bool, log *slog.Logger) (*Store, error) {
 	if err != nil {
 		return nil, readable(fmt.Errorf("open %s: %w", path, err))
 	}
-	read, err := openDB(path, 4)
+	read, err := openDB(path, readers, "&_pragma=query_only(1)")
 	if err != nil {
 		w.close()
 		return nil, readable(fmt.Errorf("open %s: %w", path, err))
 	}
-	return &Store{epoch: epoch, read: read, writer: w}, nil
+	return &Store{epoch: epoch, read: read, writer: w, snapshots: make(chan struct{}, maxSnapshots)}, nil
 }
 
 // private makes the data file its owner's alone before SQLite opens it: the
@@ -152,7 +152,23 @@ func (s *Store) FirstFence() uint64 { return s.epoch << 40 }
 // Cancelled (ctx ended before it was begun; once begun it is always finished,
 // so an answer is never a guess).
 func (s *Store) Write(ctx context.Context, w Write) (Written, error) {
-	return s.writer.submit(ctx, w)
+	value, err := s.writer.submit(ctx, Change{
+		Tenant: w.Space.Tenant, Key: w.Once, single: true,
+		Do: func(tx *Tx) (any, error) { return apply(tx, w) },
+	})
+	return answerOf[Written](value, err)
+}
+
+// answerOf is what a change answered, now or the first time.
+func answerOf[T any](value any, err error) (T, error) {
+	var t T
+	if err != nil {
+		return t, err
+	}
+	if told, ok := value.(json.RawMessage); ok {
+		return t, json.Unmarshal(told, &t)
+	}
+	return value.(T), nil
 }
 
 // Close finishes the queued writes and closes the file.
@@ -164,10 +180,30 @@ func (s *Store) Close() error {
 	return werr
 }
 
-func openDB(path string, conns int) (*sql.DB, error) {
+// Reader is for the reads of other rooms: each statement, and each transaction,
+// sees one snapshot of what is committed. It refuses to write.
+func (s *Store) Reader() *sql.DB { return s.read }
+
+// Ensure makes the tables of a room ("create table if not exists ...").
+func (s *Store) Ensure(ctx context.Context, tables string) error {
+	_, err := s.Change(ctx, Change{Do: func(tx *Tx) (any, error) {
+		_, err := tx.Exec(tables)
+		return nil, err
+	}})
+	return err
+}
+
+// EachSweep has c made once a minute, for what a room has that expires.
+func (s *Store) EachSweep(c Change) {
+	s.writer.mu.Lock()
+	defer s.writer.mu.Unlock()
+	s.writer.sweeps = append(s.writer.sweeps, c)
+}
+
+func openDB(path string, conns int, more string) (*sql.DB, error) {
 	// Small caches: the kernel's page cache already has the file.
 	dsn := "file:" + path + "?_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)" +
-		"&_pragma=busy_timeout(5000)&_pragma=cache_size(-256)&_pragma=journal_size_limit(4194304)"
+		"&_pragma=busy_timeout(5000)&_pragma=cache_size(-256)&_pragma=journal_size_limit(4194304)" + more
 	db, err := sql.Open("sqlite", dsn)
 	if err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -22,24 +23,27 @@ type writer struct {
 	db    *sql.DB
 	conn  *sql.Conn
 	log   *slog.Logger
+	usage *usage
+	feed  *feed
 	queue chan *pending
 	done  chan struct{}
 
 	mu     sync.RWMutex // held for reading while sending on queue
 	closed bool
+	sweeps []Change
 }
 
-// pending is one write on its way. Its state decides the race between a caller
+// pending is one change on its way. Its state decides the race between a caller
 // that gives up and the writer that takes it: exactly one of them wins.
 type pending struct {
-	write  Write
+	change Change
 	state  atomic.Int32 // waiting, taken or abandoned
 	answer chan answer  // one element
 }
 
 type answer struct {
-	written Written
-	err     error
+	value any
+	err   error
 }
 
 const (
@@ -49,7 +53,7 @@ const (
 )
 
 func openWriter(path string, raise bool, log *slog.Logger) (*writer, uint64, error) {
-	db, err := openDB(path, 1)
+	db, err := openDB(path, 1, "")
 	if err != nil {
 		return nil, 0, err
 	}
@@ -64,26 +68,29 @@ func openWriter(path string, raise bool, log *slog.Logger) (*writer, uint64, err
 		db.Close()
 		return nil, 0, err
 	}
-	w := &writer{db: db, conn: conn, log: log, queue: make(chan *pending, queueLength), done: make(chan struct{})}
+	w := &writer{
+		db: db, conn: conn, log: log, feed: newFeed(epoch), usage: &usage{known: map[string]Usage{}, batch: map[string]Usage{}},
+		queue: make(chan *pending, queueLength), done: make(chan struct{}),
+	}
 	go w.run()
 	return w, epoch, nil
 }
 
-func (w *writer) submit(ctx context.Context, wr Write) (Written, error) {
-	p := &pending{write: wr, answer: make(chan answer, 1)}
+func (w *writer) submit(ctx context.Context, c Change) (any, error) {
+	p := &pending{change: c, answer: make(chan answer, 1)}
 	if err := w.enqueue(ctx, p); err != nil {
-		return Written{}, err
+		return nil, err
 	}
 	select {
 	case a := <-p.answer:
-		return a.written, a.err
+		return a.value, a.err
 	case <-ctx.Done():
 	}
 	if p.state.CompareAndSwap(waiting, abandoned) {
-		return Written{}, fault.Wrap(ctx.Err(), fault.Cancelled, "the write was given up before it began")
+		return nil, fault.Wrap(ctx.Err(), fault.Cancelled, "the write was given up before it began")
 	}
 	a := <-p.answer
-	return a.written, a.err
+	return a.value, a.err
 }
 
 func (w *writer) enqueue(ctx context.Context, p *pending) error {
@@ -125,8 +132,23 @@ func (w *writer) run() {
 			w.commit(w.gather(p))
 		case <-sweep.C:
 			if err := w.sweep(time.Now()); err != nil {
-				w.log.Warn("expired keys stay for now", "err", err)
+				w.log.Warn("what has expired stays for now", "err", err)
 			}
+			w.sweepRooms()
+		}
+	}
+}
+
+// sweepRooms makes the changes of EachSweep, each by itself.
+func (w *writer) sweepRooms() {
+	w.mu.RLock()
+	sweeps := slices.Clone(w.sweeps)
+	w.mu.RUnlock()
+	for _, c := range sweeps {
+		p := &pending{change: c, answer: make(chan answer, 1)}
+		w.commit([]*pending{p})
+		if a := <-p.answer; a.err != nil {
+			w.log.Warn("what has expired stays for now", "err", a.err)
 		}
 	}
 }
@@ -154,44 +176,60 @@ func (w *writer) gather(first *pending) []*pending {
 	return batch
 }
 
-// commit applies a batch as one transaction. If the file refuses, each write
+// commit applies a batch as one transaction. If the file refuses, each change
 // is tried alone, so that one that cannot be done does not fail the others.
 func (w *writer) commit(batch []*pending) {
 	if len(batch) == 0 {
 		return
 	}
-	answers, err := w.transact(batch)
+	answers, changed, err := w.transact(batch)
 	if err != nil && len(batch) > 1 {
 		for _, p := range batch {
 			w.commit([]*pending{p})
 		}
 		return
 	}
+	w.feed.publish(changed)
 	for i, p := range batch {
 		if err != nil {
 			p.answer <- answer{err: readable(fmt.Errorf("write: %w", err))}
 			continue
+		}
+		if answers[i].err == nil && p.change.Then != nil {
+			p.change.Then()
 		}
 		p.answer <- answers[i]
 	}
 }
 
 // transact returns an error only when nothing of the batch was written.
-func (w *writer) transact(batch []*pending) ([]answer, error) {
+func (w *writer) transact(batch []*pending) (answers []answer, changed []Changed, err error) {
+	clear(w.usage.batch)
 	ctx := context.Background() // never half-way: a begun transaction is finished
-	tx, err := w.conn.BeginTx(ctx, nil)
+	sqlTx, err := w.conn.BeginTx(ctx, nil)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer tx.Rollback()
-	answers := make([]answer, len(batch))
+	defer sqlTx.Rollback()
 	now := time.Now()
-	for i, p := range batch {
-		written, refused, err := apply(tx, p.write, now)
+	for _, p := range batch {
+		tx := &Tx{Tx: sqlTx, Now: now, usage: w.usage}
+		value, refused, err := w.step(tx, p.change)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		answers[i] = answer{written: written, err: refused}
+		if refused == nil {
+			w.usage.add(tx.charged)
+			changed = append(changed, tx.changed...)
+		}
+		answers = append(answers, answer{value: value, err: refused})
 	}
-	return answers, tx.Commit()
+	if err := w.usage.flush(sqlTx); err != nil {
+		return nil, nil, err
+	}
+	if err := sqlTx.Commit(); err != nil {
+		return nil, nil, err
+	}
+	w.usage.settle()
+	return answers, changed, nil
 }

@@ -273,7 +273,36 @@ export interface KvRead<T> {
   list(opts?: KvListOpts): AsyncIterable<KvEntry<T>>;
   /** The same as an array of at most 10,000; more is an error. */
   entries(prefix?: string): Promise<KvEntry<T>[]>;
+  /**
+   * Changes of keys that begin with `prefix`, from now on, as long as the unit
+   * runs. Each event is the newest state of a key: quick changes of one key may
+   * come as one. A reader that falls some thousand changes behind gets one `gap`
+   * and should read anew what it needs.
+   *
+   * ```ts
+   * for await (const e of this.orders.watch('open/')) if (e.type === 'set') …
+   * ```
+   */
+  watch(prefix?: string, opts?: KvWatchOpts): AsyncIterable<KvEvent<T>>;
+  /** Reads of one moment, whatever is written meanwhile; for 10 seconds at most. */
+  snapshot<R>(work: (s: KvSnapshot<T>) => Promise<R> | R): Promise<R>;
 }
+
+/** What can be read inside a snapshot. */
+export type KvSnapshot<T> = Pick<KvRead<T>, 'get' | 'getEntry' | 'list' | 'entries'>;
+
+export interface KvWatchOpts {
+  /** Go on behind this place: `at` of an earlier event, also of another run. */
+  since?: string;
+  /** Begin with what is there now. */
+  initial?: boolean;
+}
+
+export type KvEvent<T> =
+  | { type: 'set'; key: string; value: T; version: number; at: string }
+  | { type: 'delete'; key: string; at: string }
+  /** Changes were missed: list again. */
+  | { type: 'gap'; at: string };
 
 /** Both halves. */
 export interface KvWrite<T> extends KvRead<T> {
@@ -291,7 +320,26 @@ export interface KvWrite<T> extends KvRead<T> {
    * (16 times at most, then {@link Conflict}). Returning undefined deletes.
    */
   update<R extends T | undefined>(key: string, change: (value: T | undefined) => R | Promise<R>): Promise<R>;
+  /** {@link kv.tx} over this handle alone. */
+  tx<R>(work: (t: KvTx<T>) => Promise<R> | R): Promise<R>;
 }
+
+/** The reading half of a namespace inside a transaction. */
+export interface KvTxRead<T> {
+  /** The value as this transaction sees it: with its own writes. */
+  get(key: string): Promise<T | undefined>;
+  /** At most 1000 entries in key order, with this transaction's own writes. */
+  list(prefix?: string): Promise<{ key: string; value: T }[]>;
+}
+
+/** A namespace inside a transaction: writes are kept back until it commits. */
+export interface KvTx<T> extends KvTxRead<T> {
+  set(key: string, value: T, opts?: { ttl?: Dur }): void;
+  delete(key: string): void;
+}
+
+/** What a handle is inside a transaction. */
+export type KvView<H> = H extends KvWrite<infer T> ? KvTx<T> : H extends KvRead<infer T> ? KvTxRead<T> : never;
 
 export type Kv<T, M extends KvMode> = M extends 'r' | 's' ? KvRead<T> : KvWrite<T>;
 
@@ -320,6 +368,354 @@ export interface HandleOpts {
 export function kv<T, const M extends KvMode>(ns: string, mode: M, opts?: HandleOpts): Kv<T, M>;
 export function kv<T>(ns: string, mode?: 'r' | 's', opts?: HandleOpts): KvRead<T>;
 export function kv<T>(ns: string, mode: 'a' | 'w' | 'rw', opts?: HandleOpts): KvWrite<T>;
+export namespace kv {
+  /**
+   * One transaction over several handles: what is written goes in together or not
+   * at all, and only if nothing of what was read has changed; else `work` runs
+   * again (16 times at most, then {@link Conflict}). So `work` should do nothing
+   * but read and write through what it is given.
+   *
+   * ```ts
+   * await kv.tx([this.orders, this.stock], async (orders, stock) => {
+   *   const left = (await stock.get('tea')) ?? 0;
+   *   stock.set('tea', left - 1);
+   *   orders.set(id, { item: 'tea' });
+   * });
+   * ```
+   */
+  function tx<const H extends readonly KvRead<any>[], R>(
+    handles: H,
+    work: (...views: { [I in keyof H]: KvView<H[I]> }) => Promise<R> | R,
+  ): Promise<R>;
+  /** Reads of one moment over several handles; for 10 seconds at most. */
+  function snapshot<const H extends readonly KvRead<any>[], R>(
+    handles: H,
+    work: (...readers: { [I in keyof H]: H[I] extends KvRead<infer T> ? KvSnapshot<T> : never }) => Promise<R> | R,
+  ): Promise<R>;
+}
+
+/* ---- lock ---- */
+
+/** A name to exclude others by. */
+export interface Lock {
+  /**
+   * Runs `work` while no other execution holds the lock. With `{hold: 'tx'}` this
+   * is where it is waited for; else the unit has it from its start to its end. In
+   * one execution the lock does not keep parallel calls apart. `fence` rises with
+   * each holder, for systems outside that can refuse late ones.
+   */
+  hold<R>(work: (fence: bigint) => Promise<R> | R): Promise<R>;
+}
+
+/**
+ * A lock: permission `lock:NAME:rw`, or `lock:NAME:r` to share it with other
+ * readers.
+ *
+ * ```ts
+ * deploy = lock('deploy', 'rw', { hold: 'tx' });
+ * ```
+ */
+export function lock(name: string, mode?: 'r' | 'rw', opts?: HandleOpts): Lock;
+
+/* ---- vector ---- */
+
+/** Like those of kv: `r`, `s` search, `a` write beside others, `w` and `rw` sole writer. */
+export type VectorMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+/** A document on its way in: with a text, with a vector, or with both. */
+export interface VectorDoc<M> {
+  /** 1 to 256 bytes; a document of the same id is replaced. */
+  id: string;
+  /** What it says, at most 32 KiB; its first words become the vector if none is given. */
+  text?: string;
+  vector?: ArrayLike<number>;
+  /** Fields to filter by, at most 16 KiB of JSON. */
+  meta?: M;
+}
+
+/** A document that was found; `score` is the cosine, 1 is the same direction. */
+export interface VectorHit<M> {
+  id: string;
+  score: number;
+  meta: M;
+  text?: string;
+}
+
+/** What one field is held against; a plain value means `eq`, a list means `in`. */
+export type VectorTest<V> =
+  | Extract<V, string | number | boolean | null>
+  | (V extends readonly (infer E)[] ? Extract<E, string | number | boolean | null> : never)
+  | readonly Extract<V, string | number | boolean | null>[]
+  | {
+      eq?: string | number | boolean | null;
+      ne?: string | number | boolean | null;
+      in?: readonly (string | number | boolean | null)[];
+      nin?: readonly (string | number | boolean | null)[];
+      gt?: number | string;
+      gte?: number | string;
+      lt?: number | string;
+      lte?: number | string;
+      exists?: boolean;
+    };
+
+/**
+ * A filter: every field has to pass. Of a list in the metadata one member has to.
+ * Texts are compared by their bytes, so ISO dates have an order.
+ */
+export type VectorWhere<M> = { [F in keyof M]?: VectorTest<NonNullable<M[F]> | (null extends M[F] ? null : never)> } & {
+  $and?: readonly VectorWhere<M>[];
+  $or?: readonly VectorWhere<M>[];
+  $not?: VectorWhere<M>;
+};
+
+export interface VectorQuery<M> {
+  text?: string;
+  vector?: ArrayLike<number>;
+  /** How many at most, 1 to 200; 10 if not given. */
+  k?: number;
+  where?: VectorWhere<M>;
+  /** Leave out what scores less. */
+  min?: number;
+}
+
+export interface VectorRead<M> {
+  /** The nearest documents, nearest first. A string is a text. */
+  query(q: string | VectorQuery<M>): Promise<VectorHit<M>[]>;
+  /** One document with its vector, or undefined. */
+  get(id: string): Promise<{ id: string; meta: M; text?: string; vector: Float32Array } | undefined>;
+  /** How many documents there are. */
+  count(): Promise<number>;
+}
+
+export interface VectorWrite<M> extends VectorRead<M> {
+  /** Stores documents over those of the same ids; up to 500 at once are all or nothing. */
+  upsert(docs: VectorDoc<M> | readonly VectorDoc<M>[]): Promise<void>;
+  /** How many of them were there. */
+  delete(ids: string | readonly string[]): Promise<number>;
+}
+
+export type Vector<M, Mode extends VectorMode> = Mode extends 'r' | 's' ? VectorRead<M> : VectorWrite<M>;
+
+export interface VectorOpts extends HandleOpts {
+  /** How many numbers a vector has; vectors of another size are refused. */
+  dims?: number;
+  /**
+   * Makes vectors of texts in place of the embedder that is built in (English, 512
+   * numbers), for example with a provider's API.
+   */
+  embed?: (texts: string[]) => Promise<ArrayLike<number>[]>;
+}
+
+/**
+ * Documents found by nearness: permission `vector:NAME:MODE` and its client. Texts
+ * become vectors without any key or network. All vectors of a store come from one
+ * embedder.
+ *
+ * ```ts
+ * docs = vector<{ lang: string; year: number }>('docs', 'rw');
+ * await this.docs.upsert({ id: 'a', text: 'How to brew tea', meta: { lang: 'en', year: 2024 } });
+ * await this.docs.query({ text: 'making tea', where: { year: { gte: 2020 } } });
+ * ```
+ */
+export function vector<M extends object, const Mode extends VectorMode>(name: string, mode: Mode, opts?: VectorOpts): Vector<M, Mode>;
+export function vector<M extends object = Record<string, never>>(name: string, mode?: 'r' | 's', opts?: VectorOpts): VectorRead<M>;
+export function vector<M extends object = Record<string, never>>(name: string, mode: 'a' | 'w' | 'rw', opts?: VectorOpts): VectorWrite<M>;
+
+/* ---- queue ---- */
+
+/** `r`, `s` look, `a` push and claim beside others, `w` and `rw` alone. */
+export type QueueMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+export interface QueuePushOpts {
+  /** Not before so long. */
+  delay?: Dur;
+  /** A second push with the same text within a day is none. */
+  once?: string;
+  /** Deliveries before the item is put aside as dead; 5 if not given. */
+  attempts?: number;
+}
+
+/** An item in this unit's hands, until it is answered for or its time is over. */
+export interface QueueItem<T> {
+  readonly id: number;
+  readonly body: T;
+  /** 1 at the first delivery. */
+  readonly attempt: number;
+  /** It is done. Throws {@link Conflict} if the claim ran out and another has it. */
+  ack(): Promise<void>;
+  /** It goes back, after `delay` or after 1 s, 2 s, 4 s …; true if it is dead now. */
+  nack(opts?: { delay?: Dur; error?: string }): Promise<boolean>;
+  /** More time, counted from now. */
+  extend(visibility: Dur): Promise<void>;
+}
+
+export interface QueueClaimOpts {
+  /** How long nobody else gets it; 30 s if not given, 12 h at most. */
+  visibility?: Dur;
+  /** How long to wait for one; not at all if not given. */
+  wait?: Dur;
+}
+
+export interface QueueStats {
+  waiting: number;
+  delayed: number;
+  claimed: number;
+  dead: number;
+  /** Age of the oldest that waits, in milliseconds. */
+  oldestMs: number;
+}
+
+/** An item that was delivered too often. */
+export interface QueueDead<T> {
+  id: number;
+  body: T;
+  attempts: number;
+  error: string;
+  pushedAt: Date;
+}
+
+export interface QueueRead<T> {
+  stats(): Promise<QueueStats>;
+  dead(): AsyncIterable<QueueDead<T>>;
+}
+
+/** Delivery is at least once: an item whose unit ended without an answer comes back. */
+export interface QueueWrite<T> extends QueueRead<T> {
+  /** The item's id; with a known `once`, that of the item that was pushed first. */
+  push(body: T, opts?: QueuePushOpts): Promise<number>;
+  /** Up to 500 at once are all or nothing. */
+  pushAll(bodies: readonly T[], opts?: Omit<QueuePushOpts, 'once'>): Promise<number[]>;
+  /** The next item, or undefined. */
+  claim(opts?: QueueClaimOpts): Promise<QueueItem<T> | undefined>;
+  /** Up to `max` (100 at most) of those that are ready. */
+  claimMany(max: number, opts?: QueueClaimOpts): Promise<QueueItem<T>[]>;
+  /**
+   * Claims one item after the other until none comes within `wait`: acknowledges
+   * those for which `handle` returns, gives back those for which it throws, and
+   * extends the claim while it runs. Gives the number of those that went well.
+   */
+  work(handle: (body: T, item: QueueItem<T>) => Promise<void> | void, opts?: QueueClaimOpts): Promise<number>;
+  /** Lets dead items wait again; all, or those named. How many there were. */
+  redrive(ids?: readonly number[]): Promise<number>;
+  /** Deletes dead items; all, or those named. */
+  discard(ids?: readonly number[]): Promise<number>;
+}
+
+export type Queue<T, Mode extends QueueMode> = Mode extends 'r' | 's' ? QueueRead<T> : QueueWrite<T>;
+
+/**
+ * A queue: permission `queue:NAME:MODE` and its client. Bodies are JSON, at most
+ * 256 KiB. Mode `a` is what producers and consumers beside each other need.
+ *
+ * ```ts
+ * jobs = queue<{ order: string }, 'a'>('jobs', 'a');
+ * await this.jobs.work(async (job) => this.ship(job.order));
+ * ```
+ */
+export function queue<T, const Mode extends QueueMode>(name: string, mode: Mode, opts?: HandleOpts): Queue<T, Mode>;
+export function queue<T>(name: string, mode?: 'r' | 's', opts?: HandleOpts): QueueRead<T>;
+export function queue<T>(name: string, mode: 'a' | 'w' | 'rw', opts?: HandleOpts): QueueWrite<T>;
+
+/* ---- blob ---- */
+
+/** `r`, `s` read, `a` write beside others, `w` and `rw` sole writer. */
+export type BlobMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+/** What can be stored: all at once, or piece by piece as it comes. */
+export type Bytes = string | Uint8Array | ArrayBuffer | Blob | AsyncIterable<Uint8Array | string>;
+
+export interface BlobStat {
+  name: string;
+  size: number;
+  /** Of the content, in hex. */
+  sha256: string;
+  type?: string;
+  writtenAt: Date;
+}
+
+export interface BlobRead {
+  /** All of it, or undefined. */
+  get(name: string): Promise<Uint8Array | undefined>;
+  /** All of it as UTF-8 text, or undefined. */
+  text(name: string): Promise<string | undefined>;
+  /** Piece by piece, from `at` on; throws if it is not there, or is written anew meanwhile. */
+  stream(name: string, opts?: { at?: number }): AsyncIterable<Uint8Array>;
+  stat(name: string): Promise<BlobStat | undefined>;
+  /** In the order of names. */
+  list(prefix?: string): AsyncIterable<BlobStat>;
+}
+
+export interface BlobWrite extends BlobRead {
+  /** Stores content of any size under a name, all or nothing. Readers see the old until it is there. */
+  put(name: string, content: Bytes, opts?: { type?: string; ttl?: Dur }): Promise<BlobStat>;
+  /** True if it was there. */
+  delete(name: string): Promise<boolean>;
+}
+
+export type BlobStore<Mode extends BlobMode> = Mode extends 'r' | 's' ? BlobRead : BlobWrite;
+
+/**
+ * Bytes of any length, up to 4 GiB, under names: permission `blob:NAME:MODE` and
+ * its client. The same content under several names is kept once.
+ *
+ * ```ts
+ * reports = blob('reports', 'rw');
+ * await this.reports.put('2026/november.pdf', bytes, { type: 'application/pdf' });
+ * ```
+ */
+export function blob<const Mode extends BlobMode = 'r'>(name: string, mode?: Mode, opts?: HandleOpts): BlobStore<Mode>;
+
+/* ---- fs ---- */
+
+/** `r`, `s` read, `a` write beside others, `w` and `rw` sole writer. */
+export type FsMode = 'r' | 's' | 'a' | 'w' | 'rw';
+
+export interface FsStat {
+  name: string;
+  /** A folder is there as long as a file is in it. */
+  dir: boolean;
+  size: number;
+  modifiedAt: Date;
+}
+
+/** Paths are relative to the volume: `a/b.txt`. */
+export interface FsRead {
+  /** All of the file, or undefined. */
+  read(path: string): Promise<Uint8Array | undefined>;
+  /** All of the file as UTF-8 text, or undefined. */
+  readText(path: string): Promise<string | undefined>;
+  /** At most 3 MiB of it. */
+  readAt(path: string, at: number, length: number): Promise<Uint8Array | undefined>;
+  stat(path: string): Promise<FsStat | undefined>;
+  /** What lies right in a folder; without one, in the volume. */
+  list(dir?: string): Promise<FsStat[]>;
+}
+
+export interface FsWrite extends FsRead {
+  /** Writes all of a file, all or nothing. */
+  write(path: string, content: Bytes): Promise<void>;
+  append(path: string, content: string | Uint8Array): Promise<void>;
+  /** At most 3 MiB at a place of a file; what lies before it and was never written is zero. */
+  writeAt(path: string, at: number, content: Uint8Array): Promise<void>;
+  /** Removes a file, or with `all` a folder and what is in it; how many files. */
+  remove(path: string, opts?: { all?: boolean }): Promise<number>;
+  /** Moves a file over another, or a folder to where nothing is, at once. */
+  rename(from: string, to: string): Promise<void>;
+}
+
+export type Fs<Mode extends FsMode> = Mode extends 'r' | 's' ? FsRead : FsWrite;
+
+/**
+ * A volume of files: permission `fs:/PATH:MODE` and its client. It is no mount:
+ * every read and write is a question to the host, which holds it against the
+ * tenant's quota. Files have at most 1 GiB.
+ *
+ * ```ts
+ * work = fs('/data/reports', 'rw');
+ * await this.work.write('2026/november.csv', 'a,b\n');
+ * ```
+ */
+export function fs<const Mode extends FsMode = 'r'>(path: `/${string}`, mode?: Mode, opts?: HandleOpts): Fs<Mode>;
 
 /* ---- net and secret ---- */
 

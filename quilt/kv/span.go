@@ -1,0 +1,217 @@
+package kv
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
+	"github.com/ariacomputecompany/firmware/quilt/store"
+	"github.com/ariacomputecompany/firmware/token"
+)
+
+const (
+	maxSpans  = 8  // open in one execution
+	maxSpaces = 16 // of one span
+)
+
+// spans are the transactions and snapshots that are open.
+type spans struct {
+	mu   sync.Mutex
+	last int64
+	open map[int64]*span
+}
+
+// span is what is held between begin and commit or end. It belongs to one
+// execution and ends with it.
+type span struct {
+	execution string
+	holds     map[string]broker.Hold // by namespace
+	snapshot  *store.Snapshot        // nil: a transaction
+	stop      func() bool
+}
+
+func (sp *span) close() {
+	if sp.snapshot != nil {
+		sp.snapshot.Close()
+	}
+	for _, h := range sp.holds {
+		h.Done()
+	}
+}
+
+type beginArgs struct {
+	NS       []string `json:"ns"`    // to read and write
+	Reads    []string `json:"reads"` // only to read
+	Snapshot bool     `json:"snapshot"`
+}
+
+// begin holds the namespaces until commit, end, or the end of the execution. Where a token is held only inside transactions, this is
+// where its lock is waited for.
+func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
+	var a beginArgs
+	if err := c.Into(&a); err != nil {
+		return nil, err
+	}
+	if n := len(a.NS) + len(a.Reads); n < 1 || n > maxSpaces {
+		return nil, fault.New(fault.Invalid, "a transaction is over 1 to %d namespaces, not %d", maxSpaces, n).WithHint("name them in kv.tx")
+	}
+	sp := &span{execution: c.Execution}
+	if err := sp.take(ctx, c, a.verbs(c)); err != nil {
+		return nil, err
+	}
+	if a.Snapshot {
+		var err error
+		if sp.snapshot, err = s.data.Snapshot(context.WithoutCancel(ctx)); err != nil {
+			sp.close()
+			return nil, err
+		}
+	}
+	id, err := s.keep(ctx, sp)
+	if err != nil {
+		sp.close()
+		return nil, err
+	}
+	return map[string]int64{"id": id}, nil
+}
+
+// verbs is what a span needs of each namespace: a transaction what its tokens
+// allow at most, since that is what keeps others out where it is locked on use.
+func (a beginArgs) verbs(c broker.Call) map[string]token.Verb {
+	need := map[string]token.Verb{}
+	for _, ns := range a.Reads {
+		need[ns] = strongest(c, ns, token.Read, token.Snapshot)
+	}
+	for _, ns := range a.NS {
+		need[ns] = strongest(c, ns, token.Write, token.Atomic)
+	}
+	for ns := range need {
+		if a.Snapshot {
+			need[ns] = token.Snapshot
+		}
+	}
+	return need
+}
+
+func strongest(c broker.Call, ns string, verb, otherwise token.Verb) token.Verb {
+	if need, err := broker.Need("kv", ns, verb); err == nil && c.Grant.Tokens.Covers(need) {
+		return verb
+	}
+	return otherwise
+}
+
+// take claims all namespaces at once, or none.
+func (sp *span) take(ctx context.Context, c broker.Call, verbs map[string]token.Verb) error {
+	names := slices.Sorted(maps.Keys(verbs))
+	needs := make(token.Set, len(names))
+	for i, ns := range names {
+		need, err := broker.Need("kv", ns, verbs[ns])
+		if err != nil {
+			return err
+		}
+		needs[i] = need
+	}
+	holds, err := c.HoldAll(ctx, needs)
+	if err != nil {
+		return err
+	}
+	sp.holds = map[string]broker.Hold{}
+	for i, ns := range names {
+		sp.holds[ns] = holds[i]
+	}
+	return nil
+}
+
+func (s *service) keep(ctx context.Context, sp *span) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := 0
+	for _, other := range s.open {
+		if other.execution == sp.execution {
+			n++
+		}
+	}
+	if n >= maxSpans {
+		return 0, fault.New(fault.Exhausted, "this unit has %d transactions and snapshots open, which is the most it may have", n).
+			WithHint("await one before the next")
+	}
+	s.last++
+	id := s.last
+	s.open[id] = sp
+	sp.stop = context.AfterFunc(ctx, func() { // the session's: it ends with the execution
+		if sp := s.forget(sp.execution, id); sp != nil && !broker.Moved(ctx) {
+			sp.close()
+		}
+	})
+	return id, nil
+}
+
+// forget takes a span out: who gets it closes it.
+func (s *service) forget(execution string, id int64) *span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sp := s.open[id]
+	if sp == nil || sp.execution != execution {
+		return nil
+	}
+	delete(s.open, id)
+	sp.stop()
+	return sp
+}
+
+func (s *service) find(execution string, id int64) *span {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if sp := s.open[id]; sp != nil && sp.execution == execution {
+		return sp
+	}
+	return nil
+}
+
+// end closes a span without writing anything.
+func (s *service) end(_ context.Context, c broker.Call) (any, error) {
+	var a struct {
+		ID int64 `json:"id"`
+	}
+	if err := c.Into(&a); err != nil {
+		return nil, err
+	}
+	if sp := s.forget(c.Execution, a.ID); sp != nil {
+		sp.close()
+	}
+	return nil, nil
+}
+
+// reading claims the namespace for one read: of the data as it is, or of the
+// snapshot that the call names. A transaction holds its namespaces already; one
+// of an earlier session is no more, and its commit checks what it read.
+func (s *service) reading(ctx context.Context, c broker.Call, a kvArgs) (reader, func(), error) {
+	if a.Snap == 0 && a.Tx == 0 {
+		return s.claimed(ctx, c, a.NS)
+	}
+	sp := s.find(c.Execution, a.Snap+a.Tx)
+	if sp == nil && a.Snap == 0 {
+		return s.claimed(ctx, c, a.NS)
+	}
+	if sp == nil || (sp.snapshot != nil) != (a.Snap != 0) {
+		return nil, nil, fault.New(fault.Conflict, "the snapshot is over").WithHint("begin it again")
+	}
+	if _, ok := sp.holds[a.NS]; !ok {
+		return nil, nil, fault.New(fault.Invalid, "the transaction does not have %q", broker.Clip(a.NS, 80)).
+			WithHint("name every handle when the transaction begins")
+	}
+	if sp.snapshot != nil {
+		return sp.snapshot, func() {}, nil
+	}
+	return s.data, func() {}, nil
+}
+
+func (s *service) claimed(ctx context.Context, c broker.Call, ns string) (reader, func(), error) {
+	hold, err := claim(ctx, c, ns, token.Snapshot)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s.data, hold.Done, nil
+}
