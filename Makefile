@@ -15,6 +15,9 @@ ROUND ?= -1
 .PHONY: all chaos chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all chaos bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all chaos bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles deadlocks demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all budgets sdks bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
@@ -78,6 +81,8 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
 
+egress: build ## every way out of a container that we know of, from real ones
+	@go run ./test/cmd/egress -bin $(BIN)
 chaos-quilt: ROUNDS := 50
 chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running executions, ROUNDS of each
 	@go run ./test/cmd/chaos-quilt -bin $(BIN) -rounds $(ROUNDS)
@@ -131,6 +136,8 @@ sim: ## GRANTS grants of the real scheduler under crashes, cancels and clock jum
 mutants: ## plant faults in scheduler, broker and store; the tests must see every one
 	@go run ./test/cmd/mutants
 
+egress-mutants: ## take one check of the way out away at a time; the tests must see every one
+	@go run ./test/cmd/mutants -net
 bench-vector: ## 100,000 vectors: ours beside a full comparison and sqlite-vec; recall and time
 	@go run ./test/cmd/bench-vector
 

@@ -13,6 +13,12 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
+// stepGraph is a pipeline as graph prints it.
+type stepGraph struct {
+	Unit  string        `json:"unit"`
+	Steps []bundle.Step `json:"steps"`
+}
+
 func (a *app) graphCmd() *cobra.Command {
 	var dot bool
 	c := &cobra.Command{
@@ -47,10 +53,7 @@ func (a *app) graphCmd() *cobra.Command {
 				_, err := io.WriteString(a.out, stepsDot(unit.Name, steps))
 				return err
 			}
-			return a.result(struct {
-				Unit  string        `json:"unit"`
-				Steps []bundle.Step `json:"steps"`
-			}{unit.Name, steps}, func(w io.Writer) { stepsText(w, unit.Name, steps) })
+			return a.result(stepGraph{unit.Name, steps}, func(w io.Writer) { stepsText(w, unit.Name, steps) })
 		},
 	}
 	c.Flags().BoolVar(&dot, "dot", false, "print it in the DOT language of Graphviz")

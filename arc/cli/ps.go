@@ -18,6 +18,11 @@ type open struct {
 	Waits []remote.Wait `json:"waits,omitempty"`
 }
 
+// openList is what ps prints.
+type openList struct {
+	Runs []open `json:"runs"`
+}
+
 func (a *app) psCmd() *cobra.Command {
 	return &cobra.Command{
 		Use:     "ps",
@@ -50,9 +55,7 @@ func (a *app) psCmd() *cobra.Command {
 				}
 			}
 			slices.SortFunc(all, func(x, y open) int { return cmp.Compare(x.ID, y.ID) })
-			return a.result(struct {
-				Runs []open `json:"runs"`
-			}{all}, func(w io.Writer) {
+			return a.result(openList{all}, func(w io.Writer) {
 				if len(all) == 0 {
 					a.note("no run is open")
 					return

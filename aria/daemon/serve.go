@@ -120,7 +120,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Engine: tokens{quilt}, Models: known.list,
+		Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt},
 	}), tasks, nil
 }
 

@@ -23,9 +23,10 @@ const patience = 5 * time.Second
 
 // Client is safe for use by many goroutines. It reconnects by itself.
 type Client struct {
-	conn   *grpc.ClientConn
-	quilt  quiltv1.QuiltServiceClient
-	socket string
+	conn    *grpc.ClientConn
+	quilt   quiltv1.QuiltServiceClient
+	secrets quiltv1.SecretServiceClient
+	socket  string
 }
 
 // Dial makes a client of the socket at path. Nothing needs to listen yet.
@@ -41,7 +42,7 @@ func Dial(path string) (*Client, error) {
 		return nil, fmt.Errorf("dial quiltd: %w", err)
 	}
 	conn.Connect()
-	return &Client{conn: conn, quilt: quiltv1.NewQuiltServiceClient(conn), socket: path}, nil
+	return &Client{conn: conn, quilt: quiltv1.NewQuiltServiceClient(conn), secrets: quiltv1.NewSecretServiceClient(conn), socket: path}, nil
 }
 
 // Close ends the connection and whatever still runs over it.

@@ -36,8 +36,10 @@ type Facts struct {
 // Config of a Server.
 type Config struct {
 	Engine *engine.Engine
-	UIDs   []uint32 // who may connect; root always may
-	Facts  func(ctx context.Context) (Facts, error)
+	// Secrets is the store of credentials.
+	Secrets Secrets
+	UIDs    []uint32 // who may connect; root always may
+	Facts   func(ctx context.Context) (Facts, error)
 }
 
 // Server is the gRPC server.
@@ -58,6 +60,7 @@ func New(cfg Config) *Server {
 		health: health.NewServer(),
 	}
 	quiltv1.RegisterQuiltServiceServer(s.grpc, &service{cfg: cfg})
+	quiltv1.RegisterSecretServiceServer(s.grpc, secrets{keep: cfg.Secrets})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	return s

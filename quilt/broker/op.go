@@ -17,6 +17,9 @@ type Service struct {
 	// Nature says what a call may do that is made again after a crash; nil: all
 	// are Once. Natures.Of is one for services whose operations have fixed ones.
 	Nature func(op string, args json.RawMessage) Nature
+	// Ended is called once when an execution is over and no operation of it is
+	// under way; nil where nothing is kept between operations.
+	Ended func(execution string)
 	// Live names the operations whose answer means nothing in another session (a
 	// transaction begun, a lock taken): a replay asks them again.
 	Live []string

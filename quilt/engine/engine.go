@@ -14,6 +14,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -38,6 +39,7 @@ type Spec struct {
 	Pids        int64
 	CPUMillis   int64
 	TmpBytes    int64
+	Net         bool // with a gate
 	Parked      bool // it is for nobody yet, and may take its time to boot
 }
 
@@ -46,7 +48,8 @@ type Spec struct {
 type Container struct {
 	Control        io.ReadWriteCloser
 	Stdout, Stderr io.ReadCloser
-	Start          string // how it came to be: "cold" or "pooled"
+	Start          string       // how it came to be: "cold" or "pooled"
+	Gate           net.Listener // on its own loopback; nil without Spec.Net
 	Kill           func() error
 	End            func() error
 	Number         uint64       // names it for the next engine
@@ -69,6 +72,7 @@ type Exit struct {
 type Config struct {
 	Machine       Machine
 	Services      []broker.Service // what stands behind the tokens
+	Gate          Gate             // answers at the containers' gates; nil: no container has one
 	Epoch         uint64           // of the store; the high part of every fence
 	MaxExecutions int              // live at the same time, waiting ones included
 	Startup       time.Duration

@@ -76,6 +76,23 @@ function turn(on) {
   turning = frames.length > 0, turning && setImmediate(() => turn(on)), frame2 !== void 0 && on(frame2);
 }
 
+// src/harness/closed.ts
+function closed() {
+  if (process.env.ARIA_GATE) return;
+  let real = globalThis.fetch, refuse = async (input, init) => {
+    let text = String(input?.url ?? input), at = /^(https?|wss?):\/\/(?:[^/?#]*@)?([^/?#:]+|\[[^\]]*\])(?::(\d+))?(?=[/?#]|$)/i.exec(text);
+    if (!at) return real(input, init);
+    let port = at[3] ?? (/s$/i.test(at[1]) ? "443" : "80"), host2 = at[2].toLowerCase(), how = port === "443" ? host2 : `${host2}:${port}`;
+    throw Object.assign(new Error(`this unit holds no net:${host2}:${port}`), {
+      name: "AriaError",
+      code: "denied",
+      retryable: !1,
+      hint: `declare a handle for it in the class: net('${how}')`
+    });
+  };
+  globalThis.fetch = Object.assign(refuse, real);
+}
+
 // src/harness/failure.ts
 function failure(e, root2, self2) {
   try {
@@ -422,7 +439,7 @@ function open2() {
   send({ t: "ready" }), prepare();
 }
 function prepare() {
-  globalThis[hostKey] = host, guard(), install();
+  globalThis[hostKey] = host, guard(), closed(), install();
 }
 connect(open2, frame, () => exit(1));
 })

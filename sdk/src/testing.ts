@@ -6,6 +6,7 @@ import type { Ops } from './memory/common';
 import { MemoryBlob } from './memory/blob';
 import { MemoryFs } from './memory/fs';
 import { MemoryKV } from './memory/kv';
+import { MemoryNet } from './memory/net';
 import { MemoryQueue } from './memory/queue';
 import { MemoryVector } from './memory/vector';
 
@@ -14,7 +15,8 @@ export function memoryHost(): MemoryHost {
   const kv = new MemoryKV();
   const queues = new MemoryQueue();
   const vectors = new MemoryVector();
-  const all = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()];
+  const servers = new MemoryNet();
+  const all = [kv, vectors, queues, servers, new MemoryBlob(), new MemoryFs()];
   const ops: Ops = Object.assign(locks(), ...all.map((s) => s.ops), {
     'llm.chat': async (a: any) => {
       if (!memory.llm) throw { code: 'unavailable', message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
@@ -38,6 +40,7 @@ export function memoryHost(): MemoryHost {
   const memory: MemoryHost = {
     logs,
     dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
+    onFetch: (answer) => { servers.answer = answer; },
     reset: () => { logs.length = 0; for (const s of all) s.reset(); delete memory.llm; },
   };
   return memory;

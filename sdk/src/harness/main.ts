@@ -4,6 +4,7 @@
 import { hostKey } from '../host';
 import { schemasKey, through } from '../schemas';
 import { connect, keepAlive, maxFrame, send } from './channel';
+import { closed } from './closed';
 import { failure } from './failure';
 import { answer, host } from './host';
 import { install, load, root, type File } from './load';
@@ -106,6 +107,7 @@ function open(): void {
 function prepare(): void {
   (globalThis as any)[hostKey] = host;
   guard();
+  closed();
   install();
 }
 

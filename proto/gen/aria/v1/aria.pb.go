@@ -3230,6 +3230,323 @@ func (x *PolicyResponse) GetProblem() string {
 	return ""
 }
 
+type SetSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // printable ASCII, 8 bytes to 8 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretRequest) Reset() {
+	*x = SetSecretRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretRequest) ProtoMessage() {}
+
+func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
+func (*SetSecretRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *SetSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type SetSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secret        *Secret                `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretResponse) Reset() {
+	*x = SetSecretResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretResponse) ProtoMessage() {}
+
+func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
+func (*SetSecretResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *SetSecretResponse) GetSecret() *Secret {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+type ListSecretsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsRequest) Reset() {
+	*x = ListSecretsRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsRequest) ProtoMessage() {}
+
+func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
+func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{53}
+}
+
+type ListSecretsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secrets       []*Secret              `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsResponse) Reset() {
+	*x = ListSecretsResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsResponse) ProtoMessage() {}
+
+func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
+func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *ListSecretsResponse) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+type RemoveSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretRequest) Reset() {
+	*x = RemoveSecretRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretRequest) ProtoMessage() {}
+
+func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
+func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *RemoveSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RemoveSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretResponse) Reset() {
+	*x = RemoveSecretResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretResponse) ProtoMessage() {}
+
+func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
+func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{56}
+}
+
+// Secret is what may be told of one.
+type Secret struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // 1, and one more with each new value
+	ChangedUnixMs int64                  `protobuf:"varint,3,opt,name=changed_unix_ms,json=changedUnixMs,proto3" json:"changed_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_aria_v1_aria_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Secret) GetChangedUnixMs() int64 {
+	if x != nil {
+		return x.ChangedUnixMs
+	}
+	return 0
+}
+
 var File_aria_v1_aria_proto protoreflect.FileDescriptor
 
 const file_aria_v1_aria_proto_rawDesc = "" +
@@ -3462,7 +3779,22 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\"\n" +
 	"\rsince_unix_ms\x18\x03 \x01(\x03R\vsinceUnixMs\x12\x18\n" +
-	"\aproblem\x18\x04 \x01(\tR\aproblem*]\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"<\n" +
+	"\x10SetSecretRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"<\n" +
+	"\x11SetSecretResponse\x12'\n" +
+	"\x06secret\x18\x01 \x01(\v2\x0f.aria.v1.SecretR\x06secret\"\x14\n" +
+	"\x12ListSecretsRequest\"@\n" +
+	"\x13ListSecretsResponse\x12)\n" +
+	"\asecrets\x18\x01 \x03(\v2\x0f.aria.v1.SecretR\asecrets\")\n" +
+	"\x13RemoveSecretRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x16\n" +
+	"\x14RemoveSecretResponse\"^\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12&\n" +
+	"\x0fchanged_unix_ms\x18\x03 \x01(\x03R\rchangedUnixMs*]\n" +
 	"\n" +
 	"IntakeMode\x12\x1b\n" +
 	"\x17INTAKE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -3488,7 +3820,11 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse\x129\n" +
 	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse\x12J\n" +
 	"\vWatchTokens\x12\x1b.aria.v1.WatchTokensRequest\x1a\x1c.aria.v1.WatchTokensResponse0\x01\x129\n" +
-	"\x06Policy\x12\x16.aria.v1.PolicyRequest\x1a\x17.aria.v1.PolicyResponse2\xb7\x02\n" +
+	"\x06Policy\x12\x16.aria.v1.PolicyRequest\x1a\x17.aria.v1.PolicyResponse2\xd7\x01\n" +
+	"\rSecretService\x12<\n" +
+	"\x03Set\x12\x19.aria.v1.SetSecretRequest\x1a\x1a.aria.v1.SetSecretResponse\x12A\n" +
+	"\x04List\x12\x1b.aria.v1.ListSecretsRequest\x1a\x1c.aria.v1.ListSecretsResponse\x12E\n" +
+	"\x06Remove\x12\x1c.aria.v1.RemoveSecretRequest\x1a\x1d.aria.v1.RemoveSecretResponse2\xb7\x02\n" +
 	"\x0fFirmwareService\x12F\n" +
 	"\x05Begin\x12\x1d.aria.v1.BeginFirmwareRequest\x1a\x1e.aria.v1.BeginFirmwareResponse\x12F\n" +
 	"\x05Write\x12\x1d.aria.v1.WriteFirmwareRequest\x1a\x1e.aria.v1.WriteFirmwareResponse\x12I\n" +
@@ -3508,7 +3844,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -3562,6 +3898,13 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*WatchTokensResponse)(nil),    // 49: aria.v1.WatchTokensResponse
 	(*PolicyRequest)(nil),          // 50: aria.v1.PolicyRequest
 	(*PolicyResponse)(nil),         // 51: aria.v1.PolicyResponse
+	(*SetSecretRequest)(nil),       // 52: aria.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),      // 53: aria.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),     // 54: aria.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),    // 55: aria.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),    // 56: aria.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil),   // 57: aria.v1.RemoveSecretResponse
+	(*Secret)(nil),                 // 58: aria.v1.Secret
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -3587,53 +3930,61 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	46, // 20: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
 	47, // 21: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
 	45, // 22: aria.v1.WatchTokensResponse.snapshot:type_name -> aria.v1.TokensResponse
-	1,  // 23: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 24: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 25: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	8,  // 26: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
-	11, // 27: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	13, // 28: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	15, // 29: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	19, // 30: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	22, // 31: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	24, // 32: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	26, // 33: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	28, // 34: aria.v1.TaskService.Approve:input_type -> aria.v1.ApproveRequest
-	30, // 35: aria.v1.TaskService.Waits:input_type -> aria.v1.WaitsRequest
-	33, // 36: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	44, // 37: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
-	48, // 38: aria.v1.SystemService.WatchTokens:input_type -> aria.v1.WatchTokensRequest
-	50, // 39: aria.v1.SystemService.Policy:input_type -> aria.v1.PolicyRequest
-	35, // 40: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	37, // 41: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	39, // 42: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	41, // 43: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 44: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 45: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 46: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	9,  // 47: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
-	12, // 48: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	14, // 49: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	16, // 50: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	20, // 51: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	23, // 52: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	25, // 53: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	27, // 54: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	29, // 55: aria.v1.TaskService.Approve:output_type -> aria.v1.ApproveResponse
-	31, // 56: aria.v1.TaskService.Waits:output_type -> aria.v1.WaitsResponse
-	34, // 57: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	45, // 58: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
-	49, // 59: aria.v1.SystemService.WatchTokens:output_type -> aria.v1.WatchTokensResponse
-	51, // 60: aria.v1.SystemService.Policy:output_type -> aria.v1.PolicyResponse
-	36, // 61: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	38, // 62: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	40, // 63: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	42, // 64: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	44, // [44:65] is the sub-list for method output_type
-	23, // [23:44] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	58, // 23: aria.v1.SetSecretResponse.secret:type_name -> aria.v1.Secret
+	58, // 24: aria.v1.ListSecretsResponse.secrets:type_name -> aria.v1.Secret
+	1,  // 25: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 26: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 27: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	8,  // 28: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
+	11, // 29: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	13, // 30: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	15, // 31: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	19, // 32: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	22, // 33: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	24, // 34: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	26, // 35: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	28, // 36: aria.v1.TaskService.Approve:input_type -> aria.v1.ApproveRequest
+	30, // 37: aria.v1.TaskService.Waits:input_type -> aria.v1.WaitsRequest
+	33, // 38: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	44, // 39: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	48, // 40: aria.v1.SystemService.WatchTokens:input_type -> aria.v1.WatchTokensRequest
+	50, // 41: aria.v1.SystemService.Policy:input_type -> aria.v1.PolicyRequest
+	52, // 42: aria.v1.SecretService.Set:input_type -> aria.v1.SetSecretRequest
+	54, // 43: aria.v1.SecretService.List:input_type -> aria.v1.ListSecretsRequest
+	56, // 44: aria.v1.SecretService.Remove:input_type -> aria.v1.RemoveSecretRequest
+	35, // 45: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	37, // 46: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	39, // 47: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	41, // 48: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 49: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 50: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 51: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	9,  // 52: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
+	12, // 53: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	14, // 54: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	16, // 55: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	20, // 56: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	23, // 57: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	25, // 58: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	27, // 59: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	29, // 60: aria.v1.TaskService.Approve:output_type -> aria.v1.ApproveResponse
+	31, // 61: aria.v1.TaskService.Waits:output_type -> aria.v1.WaitsResponse
+	34, // 62: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	45, // 63: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	49, // 64: aria.v1.SystemService.WatchTokens:output_type -> aria.v1.WatchTokensResponse
+	51, // 65: aria.v1.SystemService.Policy:output_type -> aria.v1.PolicyResponse
+	53, // 66: aria.v1.SecretService.Set:output_type -> aria.v1.SetSecretResponse
+	55, // 67: aria.v1.SecretService.List:output_type -> aria.v1.ListSecretsResponse
+	57, // 68: aria.v1.SecretService.Remove:output_type -> aria.v1.RemoveSecretResponse
+	36, // 69: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	38, // 70: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	40, // 71: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	42, // 72: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	49, // [49:73] is the sub-list for method output_type
+	25, // [25:49] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -3647,9 +3998,9 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   51,
+			NumMessages:   58,
 			NumExtensions: 0,
-			NumServices:   5,
+			NumServices:   6,
 		},
 		GoTypes:           file_aria_v1_aria_proto_goTypes,
 		DependencyIndexes: file_aria_v1_aria_proto_depIdxs,

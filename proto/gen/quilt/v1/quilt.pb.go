@@ -3318,6 +3318,347 @@ func (x *PoolCount) GetWaiting() int64 {
 	return 0
 }
 
+type SetSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"` // printable ASCII, 8 bytes to 8 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretRequest) Reset() {
+	*x = SetSecretRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretRequest) ProtoMessage() {}
+
+func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
+func (*SetSecretRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SetSecretRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type SetSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secret        *Secret                `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretResponse) Reset() {
+	*x = SetSecretResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretResponse) ProtoMessage() {}
+
+func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
+func (*SetSecretResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *SetSecretResponse) GetSecret() *Secret {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+type ListSecretsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsRequest) Reset() {
+	*x = ListSecretsRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsRequest) ProtoMessage() {}
+
+func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
+func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ListSecretsRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+type ListSecretsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secrets       []*Secret              `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsResponse) Reset() {
+	*x = ListSecretsResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsResponse) ProtoMessage() {}
+
+func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
+func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ListSecretsResponse) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+type RemoveSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretRequest) Reset() {
+	*x = RemoveSecretRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretRequest) ProtoMessage() {}
+
+func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
+func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *RemoveSecretRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *RemoveSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RemoveSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretResponse) Reset() {
+	*x = RemoveSecretResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretResponse) ProtoMessage() {}
+
+func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
+func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{47}
+}
+
+// Secret is what may be told of one.
+type Secret struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // 1, and one more with each new value
+	ChangedUnixMs int64                  `protobuf:"varint,3,opt,name=changed_unix_ms,json=changedUnixMs,proto3" json:"changed_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Secret) GetChangedUnixMs() int64 {
+	if x != nil {
+		return x.ChangedUnixMs
+	}
+	return 0
+}
+
 var File_quilt_v1_quilt_proto protoreflect.FileDescriptor
 
 const file_quilt_v1_quilt_proto_rawDesc = "" +
@@ -3581,7 +3922,25 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x1a\n" +
 	"\bcapacity\x18\x03 \x01(\x03R\bcapacity\x12\x12\n" +
 	"\x04used\x18\x04 \x01(\x03R\x04used\x12\x18\n" +
-	"\awaiting\x18\x05 \x01(\x03R\awaiting2\xc0\x03\n" +
+	"\awaiting\x18\x05 \x01(\x03R\awaiting\"T\n" +
+	"\x10SetSecretRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"=\n" +
+	"\x11SetSecretResponse\x12(\n" +
+	"\x06secret\x18\x01 \x01(\v2\x10.quilt.v1.SecretR\x06secret\",\n" +
+	"\x12ListSecretsRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"A\n" +
+	"\x13ListSecretsResponse\x12*\n" +
+	"\asecrets\x18\x01 \x03(\v2\x10.quilt.v1.SecretR\asecrets\"A\n" +
+	"\x13RemoveSecretRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x16\n" +
+	"\x14RemoveSecretResponse\"^\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12&\n" +
+	"\x0fchanged_unix_ms\x18\x03 \x01(\x03R\rchangedUnixMs2\xc0\x03\n" +
 	"\fQuiltService\x12B\n" +
 	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse(\x010\x01\x125\n" +
 	"\x04Kill\x12\x15.quilt.v1.KillRequest\x1a\x16.quilt.v1.KillResponse\x12;\n" +
@@ -3589,7 +3948,11 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12B\n" +
 	"\aSession\x12\x18.quilt.v1.SessionRequest\x1a\x19.quilt.v1.SessionResponse(\x010\x01\x12;\n" +
 	"\x06Policy\x12\x17.quilt.v1.PolicyRequest\x1a\x18.quilt.v1.PolicyResponse\x12;\n" +
-	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
+	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponse2\xdd\x01\n" +
+	"\rSecretService\x12>\n" +
+	"\x03Set\x12\x1a.quilt.v1.SetSecretRequest\x1a\x1b.quilt.v1.SetSecretResponse\x12C\n" +
+	"\x04List\x12\x1c.quilt.v1.ListSecretsRequest\x1a\x1d.quilt.v1.ListSecretsResponse\x12G\n" +
+	"\x06Remove\x12\x1d.quilt.v1.RemoveSecretRequest\x1a\x1e.quilt.v1.RemoveSecretResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
 
 var (
 	file_quilt_v1_quilt_proto_rawDescOnce sync.Once
@@ -3603,51 +3966,58 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 43)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_quilt_v1_quilt_proto_goTypes = []any{
-	(*ExecuteRequest)(nil),  // 0: quilt.v1.ExecuteRequest
-	(*Journal)(nil),         // 1: quilt.v1.Journal
-	(*Effect)(nil),          // 2: quilt.v1.Effect
-	(*Answer)(nil),          // 3: quilt.v1.Answer
-	(*Standing)(nil),        // 4: quilt.v1.Standing
-	(*Code)(nil),            // 5: quilt.v1.Code
-	(*File)(nil),            // 6: quilt.v1.File
-	(*Limits)(nil),          // 7: quilt.v1.Limits
-	(*ExecuteResponse)(nil), // 8: quilt.v1.ExecuteResponse
-	(*Ask)(nil),             // 9: quilt.v1.Ask
-	(*Queued)(nil),          // 10: quilt.v1.Queued
-	(*Started)(nil),         // 11: quilt.v1.Started
-	(*Log)(nil),             // 12: quilt.v1.Log
-	(*Result)(nil),          // 13: quilt.v1.Result
-	(*Ended)(nil),           // 14: quilt.v1.Ended
-	(*Error)(nil),           // 15: quilt.v1.Error
-	(*Usage)(nil),           // 16: quilt.v1.Usage
-	(*KillRequest)(nil),     // 17: quilt.v1.KillRequest
-	(*KillResponse)(nil),    // 18: quilt.v1.KillResponse
-	(*LeasesRequest)(nil),   // 19: quilt.v1.LeasesRequest
-	(*LeasesResponse)(nil),  // 20: quilt.v1.LeasesResponse
-	(*Lease)(nil),           // 21: quilt.v1.Lease
-	(*Wait)(nil),            // 22: quilt.v1.Wait
-	(*SessionRequest)(nil),  // 23: quilt.v1.SessionRequest
-	(*SessionOpen)(nil),     // 24: quilt.v1.SessionOpen
-	(*SessionAcquire)(nil),  // 25: quilt.v1.SessionAcquire
-	(*SessionRelease)(nil),  // 26: quilt.v1.SessionRelease
-	(*Spend)(nil),           // 27: quilt.v1.Spend
-	(*SessionResponse)(nil), // 28: quilt.v1.SessionResponse
-	(*SessionOpened)(nil),   // 29: quilt.v1.SessionOpened
-	(*SessionWaits)(nil),    // 30: quilt.v1.SessionWaits
-	(*SessionGranted)(nil),  // 31: quilt.v1.SessionGranted
-	(*SessionRefused)(nil),  // 32: quilt.v1.SessionRefused
-	(*SessionRevoked)(nil),  // 33: quilt.v1.SessionRevoked
-	(*PolicyRequest)(nil),   // 34: quilt.v1.PolicyRequest
-	(*PolicyResponse)(nil),  // 35: quilt.v1.PolicyResponse
-	(*WatchRequest)(nil),    // 36: quilt.v1.WatchRequest
-	(*WatchResponse)(nil),   // 37: quilt.v1.WatchResponse
-	(*StatusRequest)(nil),   // 38: quilt.v1.StatusRequest
-	(*StatusResponse)(nil),  // 39: quilt.v1.StatusResponse
-	(*TokenCounts)(nil),     // 40: quilt.v1.TokenCounts
-	(*PoolCount)(nil),       // 41: quilt.v1.PoolCount
-	nil,                     // 42: quilt.v1.TokenCounts.RefusedEntry
+	(*ExecuteRequest)(nil),       // 0: quilt.v1.ExecuteRequest
+	(*Journal)(nil),              // 1: quilt.v1.Journal
+	(*Effect)(nil),               // 2: quilt.v1.Effect
+	(*Answer)(nil),               // 3: quilt.v1.Answer
+	(*Standing)(nil),             // 4: quilt.v1.Standing
+	(*Code)(nil),                 // 5: quilt.v1.Code
+	(*File)(nil),                 // 6: quilt.v1.File
+	(*Limits)(nil),               // 7: quilt.v1.Limits
+	(*ExecuteResponse)(nil),      // 8: quilt.v1.ExecuteResponse
+	(*Ask)(nil),                  // 9: quilt.v1.Ask
+	(*Queued)(nil),               // 10: quilt.v1.Queued
+	(*Started)(nil),              // 11: quilt.v1.Started
+	(*Log)(nil),                  // 12: quilt.v1.Log
+	(*Result)(nil),               // 13: quilt.v1.Result
+	(*Ended)(nil),                // 14: quilt.v1.Ended
+	(*Error)(nil),                // 15: quilt.v1.Error
+	(*Usage)(nil),                // 16: quilt.v1.Usage
+	(*KillRequest)(nil),          // 17: quilt.v1.KillRequest
+	(*KillResponse)(nil),         // 18: quilt.v1.KillResponse
+	(*LeasesRequest)(nil),        // 19: quilt.v1.LeasesRequest
+	(*LeasesResponse)(nil),       // 20: quilt.v1.LeasesResponse
+	(*Lease)(nil),                // 21: quilt.v1.Lease
+	(*Wait)(nil),                 // 22: quilt.v1.Wait
+	(*SessionRequest)(nil),       // 23: quilt.v1.SessionRequest
+	(*SessionOpen)(nil),          // 24: quilt.v1.SessionOpen
+	(*SessionAcquire)(nil),       // 25: quilt.v1.SessionAcquire
+	(*SessionRelease)(nil),       // 26: quilt.v1.SessionRelease
+	(*Spend)(nil),                // 27: quilt.v1.Spend
+	(*SessionResponse)(nil),      // 28: quilt.v1.SessionResponse
+	(*SessionOpened)(nil),        // 29: quilt.v1.SessionOpened
+	(*SessionWaits)(nil),         // 30: quilt.v1.SessionWaits
+	(*SessionGranted)(nil),       // 31: quilt.v1.SessionGranted
+	(*SessionRefused)(nil),       // 32: quilt.v1.SessionRefused
+	(*SessionRevoked)(nil),       // 33: quilt.v1.SessionRevoked
+	(*PolicyRequest)(nil),        // 34: quilt.v1.PolicyRequest
+	(*PolicyResponse)(nil),       // 35: quilt.v1.PolicyResponse
+	(*WatchRequest)(nil),         // 36: quilt.v1.WatchRequest
+	(*WatchResponse)(nil),        // 37: quilt.v1.WatchResponse
+	(*StatusRequest)(nil),        // 38: quilt.v1.StatusRequest
+	(*StatusResponse)(nil),       // 39: quilt.v1.StatusResponse
+	(*TokenCounts)(nil),          // 40: quilt.v1.TokenCounts
+	(*PoolCount)(nil),            // 41: quilt.v1.PoolCount
+	(*SetSecretRequest)(nil),     // 42: quilt.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),    // 43: quilt.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),   // 44: quilt.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),  // 45: quilt.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),  // 46: quilt.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil), // 47: quilt.v1.RemoveSecretResponse
+	(*Secret)(nil),               // 48: quilt.v1.Secret
+	nil,                          // 49: quilt.v1.TokenCounts.RefusedEntry
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	5,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
@@ -3685,27 +4055,35 @@ var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	15, // 32: quilt.v1.SessionRefused.error:type_name -> quilt.v1.Error
 	20, // 33: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
 	40, // 34: quilt.v1.StatusResponse.tokens:type_name -> quilt.v1.TokenCounts
-	42, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
+	49, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
 	41, // 36: quilt.v1.TokenCounts.pools:type_name -> quilt.v1.PoolCount
-	0,  // 37: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
-	17, // 38: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
-	19, // 39: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
-	36, // 40: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
-	23, // 41: quilt.v1.QuiltService.Session:input_type -> quilt.v1.SessionRequest
-	34, // 42: quilt.v1.QuiltService.Policy:input_type -> quilt.v1.PolicyRequest
-	38, // 43: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
-	8,  // 44: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	18, // 45: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	20, // 46: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	37, // 47: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
-	28, // 48: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
-	35, // 49: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
-	39, // 50: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	44, // [44:51] is the sub-list for method output_type
-	37, // [37:44] is the sub-list for method input_type
-	37, // [37:37] is the sub-list for extension type_name
-	37, // [37:37] is the sub-list for extension extendee
-	0,  // [0:37] is the sub-list for field type_name
+	48, // 37: quilt.v1.SetSecretResponse.secret:type_name -> quilt.v1.Secret
+	48, // 38: quilt.v1.ListSecretsResponse.secrets:type_name -> quilt.v1.Secret
+	0,  // 39: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
+	17, // 40: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
+	19, // 41: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
+	36, // 42: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
+	23, // 43: quilt.v1.QuiltService.Session:input_type -> quilt.v1.SessionRequest
+	34, // 44: quilt.v1.QuiltService.Policy:input_type -> quilt.v1.PolicyRequest
+	38, // 45: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
+	42, // 46: quilt.v1.SecretService.Set:input_type -> quilt.v1.SetSecretRequest
+	44, // 47: quilt.v1.SecretService.List:input_type -> quilt.v1.ListSecretsRequest
+	46, // 48: quilt.v1.SecretService.Remove:input_type -> quilt.v1.RemoveSecretRequest
+	8,  // 49: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	18, // 50: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	20, // 51: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	37, // 52: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	28, // 53: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
+	35, // 54: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
+	39, // 55: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	43, // 56: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
+	45, // 57: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
+	47, // 58: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
+	49, // [49:59] is the sub-list for method output_type
+	39, // [39:49] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_quilt_v1_quilt_proto_init() }
@@ -3741,9 +4119,9 @@ func file_quilt_v1_quilt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   43,
+			NumMessages:   50,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_quilt_v1_quilt_proto_goTypes,
 		DependencyIndexes: file_quilt_v1_quilt_proto_depIdxs,

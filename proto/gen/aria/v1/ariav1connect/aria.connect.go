@@ -33,6 +33,8 @@ const (
 	TaskServiceName = "aria.v1.TaskService"
 	// SystemServiceName is the fully-qualified name of the SystemService service.
 	SystemServiceName = "aria.v1.SystemService"
+	// SecretServiceName is the fully-qualified name of the SecretService service.
+	SecretServiceName = "aria.v1.SecretService"
 	// FirmwareServiceName is the fully-qualified name of the FirmwareService service.
 	FirmwareServiceName = "aria.v1.FirmwareService"
 )
@@ -80,6 +82,12 @@ const (
 	SystemServiceWatchTokensProcedure = "/aria.v1.SystemService/WatchTokens"
 	// SystemServicePolicyProcedure is the fully-qualified name of the SystemService's Policy RPC.
 	SystemServicePolicyProcedure = "/aria.v1.SystemService/Policy"
+	// SecretServiceSetProcedure is the fully-qualified name of the SecretService's Set RPC.
+	SecretServiceSetProcedure = "/aria.v1.SecretService/Set"
+	// SecretServiceListProcedure is the fully-qualified name of the SecretService's List RPC.
+	SecretServiceListProcedure = "/aria.v1.SecretService/List"
+	// SecretServiceRemoveProcedure is the fully-qualified name of the SecretService's Remove RPC.
+	SecretServiceRemoveProcedure = "/aria.v1.SecretService/Remove"
 	// FirmwareServiceBeginProcedure is the fully-qualified name of the FirmwareService's Begin RPC.
 	FirmwareServiceBeginProcedure = "/aria.v1.FirmwareService/Begin"
 	// FirmwareServiceWriteProcedure is the fully-qualified name of the FirmwareService's Write RPC.
@@ -734,6 +742,130 @@ func (UnimplementedSystemServiceHandler) WatchTokens(context.Context, *connect.R
 
 func (UnimplementedSystemServiceHandler) Policy(context.Context, *connect.Request[v1.PolicyRequest]) (*connect.Response[v1.PolicyResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SystemService.Policy is not implemented"))
+}
+
+// SecretServiceClient is a client for the aria.v1.SecretService service.
+type SecretServiceClient interface {
+	// Set gives a secret a value: a new one, or the next version of one.
+	Set(context.Context, *connect.Request[v1.SetSecretRequest]) (*connect.Response[v1.SetSecretResponse], error)
+	List(context.Context, *connect.Request[v1.ListSecretsRequest]) (*connect.Response[v1.ListSecretsResponse], error)
+	Remove(context.Context, *connect.Request[v1.RemoveSecretRequest]) (*connect.Response[v1.RemoveSecretResponse], error)
+}
+
+// NewSecretServiceClient constructs a client for the aria.v1.SecretService service. By default, it
+// uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses, and sends
+// uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the connect.WithGRPC() or
+// connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewSecretServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) SecretServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	secretServiceMethods := v1.File_aria_v1_aria_proto.Services().ByName("SecretService").Methods()
+	return &secretServiceClient{
+		set: connect.NewClient[v1.SetSecretRequest, v1.SetSecretResponse](
+			httpClient,
+			baseURL+SecretServiceSetProcedure,
+			connect.WithSchema(secretServiceMethods.ByName("Set")),
+			connect.WithClientOptions(opts...),
+		),
+		list: connect.NewClient[v1.ListSecretsRequest, v1.ListSecretsResponse](
+			httpClient,
+			baseURL+SecretServiceListProcedure,
+			connect.WithSchema(secretServiceMethods.ByName("List")),
+			connect.WithClientOptions(opts...),
+		),
+		remove: connect.NewClient[v1.RemoveSecretRequest, v1.RemoveSecretResponse](
+			httpClient,
+			baseURL+SecretServiceRemoveProcedure,
+			connect.WithSchema(secretServiceMethods.ByName("Remove")),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// secretServiceClient implements SecretServiceClient.
+type secretServiceClient struct {
+	set    *connect.Client[v1.SetSecretRequest, v1.SetSecretResponse]
+	list   *connect.Client[v1.ListSecretsRequest, v1.ListSecretsResponse]
+	remove *connect.Client[v1.RemoveSecretRequest, v1.RemoveSecretResponse]
+}
+
+// Set calls aria.v1.SecretService.Set.
+func (c *secretServiceClient) Set(ctx context.Context, req *connect.Request[v1.SetSecretRequest]) (*connect.Response[v1.SetSecretResponse], error) {
+	return c.set.CallUnary(ctx, req)
+}
+
+// List calls aria.v1.SecretService.List.
+func (c *secretServiceClient) List(ctx context.Context, req *connect.Request[v1.ListSecretsRequest]) (*connect.Response[v1.ListSecretsResponse], error) {
+	return c.list.CallUnary(ctx, req)
+}
+
+// Remove calls aria.v1.SecretService.Remove.
+func (c *secretServiceClient) Remove(ctx context.Context, req *connect.Request[v1.RemoveSecretRequest]) (*connect.Response[v1.RemoveSecretResponse], error) {
+	return c.remove.CallUnary(ctx, req)
+}
+
+// SecretServiceHandler is an implementation of the aria.v1.SecretService service.
+type SecretServiceHandler interface {
+	// Set gives a secret a value: a new one, or the next version of one.
+	Set(context.Context, *connect.Request[v1.SetSecretRequest]) (*connect.Response[v1.SetSecretResponse], error)
+	List(context.Context, *connect.Request[v1.ListSecretsRequest]) (*connect.Response[v1.ListSecretsResponse], error)
+	Remove(context.Context, *connect.Request[v1.RemoveSecretRequest]) (*connect.Response[v1.RemoveSecretResponse], error)
+}
+
+// NewSecretServiceHandler builds an HTTP handler from the service implementation. It returns the
+// path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewSecretServiceHandler(svc SecretServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	secretServiceMethods := v1.File_aria_v1_aria_proto.Services().ByName("SecretService").Methods()
+	secretServiceSetHandler := connect.NewUnaryHandler(
+		SecretServiceSetProcedure,
+		svc.Set,
+		connect.WithSchema(secretServiceMethods.ByName("Set")),
+		connect.WithHandlerOptions(opts...),
+	)
+	secretServiceListHandler := connect.NewUnaryHandler(
+		SecretServiceListProcedure,
+		svc.List,
+		connect.WithSchema(secretServiceMethods.ByName("List")),
+		connect.WithHandlerOptions(opts...),
+	)
+	secretServiceRemoveHandler := connect.NewUnaryHandler(
+		SecretServiceRemoveProcedure,
+		svc.Remove,
+		connect.WithSchema(secretServiceMethods.ByName("Remove")),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/aria.v1.SecretService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case SecretServiceSetProcedure:
+			secretServiceSetHandler.ServeHTTP(w, r)
+		case SecretServiceListProcedure:
+			secretServiceListHandler.ServeHTTP(w, r)
+		case SecretServiceRemoveProcedure:
+			secretServiceRemoveHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedSecretServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedSecretServiceHandler struct{}
+
+func (UnimplementedSecretServiceHandler) Set(context.Context, *connect.Request[v1.SetSecretRequest]) (*connect.Response[v1.SetSecretResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SecretService.Set is not implemented"))
+}
+
+func (UnimplementedSecretServiceHandler) List(context.Context, *connect.Request[v1.ListSecretsRequest]) (*connect.Response[v1.ListSecretsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SecretService.List is not implemented"))
+}
+
+func (UnimplementedSecretServiceHandler) Remove(context.Context, *connect.Request[v1.RemoveSecretRequest]) (*connect.Response[v1.RemoveSecretResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SecretService.Remove is not implemented"))
 }
 
 // FirmwareServiceClient is a client for the aria.v1.FirmwareService service.
