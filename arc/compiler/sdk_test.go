@@ -31,7 +31,9 @@ func TestTypesOfTheSDKAreChecked(t *testing.T) {
 		change func(source []byte) []byte
 		code   string
 	}{
-		"too much":   {func(s []byte) []byte { return append(s, "\n// @ts-expect-error nothing is wrong\nexport const fine = 1;\n"...) }, "TS2578"},
+		"too much": {func(s []byte) []byte {
+			return append(s, "\n// @ts-expect-error nothing is wrong\nexport const fine = 1;\n"...)
+		}, "TS2578"},
 		"too little": {func(s []byte) []byte { return bytes.Replace(s, expect, []byte("//"), 1) }, "TS1241"},
 	} {
 		t.Run(name, func(t *testing.T) {
