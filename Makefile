@@ -12,12 +12,7 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: all bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles deadlocks demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: all budgets sdks bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: all chaos-quilt bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: all chaos-quilt parked bench bench-arc bench-containers bench-tokens boot-test boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: all bench bench-arc bench-containers bench-tokens boot-devices boot-test boot-test-full boot-tools build check clean conformance cycles demo faults fmt fuzz generate generate-check help hostile image kill mutants powercut setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -75,10 +70,17 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
 
+egress: build ## every way out of a container that we know of, from real ones
+	@go run ./test/cmd/egress -bin $(BIN)
 chaos-quilt: ROUNDS := 50
 chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running executions, ROUNDS of each
 	@go run ./test/cmd/chaos-quilt -bin $(BIN) -rounds $(ROUNDS)
 
+chaos: RUNS := 1000
+chaos: build ## kill -9 of ariad, quiltd or both during RUNS ten-step pipelines; nothing may be lost or done twice
+	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS)
+
+cycles: build ## N executions in a row; nothing may leak
 cycles: build ## N executions in a row, and PARKED=1000 at once; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
 	@if [ -n "$(PARKED)" ]; then $(MAKE) -s parked PARKED=$(PARKED); fi
@@ -123,6 +125,8 @@ sim: ## GRANTS grants of the real scheduler under crashes, cancels and clock jum
 mutants: ## plant faults in scheduler, broker and store; the tests must see every one
 	@go run ./test/cmd/mutants
 
+egress-mutants: ## take one check of the way out away at a time; the tests must see every one
+	@go run ./test/cmd/mutants -net
 bench-vector: ## 100,000 vectors: ours beside a full comparison and sqlite-vec; recall and time
 	@go run ./test/cmd/bench-vector
 
@@ -150,7 +154,6 @@ faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each
 bench-containers: build $(BIN)/sandbox.test ## a container alone, many at once, parked, ended; beside bare bun and the runtimes that are installed
 	@ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/bench-containers -bin $(BIN)
 
-.PHONY: $(BIN)/sandbox.test
 $(BIN)/sandbox.test: setup
 	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox
 conformance: ## our schemas beside those of an outside project

@@ -1,6 +1,9 @@
 package bundle
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"slices"
+)
 
 // Digest names a bundle: "sha256:" and the 64 hex digits of the sha256 of its
 // manifest.json, byte for byte as packed.
@@ -168,10 +171,13 @@ type TeamSpec struct {
 type PipelineSpec struct {
 	Steps []Step   `json:"steps,omitempty"` // in source order
 	Uses  []string `json:"uses,omitempty"`  // units reached through use()
-	On    string   `json:"on,omitempty"`
-	Every string   `json:"every,omitempty"`
-	Cron  string   `json:"cron,omitempty"`
-	HTTP  string   `json:"http,omitempty"`
+	// Calls says which unit a call through use() is: by class and method as the
+	// code has them, "Orders.get", and "Support.run" for an agent.
+	Calls map[string]string `json:"calls,omitempty"`
+	On    string            `json:"on,omitempty"`
+	Every string            `json:"every,omitempty"`
+	Cron  string            `json:"cron,omitempty"`
+	HTTP  string            `json:"http,omitempty"`
 }
 
 // Step is one method of a pipeline.
@@ -180,8 +186,23 @@ type Step struct {
 	After     []string        `json:"after,omitempty"`
 	Retries   int             `json:"retries,omitempty"`
 	TimeoutMS int64           `json:"timeoutMs,omitempty"`
+	When      string          `json:"when,omitempty"` // runs only if this step's result is truthy
+	Each      string          `json:"each,omitempty"` // runs once for every element of this step's result
+	Undo      string          `json:"undo,omitempty"` // method that undoes it when the pipeline fails later
+	Join      bool            `json:"join,omitempty"` // runs even where a step before it was skipped
 	Output    json.RawMessage `json:"output,omitempty"`
 	Place     Place           `json:"place"`
+}
+
+// Needs are the steps that must be done before it.
+func (s Step) Needs() []string {
+	out := slices.Clone(s.After)
+	for _, n := range []string{s.When, s.Each} {
+		if n != "" && !slices.Contains(out, n) {
+			out = append(out, n)
+		}
+	}
+	return out
 }
 
 // Unit finds a unit by name.

@@ -140,6 +140,9 @@ func checkSteps(steps []Step) *fault.Error {
 		if len(s.Output) > 0 && !isObject(s.Output) {
 			return refuse("the output of step %q is not a schema object", s.Name)
 		}
+		if s.Undo != "" && !validIdentifier(s.Undo) {
+			return refuse("step %q is undone by %q, which is no method", s.Name, s.Undo)
+		}
 		index[s.Name] = i
 	}
 	const walking, done = 1, 2
@@ -147,7 +150,7 @@ func checkSteps(steps []Step) *fault.Error {
 	var visit func(i int) *fault.Error
 	visit = func(i int) *fault.Error {
 		state[i] = walking
-		for _, name := range steps[i].After {
+		for _, name := range steps[i].Needs() {
 			j, ok := index[name]
 			if !ok {
 				return refuse("step %q comes after %q, which is no step", steps[i].Name, name)

@@ -84,6 +84,7 @@ func params(dir string) testscript.Params {
 			"flip":    cmdFlip,
 			"needs":   cmdNeeds,
 			"waitfor": cmdWaitFor,
+			"waits":   cmdWaits,
 		},
 	}
 }
@@ -113,6 +114,24 @@ func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
 	if got != want {
 		ts.Fatalf("%s exited with %d, want %d", strings.Join(args[1:], " "), got, want)
 	}
+}
+
+// cmdWaits waits until the run whose id is in stdout waits for somebody, and puts
+// the id into $RUN: waits.
+func cmdWaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 0 {
+		ts.Fatalf("usage: waits")
+	}
+	id := strings.TrimSpace(ts.ReadFile("stdout"))
+	ts.Setenv("RUN", id)
+	for range 200 {
+		ts.Check(ts.Exec("arc", "ls", "runs", "--state", "waiting"))
+		if strings.Contains(ts.ReadFile("stdout"), id) {
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	ts.Fatalf("run %s does not wait after 10 s", id)
 }
 
 // cmdFlip changes one byte of a file: flip FILE OFFSET, from the end if negative.

@@ -31,7 +31,7 @@ type exitEntry struct {
 var exitTable = []exitEntry{
 	{exitOK, "ok", "it worked", nil},
 	{exitFailed, "failed", "the task failed, was cancelled or ran out of a limit; arc diff: the new version may do more or breaks callers", []fault.Code{
-		fault.Failed, fault.Cancelled, fault.Exhausted, fault.Interrupted, fault.Internal}},
+		fault.Failed, fault.Cancelled, fault.Exhausted, fault.Interrupted, fault.Diverged, fault.Uncertain, fault.Internal}},
 	{exitUsage, "usage", "the command or what it was given is wrong: flag, input, unknown unit, run or bundle", []fault.Code{
 		fault.Invalid, fault.NotFound, fault.Unimplemented}},
 	{exitBuild, "build", "the project, its source or a bundle is wrong", nil},

@@ -127,7 +127,7 @@ func (a *app) lsRunsCmd() *cobra.Command {
 	}
 	c.Flags().IntVar(&limit, "limit", 0, "at most this many (default 50)")
 	c.Flags().StringVar(&before, "before", "", "only runs older than this one")
-	c.Flags().StringVar(&state, "state", "", "only this state: pending, running, done, failed or cancelled")
+	c.Flags().StringVar(&state, "state", "", "only this state: pending, running, waiting, done, failed or cancelled")
 	return c
 }
 

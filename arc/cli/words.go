@@ -88,6 +88,11 @@ reads them from stdin.`
 	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
 	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
 here: the events are the data. --after N starts behind event number N.`
+	wordsApproveLong = `Answers the oldest question that the run, or a run that it called, asks a person:
+approval() in a pipeline, or a tool that is marked with approve. The run then
+goes on; with --deny it hears of it as a result. "arc ps" shows what is asked.`
+	wordsGraphLong = `Draws a pipeline of steps: a line for all that can run at the same time, each
+step with those it comes after. Nothing is run.`
 	wordsCancelLong      = `Asks a run and everything it called to stop. A run that has ended stays as it is.`
 	wordsPolicyCheckLong = `Checks the policy FILE, or shows what ariad's policy is. With --bundle every token
 of the bundle is explained: whether the policy gives it, which line decides that,

@@ -20,6 +20,8 @@ var forms = map[string]form{
 	"fs":     named("r"),
 	"kv":     named("r"),
 	"llm":    model,
+	"net":    hostWithAuth,
+	"secret": nameOnly,
 	"lock":   named("rw"),
 	"queue":  named("r"),
 	"vector": named("r", "dims", "embed"),

@@ -29,8 +29,34 @@ func (u *units) pipeline(c *arctsc.Class, unit *bundle.Unit, o *options, mark ar
 	u.later = append(u.later, func() {
 		if x := u.unit(at); x != nil && x.Pipeline != nil {
 			x.Pipeline.Uses = u.resolve(uses, "unit to use")
+			x.Pipeline.Calls = u.calls(uses)
 		}
 	})
+}
+
+// calls says which unit each method of a used class is, as the code names them.
+func (u *units) calls(uses []arctsc.Value) map[string]string {
+	out := map[string]string{}
+	for _, r := range uses {
+		if r.Kind != arctsc.Reference || r.Ref.Method != "" {
+			continue
+		}
+		for id, names := range u.names {
+			method, ok := strings.CutPrefix(id, r.Ref.ID+".")
+			if !ok && id == r.Ref.ID && len(names) == 1 {
+				if x := u.unit(names[0]); x != nil && x.Kind != bundle.Tool {
+					method, ok = "run", true
+				}
+			}
+			if ok && len(names) == 1 && !strings.Contains(method, ".") {
+				out[r.Ref.Name+"."+method] = names[0]
+			}
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
 }
 
 // steps reads every step and refuses an order that cannot be.
@@ -49,6 +75,7 @@ func (u *units) steps(methods []arctsc.Method, pipeline string) []bundle.Step {
 		o := u.options(markOf(m, "step"), "")
 		s := bundle.Step{Name: m.Name, Retries: o.count("retries"), TimeoutMS: o.duration("timeout"), Output: m.Output,
 			Place: bundle.Place{File: m.At.File, Line: m.At.Line, Col: m.At.Col}}
+		s.Undo, s.Join = o.text("undo", ""), o.flag("join")
 		for _, a := range o.list("after") {
 			if byName[a.String] == nil || a.Kind != arctsc.String {
 				u.fail(a.At, "ARC1031", "steps of this class: "+stepNames(methods), "%q is no step of pipeline %s", a.String, pipeline)
@@ -56,6 +83,21 @@ func (u *units) steps(methods []arctsc.Method, pipeline string) []bundle.Step {
 			}
 			after[m.Name] = append(after[m.Name], a)
 			s.After = append(s.After, a.String)
+		}
+		for _, where := range []struct {
+			option string
+			name   *string
+		}{{"when", &s.When}, {"each", &s.Each}} {
+			a, ok := o.get(where.option)
+			if !ok {
+				continue
+			}
+			if a.Kind != arctsc.String || byName[a.String] == nil {
+				u.fail(a.At, "ARC1031", "steps of this class: "+stepNames(methods), "%q is no step of pipeline %s", a.String, pipeline)
+				continue
+			}
+			*where.name = a.String
+			after[m.Name] = append(after[m.Name], a)
 		}
 		o.done()
 		out = append(out, s)

@@ -31,6 +31,7 @@ type Client struct {
 	system   ariav1connect.SystemServiceClient
 	models   ariav1connect.ModelServiceClient
 	firmware ariav1connect.FirmwareServiceClient
+	secrets  ariav1connect.SecretServiceClient
 }
 
 // New makes a client of the ariad at server ("http://host:port") that shows
@@ -56,6 +57,7 @@ func New(server, credential string) (*Client, error) {
 		system:   ariav1connect.NewSystemServiceClient(hc, base, opts...),
 		models:   ariav1connect.NewModelServiceClient(hc, base, opts...),
 		firmware: ariav1connect.NewFirmwareServiceClient(hc, base, opts...),
+		secrets:  ariav1connect.NewSecretServiceClient(hc, base, opts...),
 	}, nil
 }
 

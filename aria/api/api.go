@@ -40,6 +40,8 @@ type Deps struct {
 	Started  time.Time
 	Firmware string // socket of firmware/control; empty where this is not our image
 	Log      *slog.Logger
+	// Secrets is the other daemon's store of credentials.
+	Secrets Secrets
 	// OCI serves the bundles as an OCI registry under /v2/; nil: it does not.
 	OCI http.Handler
 }
@@ -77,7 +79,8 @@ func New(stop context.Context, d Deps) http.Handler {
 	mux.Handle(ariav1connect.NewSystemServiceHandler(system{s}, opts...))
 	mux.Handle(ariav1connect.NewFirmwareServiceHandler(updates{s}, opts...))
 	mux.Handle(ariav1connect.NewModelServiceHandler(providers{s}, opts...))
-	names := []string{ariav1connect.FirmwareServiceName, ariav1connect.ModelServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
+	mux.Handle(ariav1connect.NewSecretServiceHandler(secrets{s}, opts...))
+	names := []string{ariav1connect.SecretServiceName, ariav1connect.FirmwareServiceName, ariav1connect.ModelServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
 		ariav1connect.TaskServiceName, ariav1connect.SystemServiceName, healthService}
 	mux.Handle(grpcreflect.NewHandlerV1(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(grpcreflect.NewStaticReflector(names...), opts...))

@@ -31,6 +31,8 @@ var codes = map[fault.Code]struct {
 	fault.Cancelled:       {connect.CodeCanceled, 499},
 	fault.Exhausted:       {connect.CodeResourceExhausted, http.StatusTooManyRequests},
 	fault.Unavailable:     {connect.CodeUnavailable, http.StatusServiceUnavailable},
+	fault.Diverged:        {connect.CodeAborted, http.StatusBadGateway},
+	fault.Uncertain:       {connect.CodeAborted, http.StatusBadGateway},
 	fault.Interrupted:     {connect.CodeAborted, http.StatusBadGateway},
 	fault.Failed:          {connect.CodeUnknown, http.StatusUnprocessableEntity},
 	fault.Unimplemented:   {connect.CodeUnimplemented, http.StatusNotImplemented},

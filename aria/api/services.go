@@ -156,6 +156,33 @@ func (t tasks) Cancel(ctx context.Context, r *connect.Request[ariav1.CancelReque
 	return connect.NewResponse(&ariav1.CancelResponse{Run: wireRun(run)}), nil
 }
 
+func (t tasks) Approve(ctx context.Context, r *connect.Request[ariav1.ApproveRequest]) (*connect.Response[ariav1.ApproveResponse], error) {
+	if len(r.Msg.Reason) > 1000 || len(r.Msg.By) > 200 {
+		return nil, fault.New(fault.Invalid, "the reason has more than 1000 bytes, or the name more than 200")
+	}
+	run, err := t.s.Tasks.Approve(ctx, task.ID(r.Msg.Run), task.Answer{OK: !r.Msg.Deny, By: r.Msg.By, Reason: r.Msg.Reason})
+	if err != nil {
+		return nil, named(err, r.Msg.Run)
+	}
+	return connect.NewResponse(&ariav1.ApproveResponse{Run: wireRun(run)}), nil
+}
+
+func (t tasks) Waits(ctx context.Context, _ *connect.Request[ariav1.WaitsRequest]) (*connect.Response[ariav1.WaitsResponse], error) {
+	open, err := t.s.Tasks.Waits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := &ariav1.WaitsResponse{}
+	for _, w := range open {
+		x := &ariav1.Waiting{Run: string(w.Run), Unit: w.Unit, Role: w.Role, Data: w.Data, CreatedUnixMs: w.Created.UnixMilli()}
+		if !w.Due.IsZero() {
+			x.DueUnixMs = w.Due.UnixMilli()
+		}
+		out.Waits = append(out.Waits, x)
+	}
+	return connect.NewResponse(out), nil
+}
+
 func named(err error, run string) error {
 	if err == nil {
 		return nil

@@ -53,10 +53,14 @@ func (a *agents) Run(ctx context.Context, job task.Job) (task.Outcome, error) {
 	if err != nil {
 		return task.Outcome{}, err
 	}
-	if err := job.Emit("started", map[string]any{"attempt": 1, "model": job.Unit.Agent.Model, "tools": len(tools)}); err != nil {
+	emit, err := once(ctx, job)
+	if err != nil {
 		return task.Outcome{}, err
 	}
-	res, err := agent.Run(ctx, in, agent.Deps{Model: model, Price: price, Tools: tools, Emit: job.Emit, Live: told(job),
+	if err := emit("started", map[string]any{"attempt": 1, "model": job.Unit.Agent.Model, "tools": len(tools)}); err != nil {
+		return task.Outcome{}, err
+	}
+	res, err := agent.Run(ctx, in, agent.Deps{Model: &remembering{model: model, job: job}, Price: price, Tools: tools, Emit: emit, Live: told(job),
 		Invoke: func(ctx context.Context, unit string, input json.RawMessage, callID string) (json.RawMessage, error) {
 			return job.Invoke(ctx, refs[unit], input, callID)
 		}})

@@ -35,6 +35,8 @@ type Config struct {
 	// Tools and Agents bound what runs at once; more wait their turn.
 	Tools  int `toml:"tools"`
 	Agents int `toml:"agents"`
+	// Pipelines bounds what runs at once of them; one that waits does not count.
+	Pipelines int `toml:"pipelines"`
 	// Grace is how long runs may go on after SIGTERM.
 	Grace duration `toml:"grace"`
 	// Trust says which bundles are taken in.
@@ -62,7 +64,7 @@ type trustConfig struct {
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", Listen: "127.0.0.1:7600",
-		Tools: 64, Agents: 128, Grace: duration(10 * time.Second),
+		Tools: 64, Agents: 128, Pipelines: 64, Grace: duration(10 * time.Second),
 		Models: llm.DefaultCatalog(),
 	}
 }
@@ -179,7 +181,7 @@ func (c *Config) check() error {
 	case len(c.Socket) > 107:
 		return fault.New(fault.Invalid, "the socket path %s has more than 107 bytes, which Linux refuses", c.Socket).
 			WithHint("choose a shorter data folder")
-	case c.Tools < 1 || c.Agents < 1:
+	case c.Tools < 1 || c.Agents < 1 || c.Pipelines < 1:
 		return fault.New(fault.Invalid, "tools and agents must be at least 1")
 	}
 	return nil

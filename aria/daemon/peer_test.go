@@ -13,6 +13,8 @@ import (
 
 	"connectrpc.com/connect"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 
 	"github.com/ariacomputecompany/firmware/aria/api"
 	"github.com/ariacomputecompany/firmware/aria/task"
@@ -34,7 +36,7 @@ type peer struct {
 }
 
 type stream struct {
-	grpc.ServerStreamingServer[quiltv1.ExecuteResponse]
+	quiltv1.QuiltService_ExecuteServer
 	req *quiltv1.ExecuteRequest
 }
 
@@ -47,7 +49,14 @@ func (s *stream) result(json string) *quiltv1.Ended {
 	return &quiltv1.Ended{Reason: "done", Usage: &quiltv1.Usage{WallUs: 7}}
 }
 
-func (p *peer) Execute(r *quiltv1.ExecuteRequest, out grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+func (p *peer) Execute(out quiltv1.QuiltService_ExecuteServer) error {
+	r, err := out.Recv()
+	if err != nil {
+		return err
+	}
+	if r.Attach {
+		return status.Error(codes.NotFound, "no execution is live")
+	}
 	p.mu.Lock()
 	p.seen = append(p.seen, r)
 	p.mu.Unlock()
@@ -185,7 +194,7 @@ func sample(version string) (*bundle.Manifest, map[string][]byte) {
 			{Name: "helper", Kind: bundle.Agent, Agent: &bundle.AgentSpec{Model: "mock:any", Tools: []string{"shop.get", "shop.hang"}},
 				Input:  object(`{"type":"object","properties":{"request":{"type":"string"}},"required":["request"]}`),
 				Output: object(`{"type":"string"}`)},
-			{Name: "crew", Kind: bundle.Team, Team: &bundle.TeamSpec{Members: []string{"helper"}, Mode: "sequence"},
+			{Name: "crew", Kind: bundle.Team, Team: &bundle.TeamSpec{Members: []string{"helper"}, Mode: "handoff"},
 				Input: object(`{"type":"object"}`), Output: object(`{}`)},
 		}}
 	return m, map[string][]byte{"code/shop.js": []byte("import './chunk-a.js';\nexport class Shop {}\n"),

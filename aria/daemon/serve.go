@@ -21,6 +21,7 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/api"
 	"github.com/ariacomputecompany/firmware/aria/execution"
 	"github.com/ariacomputecompany/firmware/aria/oci"
+	"github.com/ariacomputecompany/firmware/aria/orchestrator"
 	"github.com/ariacomputecompany/firmware/aria/registry"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/aria/tokenapi"
@@ -98,10 +99,13 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 		return nil, nil, err
 	}
 	run := execution.New(reg, quilt, log)
+	thinking := &agents{reg: reg, check: run.Check, models: known, log: log}
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
-		bundle.Tool:  run,
-		bundle.Agent: &agents{reg: reg, check: run.Check, models: known, log: log},
-	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents}, log)
+		bundle.Tool:     run,
+		bundle.Pipeline: orchestrator.New(pieces{run}),
+		bundle.Agent:    thinking,
+		bundle.Team:     orchestrator.NewTeams(pieces{run}, thinking.lead),
+	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents, Pipelines: cfg.Pipelines}, log)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -116,7 +120,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Engine: tokens{quilt}, Models: known.list,
+		Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt},
 	}), tasks, nil
 }
 

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"connectrpc.com/connect"
 	"github.com/coder/websocket"
@@ -110,7 +109,7 @@ func TestRefusals(t *testing.T) {
 		{"broken JSON", "shop.get", `{`, "", connect.CodeInvalidArgument, "the input is not JSON"},
 		{"an unknown unit", "shop.got", `{}`, "", connect.CodeNotFound, `no unit "shop.got" is registered`},
 		{"words for a tool", "shop.get", "", "please", connect.CodeInvalidArgument, "takes input, not words"},
-		{"a team, honestly", "crew", `{}`, "", connect.CodeUnimplemented, "crew is a team"},
+		{"a mode that is not run, honestly", "crew", `{}`, "", connect.CodeUnimplemented, "crew is a team of mode handoff"},
 	} {
 		_, err := h.start(&ariav1.StartRequest{Unit: c.unit, Input: []byte(c.input), Words: c.words})
 		if connect.CodeOf(err) != c.code || !strings.Contains(fmt.Sprint(err), c.want) {
@@ -208,58 +207,6 @@ func TestIdempotency(t *testing.T) {
 	h.ended(first.Id)
 	if n := len(h.peer.requests()); n != 1 {
 		t.Errorf("%d executions", n)
-	}
-}
-
-func TestRestart(t *testing.T) {
-	dir := t.TempDir()
-	h := build(t, dir, shop(), func(c *Config) { c.Tools = 1 })
-	h.upload("1.0.0")
-	running, err := h.start(&ariav1.StartRequest{Unit: "shop.hang", Input: []byte(`{"id":"A"}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	waiting, err := h.start(&ariav1.StartRequest{Unit: "shop.get", Input: []byte(`{"id":"B"}`)})
-	if err != nil || waiting.State != "pending" {
-		t.Fatalf("%v %v", waiting, err)
-	}
-	h.stop()
-
-	h = build(t, dir, shop(), nil)
-	got := h.ended(running.Id)
-	if got.State != task.Failed || got.Error.Code != fault.Interrupted || got.Error.Hint == "" {
-		t.Errorf("what was going on: %s %v", got.State, got.Error)
-	}
-	if got := h.ended(waiting.Id); got.State != task.Done {
-		t.Errorf("what waited: %s %v", got.State, got.Error)
-	}
-	if k := kinds(h.events(waiting.Id, 0)); !strings.HasPrefix(k, "accepted queued") || !strings.HasSuffix(k, "started log ended") {
-		t.Errorf("events of what waited: %s", k)
-	}
-}
-
-func TestQuiltGoesAway(t *testing.T) {
-	h := build(t, t.TempDir(), shop(), nil)
-	h.upload("1.0.0")
-	run, err := h.start(&ariav1.StartRequest{Unit: "shop.hang", Input: []byte(`{"id":"A"}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for len(h.peer.requests()) == 0 {
-		time.Sleep(time.Millisecond)
-	}
-	h.quilt.Stop()
-	if got := h.ended(run.Id); got.State != task.Failed || got.Error.Code != fault.Interrupted {
-		t.Errorf("in the middle: %s %v", got.State, got.Error)
-	}
-	run, err = h.start(&ariav1.StartRequest{Unit: "shop.get", Input: []byte(`{"id":"A"}`)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(200 * time.Millisecond)
-	h.quilt = h.peer.serve(t, h.dir+"/q.sock")
-	if got := h.ended(run.Id); got.State != task.Done {
-		t.Errorf("not yet begun, it waits for quiltd: %s %v", got.State, got.Error)
 	}
 }
 

@@ -8,7 +8,6 @@ package execution
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -63,20 +62,37 @@ func (x *Executor) Run(ctx context.Context, job task.Job) (task.Outcome, error) 
 	if err != nil {
 		return task.Outcome{}, err
 	}
-	for attempt := 1; ; attempt++ {
-		req.Execution = fmt.Sprintf("%s.%d", job.Run, attempt)
-		began := false
-		end, err := x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
-			_, is := ev.(tokenapi.Started)
-			began = began || is
-			return report(job, attempt, ev)
-		})
+	return x.attempts(ctx, job, p, piece{name: mainPiece, output: p.output, retries: func(end tokenapi.Ended, err error, began bool) int {
+		return allowed(job.Unit, end, err, began)
+	}}, req)
+}
+
+// mainPiece is the piece of a unit that has only one.
+const mainPiece = "main"
+
+// piece is code of a unit that runs by itself: a tool, a pipeline's run method,
+// a step.
+type piece struct {
+	name    string
+	output  *shape
+	retries func(end tokenapi.Ended, err error, began bool) int // for the way an attempt ended
+}
+
+// attempts runs a piece until it succeeds or may not be tried again.
+func (x *Executor) attempts(ctx context.Context, job task.Job, p *plan, pc piece, req tokenapi.Request) (task.Outcome, error) {
+	attempt, err := attemptOf(ctx, job, pc.name)
+	if err != nil {
+		return task.Outcome{}, err
+	}
+	for ; ; attempt++ {
+		d := x.attempt(job, p, pc.name, attempt)
+		end, err := d.run(ctx, req)
 		usage := usage{end.Usage, attempt}
 		if err == nil && end.Error == nil {
-			out, err := p.output.result(end.Result)
+			out, err := pc.output.result(end.Result)
 			return task.Outcome{Output: out, Usage: usage}, err
 		}
-		again := attempt <= allowed(job.Unit, end, err, began) && ctx.Err() == nil
+		again := attempt <= pc.retries(end, err, d.began) && ctx.Err() == nil
 		if err == nil {
 			err = p.blame(end)
 		}
@@ -84,6 +100,10 @@ func (x *Executor) Run(ctx context.Context, job task.Job) (task.Outcome, error) 
 			return task.Outcome{Usage: usage}, err
 		}
 		if err := pause(ctx, job, attempt, err); err != nil {
+			return task.Outcome{Usage: usage}, err
+		}
+		job.Resumed = false // the next attempt has no past
+		if err := job.Remember("attempt/"+pc.name, attempt+1); err != nil {
 			return task.Outcome{Usage: usage}, err
 		}
 	}

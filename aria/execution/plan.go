@@ -69,24 +69,35 @@ func (p *plan) request(job task.Job) (tokenapi.Request, error) {
 	if err != nil {
 		return tokenapi.Request{}, fmt.Errorf("input of %s: %w", job.Run, err)
 	}
+	if p.unit.Kind != bundle.Tool {
+		return p.call(p.unit.Entry.Method, []any{value}, p.input.whole(0, value), 0)
+	}
 	args, names := positions(p.unit.Unit, value)
+	return p.call(p.unit.Entry.Method, args, p.input.revive(args, names), 0)
+}
+
+// call is the execution of one method with positional arguments. A timeout of 0
+// is the unit's own.
+func (p *plan) call(method string, args []any, rich []place, timeout time.Duration) (tokenapi.Request, error) {
 	raw, err := json.Marshal(args)
 	if err != nil {
-		return tokenapi.Request{}, fmt.Errorf("arguments of %s: %w", job.Run, err)
+		return tokenapi.Request{}, fmt.Errorf("arguments of %s: %w", p.unit.Name, err)
 	}
-	var rich json.RawMessage
-	if list := p.input.revive(args, names); len(list) > 0 {
-		if rich, err = json.Marshal(list); err != nil {
-			return tokenapi.Request{}, fmt.Errorf("arguments of %s: %w", job.Run, err)
+	var revive json.RawMessage
+	if len(rich) > 0 {
+		if revive, err = json.Marshal(rich); err != nil {
+			return tokenapi.Request{}, fmt.Errorf("arguments of %s: %w", p.unit.Name, err)
 		}
 	}
 	u := p.unit
+	if timeout == 0 {
+		timeout = time.Duration(u.Limits.TimeoutMS) * time.Millisecond
+	}
 	return tokenapi.Request{
 		Unit: u.Name, Tokens: u.Tokens, Files: p.files,
 		Standing: tokenapi.Standing{Bundle: string(u.Digest), Package: p.bundle.Manifest.Name},
-		Entry:    u.Entry.Code, Export: u.Entry.Export, Method: u.Entry.Method, Args: raw, Revive: rich,
-		Limits: tokenapi.Limits{Memory: u.Limits.MemoryBytes, CPUMillis: u.Limits.CPUMillis,
-			Wall: time.Duration(u.Limits.TimeoutMS) * time.Millisecond},
+		Entry:    u.Entry.Code, Export: u.Entry.Export, Method: method, Args: raw, Revive: revive,
+		Limits: tokenapi.Limits{Memory: u.Limits.MemoryBytes, CPUMillis: u.Limits.CPUMillis, Wall: timeout},
 	}, nil
 }
 

@@ -41,6 +41,18 @@ func (s *shape) revive(args []any, paths [][]string) []place {
 	return out
 }
 
+// whole lists where rich types stand in one argument that has the whole schema.
+func (s *shape) whole(arg int, v any) []place {
+	out := []place{}
+	s.rich(s.tree, v, "", 0, func(path, kind string) {
+		p := place{Arg: arg, Path: path, Type: kind}
+		if !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	})
+	return out
+}
+
 // rich calls found for every rich value under v. Elements share one path with
 // "*" where nothing below depends on the value.
 func (s *shape) rich(schema, v any, path string, depth int, found func(path, kind string)) {

@@ -11,7 +11,7 @@ import (
 )
 
 // served are the token schemes that this build can lease to a container.
-var served = []string{"blob", "fs", "kv", "llm", "lock", "queue", "vector"}
+var served = []string{"blob", "fs", "kv", "llm", "lock", "net", "queue", "secret", "vector"}
 
 // admit refuses a bundle whose units ask for what this build does not serve:
 // better at the door than in the middle of a run.
@@ -28,6 +28,10 @@ func admit(m *bundle.Manifest) error {
 			if !slices.Contains(served, string(t.Scheme())) {
 				return fault.New(fault.Unimplemented, "%s: unit %s asks for %s, and this build does not serve %q",
 					where(m, u, s), u.Name, s, t.Scheme()).WithHint("this build serves %s; take the handle out", strings.Join(served, ", "))
+			}
+			if _, bound := t.Binding(); t.Scheme() == "secret" && !bound {
+				return fault.New(fault.Denied, "%s: unit %s asks for %s, which is bound to no host", where(m, u, s), u.Name, s).
+					WithHint("a secret never enters a container; bind it: net('api.example.com', { auth: secret('KEY') })")
 			}
 		}
 	}

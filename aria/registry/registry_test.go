@@ -97,8 +97,12 @@ func TestAdd(t *testing.T) {
 
 func TestAddRefusesWhatIsNotServed(t *testing.T) {
 	r := opened(t, t.TempDir())
-	_, _, err := r.Add(t.Context(), packed(t, "spy", "1.0.0", "", []string{"net:evil.example:443"}, "spy.go"), Register)
-	if fault.CodeOf(err) != fault.Unimplemented || !strings.Contains(err.Error(), "src/a.ts:4:7: unit spy.go asks for net:evil.example") {
+	_, _, err := r.Add(t.Context(), packed(t, "spy", "1.0.0", "", []string{"x-none:serves/this"}, "spy.go"), Register)
+	if fault.CodeOf(err) != fault.Unimplemented || !strings.Contains(err.Error(), "src/a.ts:4:7: unit spy.go asks for x-none:serves/this") {
+		t.Errorf("%v", err)
+	}
+	_, _, err = r.Add(t.Context(), packed(t, "spy", "1.0.0", "", []string{"secret:KEY"}, "spy.go"), Register)
+	if fault.CodeOf(err) != fault.Denied || !strings.Contains(err.Error(), "spy.go asks for secret:KEY, which is bound to no host") {
 		t.Errorf("%v", err)
 	}
 	if len(r.Bundles()) != 0 {

@@ -15,9 +15,15 @@ import (
 // errStopping cancels a run that waits while ariad stops: it stays pending.
 var errStopping = errors.New("ariad is stopping")
 
-// drive takes one accepted run to its end.
-func (t *Tasks) drive(l *live, slot *queue, hasSlot bool) {
+// drive takes one accepted run to its end, or as far as it comes before ariad
+// stops.
+func (t *Tasks) drive(l *live) {
 	defer t.running.Done()
+	defer func() {
+		if l.hasSlot {
+			l.slot.leave()
+		}
+	}()
 	ctx := l.ctx
 	if !l.deadline.IsZero() {
 		var cancel context.CancelFunc
@@ -25,21 +31,16 @@ func (t *Tasks) drive(l *live, slot *queue, hasSlot bool) {
 			fault.New(fault.Timeout, "the run's deadline passed").WithHint("give it more time"))
 		defer cancel()
 	}
-	if !hasSlot {
-		err := t.line(ctx, l, slot)
-		if errors.Is(err, errStopping) {
-			t.drop(l)
-			return
-		}
-		if err != nil {
-			t.finish(l, Outcome{}, err)
-			return
-		}
+	var out Outcome
+	err := t.begin(ctx, l)
+	if err == nil {
+		out, err = t.work(ctx, l)
 	}
-	if slot != nil {
-		defer slot.leave()
+	if err != nil && errors.Is(context.Cause(l.ctx), errStopping) {
+		t.drop(l) // it stays as it is, for the next process
+		close(l.done)
+		return
 	}
-	out, err := t.work(ctx, l)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		// Whoever stopped it said why; what the work made of it matters less.
 		if f, ok := fault.As(cause); ok {
@@ -49,8 +50,46 @@ func (t *Tasks) drive(l *live, slot *queue, hasSlot bool) {
 	t.finish(l, out, err)
 }
 
+// begin gets a person's approval where the unit needs one and another run calls
+// it, and then a slot.
+func (t *Tasks) begin(ctx context.Context, l *live) error {
+	if l.unit.Approve && l.parent != nil {
+		if err := t.approval(ctx, l); err != nil {
+			return err
+		}
+	}
+	if l.slot != nil && !l.hasSlot {
+		return t.line(ctx, l)
+	}
+	return t.setState(l, Running)
+}
+
+// approvalRole is who may agree to a unit that is marked with approve.
+const approvalRole = "approver"
+
+func (t *Tasks) approval(ctx context.Context, l *live) error {
+	data, err := json.Marshal(map[string]any{"unit": l.unit.Name, "input": l.run.Input})
+	if err != nil {
+		return fmt.Errorf("approval of %s: %w", l.run.ID, err)
+	}
+	var a Answer
+	err = t.suspend(ctx, l, func(ctx context.Context) (err error) {
+		a, err = t.wait(ctx, l, "approve", Wait{Role: approvalRole, Data: data})
+		return err
+	})
+	if err != nil || a.OK {
+		return err
+	}
+	why := ""
+	if a.Reason != "" {
+		why = ": " + a.Reason
+	}
+	return fault.New(fault.Denied, "%s was not approved%s", l.unit.Name, why)
+}
+
 // line waits for a slot and puts on disk that the run is running, before it is.
-func (t *Tasks) line(ctx context.Context, l *live, slot *queue) error {
+func (t *Tasks) line(ctx context.Context, l *live) error {
+	slot := l.slot
 	tk, ahead := slot.enter(l.root)
 	select {
 	case <-tk.ready:
@@ -63,18 +102,8 @@ func (t *Tasks) line(ctx context.Context, l *live, slot *queue) error {
 		slot.abandon(tk)
 		return context.Cause(ctx)
 	}
-	err := t.journal.wait(func(tx *sql.Tx) error {
-		_, err := tx.Exec(`UPDATE runs SET state = 'running' WHERE id = ?`, l.run.ID)
-		return err
-	})
-	if err != nil {
-		slot.leave()
-		return unwritable(err)
-	}
-	l.mu.Lock()
-	l.run.State = Running
-	l.mu.Unlock()
-	return nil
+	l.hasSlot = true
+	return t.setState(l, Running)
 }
 
 func (t *Tasks) work(ctx context.Context, l *live) (out Outcome, err error) {
@@ -88,9 +117,9 @@ func (t *Tasks) work(ctx context.Context, l *live) (out Outcome, err error) {
 		return Outcome{}, cause
 	}
 	return t.runners[l.unit.Kind].Run(ctx, Job{
-		Run: l.run.ID, Unit: l.unit, Input: l.run.Input,
+		Run: l.run.ID, Unit: l.unit, Input: l.run.Input, Resumed: l.resumed, Child: l.parent != nil,
 		Emit:   func(kind string, data any) error { return t.emit(l, kind, data) },
-		Invoke: t.invoke(l),
+		Invoke: t.invoke(l), t: t, l: l,
 	})
 }
 
@@ -109,6 +138,7 @@ const maxInline = 64 << 10
 
 // finish journals the end and lets everybody see it once it is on disk.
 func (t *Tasks) finish(l *live, out Outcome, err error) {
+	t.orphans(l.run.ID)
 	l.mu.Lock()
 	if l.broken != nil {
 		err = unwritable(l.broken)

@@ -2,15 +2,23 @@ package task
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
 // invoke is how a run calls another unit: a child run that ends with it, has at
-// most its remaining time, and holds its own lease.
+// most its remaining time, and holds its own lease. Its id follows from the
+// parent's and the name of the call, so that a parent that is taken up again
+// finds it.
 func (t *Tasks) invoke(parent *live) Invoke {
 	return func(ctx context.Context, ref string, input json.RawMessage, callID string) (json.RawMessage, error) {
+		id := childID(parent.run.ID, callID)
+		if r, ok, err := t.again(ctx, parent, id); err != nil || ok {
+			return outcome(r, err)
+		}
 		if parent.depth+1 > maxDepth {
 			return nil, fault.New(fault.Exhausted, "runs call one another more than %d deep", maxDepth).
 				WithHint("two agents may be calling each other")
@@ -19,28 +27,101 @@ func (t *Tasks) invoke(parent *live) Invoke {
 		if err != nil {
 			return nil, err
 		}
-		if u.Approve {
-			return nil, fault.New(fault.Denied, "%s needs a person's approval, and this build cannot ask for it", u.Name).
-				WithHint("start it directly, or take approve out")
-		}
 		l, err := t.prepare(u, input, "")
 		if err != nil {
 			return nil, err
 		}
-		l.parent, l.root, l.depth, l.callID = parent, parent.root, parent.depth+1, callID
-		l.run.Parent = parent.run.ID
-		l.deadline = parent.deadline
-		if d, ok := ctx.Deadline(); ok && (l.deadline.IsZero() || d.Before(l.deadline)) {
-			l.deadline = d
-		}
+		l.run.ID = id
+		l.callID, l.run.Parent = callID, parent.run.ID
+		adopt(ctx, parent, l)
 		if err := t.accept(ctx, l, "", nil); err != nil {
 			return nil, err
 		}
-		<-l.done // its context is ours: it ends when we must
-		r := l.snapshot()
-		if r.Error != nil {
-			return nil, r.Error
+		return outcome(t.ending(ctx, l))
+	}
+}
+
+// adopt makes l a child of parent.
+func adopt(ctx context.Context, parent, l *live) {
+	l.parent, l.root, l.depth = parent, parent.root, parent.depth+1
+	l.deadline = parent.deadline
+	if d, ok := ctx.Deadline(); ok && (l.deadline.IsZero() || d.Before(l.deadline)) {
+		l.deadline = d
+	}
+}
+
+// ending waits for a child. Its context is the parent's: it ends when we must.
+func (t *Tasks) ending(ctx context.Context, l *live) (Run, error) {
+	<-l.done
+	r := l.snapshot()
+	if !r.State.Ended() {
+		return r, errStopping
+	}
+	return r, nil
+}
+
+func outcome(r Run, err error) (json.RawMessage, error) {
+	if err != nil {
+		return nil, err
+	}
+	if r.Error != nil {
+		return nil, r.Error
+	}
+	return r.Output, nil
+}
+
+// again finds a child that was called before: going on, left by another process,
+// or over.
+func (t *Tasks) again(ctx context.Context, parent *live, id ID) (Run, bool, error) {
+	if l := t.find(id); l != nil {
+		r, err := t.ending(ctx, l)
+		return r, true, err
+	}
+	t.mu.Lock()
+	l := t.dormant[id]
+	delete(t.dormant, id)
+	t.mu.Unlock()
+	if l != nil {
+		adopt(ctx, parent, l)
+		if err := t.revive(ctx, l); err != nil {
+			return Run{}, true, err
 		}
-		return r.Output, nil
+		r, err := t.ending(ctx, l)
+		return r, true, err
+	}
+	r, err := t.stored(ctx, id)
+	if fault.CodeOf(err) == fault.NotFound {
+		return Run{}, false, nil
+	}
+	return r, err == nil, err
+}
+
+// childID has its parent's time in front, so that ids go on sorting by it.
+func childID(parent ID, callID string) ID {
+	var raw [16]byte
+	if b, err := idCoding.DecodeString(string(parent)[len("run_"):]); err == nil {
+		copy(raw[:6], b)
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s %s", parent, callID))
+	copy(raw[6:], sum[:])
+	return ID("run_" + idCoding.EncodeToString(raw[:]))
+}
+
+// orphans ends what a run had called in another process and not called again.
+func (t *Tasks) orphans(parent ID) {
+	t.mu.Lock()
+	var left []*live
+	for id, l := range t.dormant {
+		if l.run.Parent == parent {
+			left = append(left, l)
+			delete(t.dormant, id)
+		}
+	}
+	t.mu.Unlock()
+	for _, l := range left {
+		t.orphans(l.run.ID)
+		if err := t.settle(l, fault.New(fault.Cancelled, "the run that called it is over")); err != nil {
+			t.log.Error("orphan", "task", l.run.ID, "err", err)
+		}
 	}
 }

@@ -64,6 +64,9 @@ func (j *journal) wait(do func(*sql.Tx) error) error {
 	return <-done
 }
 
+// flush returns when everything queued so far is on disk or refused.
+func (j *journal) flush() error { return j.wait(func(*sql.Tx) error { return nil }) }
+
 func (j *journal) loop() {
 	defer close(j.gone)
 	for range j.wake {

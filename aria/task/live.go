@@ -21,7 +21,14 @@ type live struct {
 	deadline time.Time // zero: none
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
-	done     chan struct{} // closed when the end can be read
+	done     chan struct{} // closed when the end can be read, or nobody drives it any more
+	slot     *queue        // nil: it needs none
+	hasSlot  bool
+	resumed  bool // another process drove it before
+
+	parkMu         sync.Mutex // before mu; guards these and hasSlot
+	pieces, parked int        // of the run: those that go on by themselves, and of them those that wait
+	waits, hadSlot bool
 
 	mu       sync.Mutex
 	run      Run
@@ -33,6 +40,14 @@ type live struct {
 	broken   error         // the journal refused an event: no more are written
 	end      *Run          // how it ends; shown from the moment that "ended" is
 	finished bool
+	recorded int                        // effects and marks, in this process
+	marks    map[string]json.RawMessage // of this process
+	waiters  map[string]chan Answer
+}
+
+func newLive() *live {
+	return &live{done: make(chan struct{}), changed: make(chan struct{}), marks: map[string]json.RawMessage{}, pieces: 1,
+		waiters: map[string]chan Answer{}}
 }
 
 const (

@@ -112,8 +112,9 @@ func (t *Tasks) prepare(u registry.Unit, input json.RawMessage, words string) (*
 		return nil, err
 	}
 	now := time.Now()
-	return &live{unit: u, done: make(chan struct{}), changed: make(chan struct{}), run: Run{
-		ID: newID(now), Unit: u.Name, Kind: u.Kind, Bundle: u.Digest, State: Pending, Input: checked, Created: now}}, nil
+	l := newLive()
+	l.unit, l.run = u, Run{ID: newID(now), Unit: u.Name, Kind: u.Kind, Bundle: u.Digest, State: Pending, Input: checked, Created: now}
+	return l, nil
 }
 
 // accepted is the data of the first event.
@@ -141,8 +142,9 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 	t.mu.Unlock()
 
 	slot := t.slot(l)
-	hasSlot := slot == nil || slot.try()
-	if hasSlot {
+	l.slot = slot
+	l.hasSlot = slot != nil && slot.try()
+	if slot == nil || l.hasSlot {
 		l.mu.Lock()
 		l.run.State = Running
 		l.mu.Unlock()
@@ -164,7 +166,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 		return insertEvent(tx, first)
 	})
 	if err != nil || repeated {
-		if slot != nil && hasSlot {
+		if l.hasSlot {
 			slot.leave()
 		}
 		t.drop(l)
@@ -180,7 +182,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 	l.keep(first)
 	l.mu.Unlock()
 	t.count.Add(1)
-	go t.drive(l, slot, hasSlot)
+	go t.drive(l)
 	return nil
 }
 
@@ -189,10 +191,10 @@ func taken(tx *sql.Tx, key string) bool {
 	return tx.QueryRow(`SELECT 1 FROM runs WHERE key = ?`, key).Scan(&one) == nil
 }
 
-// slot is the queue a run must pass, or nil: an agent that an agent calls does
-// not wait for its caller's slot.
+// slot is the queue a run must pass, or nil: what calls others does not wait for
+// its caller's slot.
 func (t *Tasks) slot(l *live) *queue {
-	if l.unit.Kind == bundle.Agent && l.parent != nil {
+	if l.unit.Kind != bundle.Tool && l.parent != nil {
 		return nil
 	}
 	return t.queues[l.unit.Kind]

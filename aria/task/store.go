@@ -17,7 +17,9 @@ CREATE TABLE IF NOT EXISTS runs (
 	input BLOB, output BLOB, error BLOB, parent TEXT NOT NULL, depth INTEGER NOT NULL,
 	created INTEGER NOT NULL, ended INTEGER NOT NULL, deadline INTEGER NOT NULL,
 	key TEXT UNIQUE, asked BLOB);
-CREATE INDEX IF NOT EXISTS open_runs ON runs (state) WHERE state IN ('pending', 'running');
+DROP INDEX IF EXISTS open_runs;
+CREATE INDEX IF NOT EXISTS unfinished ON runs (state) WHERE state IN ('pending', 'running', 'waiting');
+CREATE INDEX IF NOT EXISTS children ON runs (parent) WHERE parent != '';
 CREATE TABLE IF NOT EXISTS events (
 	run TEXT NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, kind TEXT NOT NULL, data BLOB,
 	PRIMARY KEY (run, seq)) WITHOUT ROWID;`

@@ -1,5 +1,5 @@
 // Package task gives every request a run: an id, a journal of events on disk and
-// a state, pending → running → done | failed | cancelled. It dispatches on the
+// a state, pending → running (⇄ waiting) → done | failed | cancelled. It dispatches on the
 // unit's kind to runners that are handed in, hands them a way to invoke other
 // units as child runs, and lets anybody follow a run from any event on. It knows
 // no model, no container and no wire format.
@@ -35,6 +35,7 @@ type State string
 const (
 	Pending   State = "pending" // waits for a slot
 	Running   State = "running"
+	Waiting   State = "waiting" // for a person or a moment; nothing of it runs
 	Done      State = "done"
 	Failed    State = "failed"
 	Cancelled State = "cancelled"
@@ -70,17 +71,10 @@ type Event struct {
 
 // Invoke runs a unit as a child run and waits for it. ref is a bare name of the
 // caller's own bundle or any reference that the registry knows; callID is the
-// caller's name for the call and appears in the child's "accepted" event.
+// caller's name for the call, and appears in the child's "accepted" event. It is
+// unique in the run and the same when the run is taken up again: the same call
+// then is the same child, whatever has become of it.
 type Invoke func(ctx context.Context, ref string, input json.RawMessage, callID string) (json.RawMessage, error)
-
-// Job is one run as its runner sees it.
-type Job struct {
-	Run    ID
-	Unit   registry.Unit
-	Input  json.RawMessage
-	Emit   func(kind string, data any) error
-	Invoke Invoke
-}
 
 // Outcome is what a run that went well came to.
 type Outcome struct {

@@ -194,16 +194,49 @@ func TestDepth(t *testing.T) {
 	}
 }
 
+// A unit that needs a person's approval waits for it when another run calls it,
+// and survives whoever waits.
 func TestApprovalIsNotAssumed(t *testing.T) {
 	tasks := opened(t, Config{Tools: 1, Agents: 1}, ok, func(ctx context.Context, job Job) (Outcome, error) {
 		out, err := job.Invoke(ctx, "careful", nil, "1.1")
 		return Outcome{Output: out}, err
 	})
-	if r := ended1(t, tasks, start(t, tasks, "agent").ID); r.Error == nil || r.Error.Code != fault.Denied {
-		t.Errorf("%+v", r.Error)
-	}
 	if r := ended1(t, tasks, start(t, tasks, "careful").ID); r.State != Done {
 		t.Errorf("a person may start it: %+v", r.Error)
+	}
+	for _, answer := range []Answer{{OK: true, By: "ann"}, {Reason: "too much"}} {
+		run := start(t, tasks, "agent")
+		waits(t, tasks, run.ID)
+		if _, err := tasks.Approve(t.Context(), run.ID, answer); err != nil {
+			t.Fatal(err)
+		}
+		r := ended1(t, tasks, run.ID)
+		if answer.OK && r.State != Done {
+			t.Errorf("approved: %+v", r.Error)
+		}
+		if !answer.OK && (r.Error == nil || r.Error.Code != fault.Denied || !strings.Contains(r.Error.Message, "too much")) {
+			t.Errorf("denied: %+v", r.Error)
+		}
+		if _, err := tasks.Approve(t.Context(), run.ID, answer); fault.CodeOf(err) != fault.NotFound {
+			t.Errorf("a second answer: %v", err)
+		}
+	}
+}
+
+// waits returns when somebody is asked in the run or below it.
+func waits(t *testing.T, tasks *Tasks, id ID) {
+	t.Helper()
+	found := fmt.Errorf("found")
+	err := tasks.Watch(t.Context(), id, 0, func(evs []Event) error {
+		for _, e := range evs {
+			if e.Kind == "waiting" {
+				return found
+			}
+		}
+		return nil
+	})
+	if err != found {
+		t.Fatalf("the run ended instead of waiting: %v", err)
 	}
 }
 

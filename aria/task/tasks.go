@@ -16,8 +16,9 @@ import (
 
 // Config bounds what goes on at once.
 type Config struct {
-	Tools  int // tool executions at once
-	Agents int // agent runs at once, not counting agents that agents call
+	Tools     int // tool executions at once
+	Agents    int // agent runs at once, and as many of teams, not counting what others call
+	Pipelines int // pipeline runs at once, not counting those that wait or that others call
 }
 
 // maxDepth bounds runs that call runs that call runs.
@@ -34,19 +35,27 @@ type Tasks struct {
 	running sync.WaitGroup
 	count   atomic.Uint64 // runs accepted by this process
 
+	secret []byte
+
 	mu      sync.Mutex
 	live    map[ID]*live
+	dormant map[ID]*live // of another process, until their parents call them again
 	closing bool
 }
 
 // New opens the runs in db. Nothing runs before Recover.
 func New(db *sql.DB, reg *registry.Registry, runners map[bundle.Kind]Runner, cfg Config, log *slog.Logger) (*Tasks, error) {
-	if _, err := db.Exec(schema); err != nil {
+	if _, err := db.Exec(schema + effectSchema + waitSchema); err != nil {
 		return nil, fmt.Errorf("run store: %w", err)
 	}
+	key, err := secret(db)
+	if err != nil {
+		return nil, err
+	}
 	return &Tasks{
-		db: db, reg: reg, runners: runners, log: log, journal: newJournal(db), live: map[ID]*live{},
-		queues: map[bundle.Kind]*queue{bundle.Tool: newQueue(cfg.Tools), bundle.Agent: newQueue(cfg.Agents)},
+		db: db, reg: reg, runners: runners, log: log, journal: newJournal(db), secret: key, live: map[ID]*live{}, dormant: map[ID]*live{},
+		queues: map[bundle.Kind]*queue{bundle.Tool: newQueue(cfg.Tools), bundle.Agent: newQueue(cfg.Agents),
+			bundle.Pipeline: newQueue(cfg.Pipelines), bundle.Team: newQueue(cfg.Agents)},
 	}, nil
 }
 
@@ -72,10 +81,10 @@ func (t *Tasks) Get(ctx context.Context, id ID) (Run, error) {
 // them.
 func (t *Tasks) List(ctx context.Context, limit int, before ID, state State) ([]Run, error) {
 	switch state {
-	case "", Pending, Running, Done, Failed, Cancelled:
+	case "", Pending, Running, Waiting, Done, Failed, Cancelled:
 	default:
 		return nil, fault.New(fault.Invalid, "unknown state %q", state).
-			WithHint("states are pending, running, done, failed and cancelled")
+			WithHint("states are pending, running, waiting, done, failed and cancelled")
 	}
 	if limit < 0 {
 		return nil, fault.New(fault.Invalid, "a list of %d runs cannot be", limit).WithHint("0 lists the newest 50")
@@ -145,14 +154,13 @@ func (t *Tasks) Cancel(ctx context.Context, id ID, reason string) (Run, error) {
 	return l.snapshot(), nil
 }
 
-// Close stops intake, lets what runs go on until ctx ends, and then journals the
-// rest as interrupted. Runs that still wait stay pending and start again with
-// the next Recover.
+// Close stops intake, lets what runs go on until ctx ends, and then stops the
+// rest where it is: the next Recover takes it up.
 func (t *Tasks) Close(ctx context.Context) {
 	t.mu.Lock()
 	t.closing = true
 	for _, l := range t.live {
-		if l.snapshot().State == Pending {
+		if s := l.snapshot().State; s == Pending || s == Waiting {
 			l.cancel(errStopping)
 		}
 	}
@@ -165,7 +173,7 @@ func (t *Tasks) Close(ctx context.Context) {
 	case <-ctx.Done():
 		t.mu.Lock()
 		for _, l := range t.live {
-			l.cancel(interrupted("ariad was stopped while the run was going on"))
+			l.cancel(errStopping)
 		}
 		t.mu.Unlock()
 		select {
@@ -175,9 +183,4 @@ func (t *Tasks) Close(ctx context.Context) {
 		}
 	}
 	t.journal.close()
-}
-
-func interrupted(msg string) *fault.Error {
-	return fault.New(fault.Interrupted, "%s", msg).
-		WithHint("what it did until then stays done; look at its events and start it again if that is safe")
 }

@@ -15,24 +15,29 @@ import (
 // hearing is one execution as far as it was heard of, over all its streams: when
 // quiltd is replaced, the next stream goes on where the last one broke.
 type hearing struct {
-	emit   func(Event) error
-	seq    uint64 // of the last event
-	result []byte
-	at     progress
-	first  error // the break that another stream was tried after
-	own    error // of emit
+	emit    func(Event) error
+	journal *Journal
+	line    line
+	seq     uint64 // of the last event
+	result  []byte
+	at      progress
+	first   error // the break that another stream was tried after
+	own     error // of emit
 }
 
 // hear listens to one stream until the execution has ended, or the stream has.
-func (c *Client) hear(ctx context.Context, ask *quiltv1.ExecuteRequest, h *hearing) (Ended, error) {
+func (c *Client) hear(ctx context.Context, ask []*quiltv1.ExecuteRequest, h *hearing) (Ended, error) {
 	// The call bears no deadline: gRPC would tell quiltd of it, and the stream
 	// could be cut a moment before ctx here says why.
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	defer context.AfterFunc(ctx, cancel)()
 	h.at = max(h.at, sent)
-	stream, err := c.quilt.Execute(call, ask)
+	stream, err := c.quilt.Execute(call)
 	if err != nil {
+		return Ended{}, err
+	}
+	if err := h.line.open(stream, ask, h.journal != nil); err != nil && !errors.Is(err, io.EOF) { // EOF: Recv says why
 		return Ended{}, err
 	}
 	for {
@@ -44,6 +49,12 @@ func (c *Client) hear(ctx context.Context, ask *quiltv1.ExecuteRequest, h *heari
 			return Ended{}, err
 		}
 		h.at, h.seq, h.first = heard, m.Seq, nil
+		if ok, err := h.line.take(h.journal, m); ok {
+			if h.own = err; err != nil {
+				return Ended{}, err
+			}
+			continue
+		}
 		switch e := m.Event.(type) {
 		case *quiltv1.ExecuteResponse_Result:
 			h.result = e.Result.Value
@@ -60,7 +71,7 @@ func (c *Client) hear(ctx context.Context, ask *quiltv1.ExecuteRequest, h *heari
 }
 
 // goOn is what to ask after a stream that broke with err; nil: it is over.
-func (c *Client) goOn(ctx context.Context, req Request, h *hearing, err error, tries int) *quiltv1.ExecuteRequest {
+func (c *Client) goOn(ctx context.Context, req Request, h *hearing, err error, tries int) []*quiltv1.ExecuteRequest {
 	if err == nil || h.own != nil || ctx.Err() != nil || tries > 20 {
 		return nil
 	}
@@ -81,9 +92,9 @@ func (c *Client) goOn(ctx context.Context, req Request, h *hearing, err error, t
 		return nil
 	}
 	if again && !begun {
-		return req.wire()
+		return req.messages()
 	}
-	return &quiltv1.ExecuteRequest{Execution: req.Execution, Attach: true, After: h.seq}
+	return []*quiltv1.ExecuteRequest{{Execution: req.Execution, Attach: true, After: h.seq}}
 }
 
 // lost is the fault for a hearing that is over.

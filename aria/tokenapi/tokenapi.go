@@ -23,9 +23,10 @@ const patience = 5 * time.Second
 
 // Client is safe for use by many goroutines. It reconnects by itself.
 type Client struct {
-	conn   *grpc.ClientConn
-	quilt  quiltv1.QuiltServiceClient
-	socket string
+	conn    *grpc.ClientConn
+	quilt   quiltv1.QuiltServiceClient
+	secrets quiltv1.SecretServiceClient
+	socket  string
 }
 
 // Dial makes a client of the socket at path. Nothing needs to listen yet.
@@ -41,7 +42,7 @@ func Dial(path string) (*Client, error) {
 		return nil, fmt.Errorf("dial quiltd: %w", err)
 	}
 	conn.Connect()
-	return &Client{conn: conn, quilt: quiltv1.NewQuiltServiceClient(conn), socket: path}, nil
+	return &Client{conn: conn, quilt: quiltv1.NewQuiltServiceClient(conn), secrets: quiltv1.NewSecretServiceClient(conn), socket: path}, nil
 }
 
 // Close ends the connection and whatever still runs over it.
@@ -83,8 +84,8 @@ func (c *Client) Execute(ctx context.Context, req Request, emit func(Event) erro
 	if err := c.ready(ctx); err != nil {
 		return Ended{}, err
 	}
-	h := &hearing{emit: emit}
-	ask := req.wire()
+	h := &hearing{emit: emit, journal: req.Journal}
+	ask := req.messages()
 	for tries := 0; ; tries++ {
 		end, err := c.hear(ctx, ask, h)
 		next := c.goOn(ctx, req, h, err, tries)

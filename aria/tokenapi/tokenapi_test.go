@@ -21,14 +21,18 @@ import (
 // peer speaks quilt.v1; what an execution does is handed in.
 type peer struct {
 	quiltv1.UnimplementedQuiltServiceServer
-	execute func(*quiltv1.ExecuteRequest, grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error
+	execute func(*quiltv1.ExecuteRequest, quiltv1.QuiltService_ExecuteServer) error
 }
 
-func (p peer) Execute(r *quiltv1.ExecuteRequest, s grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+func (p peer) Execute(s quiltv1.QuiltService_ExecuteServer) error {
+	r, err := s.Recv()
+	if err != nil {
+		return err
+	}
 	return p.execute(r, s)
 }
 
-func dialed(t *testing.T, execute func(*quiltv1.ExecuteRequest, grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error) (*Client, *grpc.Server) {
+func dialed(t *testing.T, execute func(*quiltv1.ExecuteRequest, quiltv1.QuiltService_ExecuteServer) error) (*Client, *grpc.Server) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "q.sock")
 	ln, err := net.Listen("unix", path)
@@ -50,7 +54,7 @@ func dialed(t *testing.T, execute func(*quiltv1.ExecuteRequest, grpc.ServerStrea
 func none(Event) error { return nil }
 
 func TestExecute(t *testing.T) {
-	c, _ := dialed(t, func(r *quiltv1.ExecuteRequest, s grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+	c, _ := dialed(t, func(r *quiltv1.ExecuteRequest, s quiltv1.QuiltService_ExecuteServer) error {
 		if r.Execution != "x.1" || r.Limits.WallMs != 1500 || r.Code.Files[0].Path != "code/a.js" || string(r.Input) != "[1]" {
 			t.Errorf("request: %v", r)
 		}
@@ -85,28 +89,28 @@ func TestFaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ends := func(e *quiltv1.Ended) func(grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
-		return func(s grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+	ends := func(e *quiltv1.Ended) func(quiltv1.QuiltService_ExecuteServer) error {
+		return func(s quiltv1.QuiltService_ExecuteServer) error {
 			return s.Send(&quiltv1.ExecuteResponse{Event: &quiltv1.ExecuteResponse_Ended{Ended: e}})
 		}
 	}
 	for _, c := range []struct {
 		shows   string
-		do      func(grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error
+		do      func(quiltv1.QuiltService_ExecuteServer) error
 		code    fault.Code
 		message string
 	}{
-		{"a refusal keeps its words", func(grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error { return denied.Err() }, fault.Denied, "kv:b is not yours"},
-		{"a refusal without words", func(grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+		{"a refusal keeps its words", func(quiltv1.QuiltService_ExecuteServer) error { return denied.Err() }, fault.Denied, "kv:b is not yours"},
+		{"a refusal without words", func(quiltv1.QuiltService_ExecuteServer) error {
 			return status.Error(codes.Internal, "db password is x")
 		}, fault.Internal, "quiltd refused the execution"},
-		{"a stream without an end", func(s grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+		{"a stream without an end", func(s quiltv1.QuiltService_ExecuteServer) error {
 			return s.Send(&quiltv1.ExecuteResponse{Event: &quiltv1.ExecuteResponse_Started{Started: &quiltv1.Started{}}})
 		}, fault.Interrupted, "quiltd went away in the middle of the execution"},
 		{"an end without a word why", ends(&quiltv1.Ended{Reason: "oom"}), fault.Internal, `the execution ended with reason "oom" and no word why`},
 		{"made up codes are failed", ends(&quiltv1.Ended{Reason: "error", Error: &quiltv1.Error{Code: "root", Message: "m"}}), fault.Failed, "m"},
 	} {
-		cl, _ := dialed(t, func(_ *quiltv1.ExecuteRequest, s grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+		cl, _ := dialed(t, func(_ *quiltv1.ExecuteRequest, s quiltv1.QuiltService_ExecuteServer) error {
 			return c.do(s)
 		})
 		end, err := cl.Execute(t.Context(), Request{}, none)
@@ -122,7 +126,7 @@ func TestFaults(t *testing.T) {
 
 func TestLeavingKills(t *testing.T) {
 	gone := make(chan struct{})
-	c, _ := dialed(t, func(_ *quiltv1.ExecuteRequest, s grpc.ServerStreamingServer[quiltv1.ExecuteResponse]) error {
+	c, _ := dialed(t, func(_ *quiltv1.ExecuteRequest, s quiltv1.QuiltService_ExecuteServer) error {
 		_ = s.Send(&quiltv1.ExecuteResponse{Event: &quiltv1.ExecuteResponse_Started{Started: &quiltv1.Started{}}})
 		<-s.Context().Done()
 		close(gone)

@@ -25,6 +25,7 @@ type Request struct {
 	Args      json.RawMessage // array of positional arguments
 	Revive    json.RawMessage // where rich types stand in Args; may be nil
 	Limits    Limits
+	Journal   *Journal // nil: nothing is recorded
 	Tenant    string
 	Standing  Standing
 }
@@ -107,6 +108,10 @@ func event(m *quiltv1.ExecuteResponse) (Event, bool) {
 	return nil, false
 }
 
+// Suspended is the reason of an execution that waited for nothing but what was
+// parked: there is neither result nor error.
+const Suspended = "suspended"
+
 // Ended is how an execution ended.
 type Ended struct {
 	Reason    string // done | error | timeout | oom | … as in quilt.proto
@@ -133,7 +138,7 @@ func ended(e *quiltv1.Ended, result []byte) Ended {
 	if u := e.Usage; u != nil {
 		out.Usage = Usage{u.WallUs, u.CpuUs, u.PeakMemoryBytes, u.BrokerCalls, u.ReadBytes, u.WrittenBytes, u.ResultUs}
 	}
-	if e.Reason == "done" {
+	if e.Reason == "done" || e.Reason == Suspended {
 		return out
 	}
 	out.Error = fault.New(fault.Internal, "the execution ended with reason %q and no word why", e.Reason)
@@ -152,7 +157,7 @@ func face(w *quiltv1.Error) *fault.Error {
 func known(code string) fault.Code {
 	switch c := fault.Code(code); c {
 	case fault.Invalid, fault.NotFound, fault.Unauthenticated, fault.Denied, fault.Conflict, fault.Deadlock, fault.Timeout,
-		fault.Cancelled, fault.Exhausted, fault.Unavailable, fault.Interrupted, fault.Failed, fault.Unimplemented, fault.Internal:
+		fault.Cancelled, fault.Exhausted, fault.Unavailable, fault.Interrupted, fault.Diverged, fault.Uncertain, fault.Failed, fault.Unimplemented, fault.Internal:
 		return c
 	}
 	return fault.Failed

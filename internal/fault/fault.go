@@ -25,6 +25,8 @@ const (
 	Unavailable     Code = "unavailable"     // a part is not up; trying again later can work
 	Interrupted     Code = "interrupted"     // a daemon stopped in the middle; effects may have happened
 	Failed          Code = "failed"          // user code threw, or a model answered nonsense
+	Diverged        Code = "diverged"        // code that was taken up again after a crash did not do what it had done
+	Uncertain       Code = "uncertain"       // a crash came in the middle of a call that cannot be made twice; it may have happened
 	Unimplemented   Code = "unimplemented"   // this build cannot do it
 	Internal        Code = "internal"        // ours to mend
 )

@@ -36,8 +36,10 @@ type Facts struct {
 // Config of a Server.
 type Config struct {
 	Engine *engine.Engine
-	UIDs   []uint32 // who may connect; root always may
-	Facts  func(ctx context.Context) (Facts, error)
+	// Secrets is the store of credentials.
+	Secrets Secrets
+	UIDs    []uint32 // who may connect; root always may
+	Facts   func(ctx context.Context) (Facts, error)
 }
 
 // Server is the gRPC server.
@@ -58,6 +60,7 @@ func New(cfg Config) *Server {
 		health: health.NewServer(),
 	}
 	quiltv1.RegisterQuiltServiceServer(s.grpc, &service{cfg: cfg})
+	quiltv1.RegisterSecretServiceServer(s.grpc, secrets{keep: cfg.Secrets})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 	return s
@@ -84,14 +87,6 @@ func (s *Server) Draining() { s.health.Shutdown() }
 type service struct {
 	quiltv1.UnimplementedQuiltServiceServer
 	cfg Config
-}
-
-func (s *service) Execute(r *quiltv1.ExecuteRequest, stream quiltv1.QuiltService_ExecuteServer) error {
-	emit := func(e engine.Event) error { return stream.Send(response(e)) }
-	if r.Attach {
-		return reply(s.cfg.Engine.Attach(stream.Context(), r.Execution, r.After, emit))
-	}
-	return reply(s.cfg.Engine.Execute(stream.Context(), request(r), emit))
 }
 
 func (s *service) Kill(_ context.Context, r *quiltv1.KillRequest) (*quiltv1.KillResponse, error) {

@@ -52,6 +52,10 @@ func response(e engine.Event) *quiltv1.ExecuteResponse {
 		out.Event = &quiltv1.ExecuteResponse_Log{Log: &quiltv1.Log{Level: e.Log.Level, Text: utf8(e.Log.Text), Fields: e.Log.Fields}}
 	case e.Ended != nil:
 		out.Event = &quiltv1.ExecuteResponse_Ended{Ended: ended(e.Ended)}
+	case e.Effect != nil:
+		out.Event = &quiltv1.ExecuteResponse_Effect{Effect: effect(e.Effect)}
+	case e.Ask != nil:
+		out.Event = &quiltv1.ExecuteResponse_Ask{Ask: &quiltv1.Ask{Id: e.Ask.ID, Op: utf8(e.Ask.Op), Args: e.Ask.Args}}
 	default:
 		out.Event = &quiltv1.ExecuteResponse_Result{Result: &quiltv1.Result{Value: e.Result}}
 	}
@@ -89,6 +93,8 @@ var statusCodes = map[fault.Code]codes.Code{
 	fault.Exhausted:       codes.ResourceExhausted,
 	fault.Unavailable:     codes.Unavailable,
 	fault.Interrupted:     codes.Aborted,
+	fault.Diverged:        codes.Aborted,
+	fault.Uncertain:       codes.Aborted,
 	fault.Failed:          codes.FailedPrecondition,
 	fault.Unimplemented:   codes.Unimplemented,
 	fault.Internal:        codes.Internal,

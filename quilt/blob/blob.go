@@ -73,6 +73,11 @@ func New(data Data, folder string, log *slog.Logger) (broker.Service, error) {
 			"blob.put": s.put, "blob.begin": s.begin, "blob.chunk": s.chunk, "blob.commit": s.commit, "blob.end": s.end,
 			"blob.read": s.read, "blob.stat": s.stat, "blob.list": s.list, "blob.delete": s.remove,
 		},
+		Nature: broker.Natures{
+			"blob.read": broker.Read, "blob.stat": broker.Read, "blob.list": broker.Read,
+			"blob.begin": broker.Read, "blob.chunk": broker.Read, "blob.end": broker.Read,
+			"blob.put": broker.Keyed, "blob.commit": broker.Keyed, "blob.delete": broker.Keyed,
+		}.Of,
 		Live: []string{"blob.begin", "blob.chunk", "blob.end"},
 	}, nil
 }

@@ -37,6 +37,8 @@ type Start struct {
 	Args       json.RawMessage `json:"args"`
 	Revive     json.RawMessage `json:"revive,omitempty"`
 	DeadlineMs int64           `json:"deadlineMs"`
+	Clock      int64           `json:"clock,omitempty"` // Unix milliseconds; with Seed: what the unit is shown instead of the machine's
+	Seed       string          `json:"seed,omitempty"`  // 64 hex digits
 }
 
 // Frame is the start frame as bytes. Fault: Invalid if it is too large.
@@ -69,12 +71,15 @@ type Thrown struct {
 // Config of one session.
 type Config struct {
 	Ops         map[string]Op
+	Natures     map[string]func(op string, args json.RawMessage) Nature // by operation; nil: Once
+	Journal     *Journal                                                // nil: nothing is recorded
 	Execution   string
 	Unit        string
 	Grant       Grant
 	Start       []byte // from Start.Frame
 	Log         *Log
 	ResultBytes int64
+	Live        func(op string) bool // see Service; nil: none is
 	Repeats     func(op string) bool // see Service; nil: none does
 	Freeze      <-chan struct{}      // closed: the session is to be carried over; nil: never
 	Carry       *Carry               // go on with a session that was
@@ -93,26 +98,55 @@ type Outcome struct {
 	Denied   *fault.Error // the first refusal of this kind
 	Deadlock *fault.Error // the same
 	Calls    int64
-	Read     int64  // bytes that the inside was sent
-	Written  int64  // bytes that it sent, stdout and stderr not counted
-	Frozen   *Carry // the session is to go on elsewhere; the connection is open
+	Read     int64 // bytes that the inside was sent
+	Written  int64 // bytes that it sent, stdout and stderr not counted
+	// Diverged: the unit did not do what is recorded; says where.
+	Diverged string
+	// Suspended: it waits for nothing but what its caller parked.
+	Suspended bool
+	Frozen    *Carry // the session is to go on elsewhere; the connection is open
 }
 
 // session is one connection. writeMu orders frames to the inside.
 type session struct {
-	cfg   Config
-	conn  io.ReadWriteCloser
-	slots chan struct{}
-	calls sync.WaitGroup
-	count atomic.Int64
-	left  chan struct{} // closed when the inside has gone
+	cfg    Config
+	conn   io.ReadWriteCloser
+	slots  chan struct{}
+	cancel context.CancelFunc
+	calls  sync.WaitGroup
+	count  atomic.Int64
+	left   chan struct{} // closed when the inside has gone
 
 	writeMu sync.Mutex
 	sent    int64 // bytes; guarded by writeMu
 	mover   mover
 
-	refusedMu        sync.Mutex // guards the two
+	ledger *ledger // nil without a journal
+
+	endMu            sync.Mutex // guards the four
 	denied, deadlock *fault.Error
+	diverged         string
+	suspended        bool
+}
+
+// diverge ends a session whose unit does not do what is recorded.
+func (s *session) diverge(where string) {
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
+	if s.diverged == "" && !s.suspended {
+		s.diverged = where
+		s.cancel()
+	}
+}
+
+// suspend ends a session that would only wait.
+func (s *session) suspend() {
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
+	if s.diverged == "" {
+		s.suspended = true
+		s.cancel()
+	}
 }
 
 // Serve speaks the protocol on conn until the inside has said its last word,
@@ -121,7 +155,10 @@ type session struct {
 func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), left: make(chan struct{})}
+	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), left: make(chan struct{}), cancel: func() { cancel(nil) }}
+	if cfg.Journal != nil {
+		s.ledger = newLedger(s, cfg.Journal, cfg.Carry)
+	}
 	s.mover.conn, _ = conn.(deadliner)
 	// Closing is what unblocks a read or write towards a container.
 	stop := context.AfterFunc(ctx, func() {
@@ -146,7 +183,10 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	s.calls.Wait()
 	conn.Close()
 	out.Calls, out.Read = s.count.Load(), s.sent
+	s.endMu.Lock()
+	defer s.endMu.Unlock()
 	out.Denied, out.Deadlock = s.denied, s.deadlock
+	out.Diverged, out.Suspended = s.diverged, s.suspended && out.Result == nil && out.Thrown == nil
 	return out
 }
 
@@ -189,6 +229,9 @@ func (s *session) run(ctx context.Context) (out Outcome) {
 			err = s.call(ctx, f, &lastID)
 		case "result", "error":
 			ended = true
+			if s.ledger != nil {
+				s.ledger.ended()
+			}
 			err = s.last(f, &out)
 			s.cfg.Last()
 		}
@@ -287,6 +330,9 @@ func (s *session) push(frame []byte) error {
 func (s *session) leave(out *Outcome) {
 	c := out.Frozen
 	c.Calls, c.Again, c.Unsent, c.Read = s.count.Load(), s.mover.again, s.mover.unsent, s.sent
+	if s.ledger != nil {
+		c.Ledger = s.ledger.carry()
+	}
 	_ = s.mover.conn.SetReadDeadline(time.Time{})
 	_ = s.mover.conn.SetWriteDeadline(time.Time{})
 }

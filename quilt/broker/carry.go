@@ -26,6 +26,7 @@ type Carry struct {
 	Unread  []byte    // from inside, not yet a whole frame
 	Unsent  []byte    // towards the inside
 	Again   []Pending // calls that had no effect yet
+	Ledger  *LedgerCarry
 }
 
 // Pending is a call that is to be made again.

@@ -26,11 +26,12 @@ type Entry struct {
 type Log struct {
 	slog *slog.Logger
 
-	mu   sync.Mutex
-	left int64
-	full bool
-	read int64 // bytes from the pipes
-	emit func(Entry)
+	mu    sync.Mutex
+	left  int64
+	full  bool
+	muted bool
+	read  int64 // bytes from the pipes
+	emit  func(Entry)
 }
 
 // NewLog makes a log of at most budget bytes. emit is called with one entry at
@@ -43,7 +44,7 @@ func NewLog(budget int64, log *slog.Logger, emit func(Entry)) *Log {
 func (l *Log) Add(e Entry) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.full {
+	if l.full || l.muted {
 		return
 	}
 	cost := int64(len(e.Text)+len(e.Fields)) + entryCost
@@ -54,6 +55,13 @@ func (l *Log) Add(e Entry) {
 	}
 	l.left -= cost
 	l.emit(e)
+}
+
+// mute drops what is said while a unit is taken up again: it was said before.
+func (l *Log) mute(on bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.muted = on
 }
 
 // Trouble tells the operator about an error whose text users must not see.

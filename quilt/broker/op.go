@@ -14,6 +14,12 @@ import (
 type Service struct {
 	Scheme string        // "kv"
 	Ops    map[string]Op // by the name a container asks for: "kv.get"
+	// Nature says what a call may do that is made again after a crash; nil: all
+	// are Once. Natures.Of is one for services whose operations have fixed ones.
+	Nature func(op string, args json.RawMessage) Nature
+	// Ended is called once when an execution is over and no operation of it is
+	// under way; nil where nothing is kept between operations.
+	Ended func(execution string)
 	// Live names the operations whose answer means nothing in another session (a
 	// transaction begun, a lock taken): a replay asks them again.
 	Live []string

@@ -15,7 +15,7 @@ func BenchmarkExecute(b *testing.B) {
 	i := 0
 	for b.Loop() {
 		i++
-		stream, err := p.Execute(b.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("b", i), Unit: "bench", Code: unit(`return 1`)})
+		stream, err := p.execute(b.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("b", i), Unit: "bench", Code: unit(`return 1`)})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	egress "github.com/ariacomputecompany/firmware/quilt/net"
 )
 
 // Config is all that can be set, by file or flag; flags win.
@@ -60,6 +61,16 @@ type Config struct {
 	Startup duration `toml:"startup"`
 	// Grace is how long live executions may go on when quiltd stops.
 	Grace duration `toml:"grace"`
+	// Net is what the operator says of the way out of containers.
+	Net egress.Config `toml:"net"`
+	// Secret says where the credentials' identity is.
+	Secret secretConfig `toml:"secret"`
+}
+
+type secretConfig struct {
+	// Identity is a file with one age X25519 identity that the engine's user can
+	// read; empty: Data/quilt/secrets.key, made at the first start.
+	Identity string `toml:"identity"`
 }
 
 func defaults() Config {
@@ -93,7 +104,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 			"quiltd gc [flags]       remove what crashes left\nquiltd version\n\nflags:\n")
 		fs.PrintDefaults()
 	}
-	fs.StringVar(&file, "config", "", "TOML `file`")
+	fs.StringVar(&file, "config", "", "TOML `file` (default DATA/quiltd.toml, if there is one)")
 	fs.StringVar(&data, "data", "", "data `folder`")
 	fs.StringVar(&socket, "socket", "", "`path` of the API's socket")
 	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
@@ -107,6 +118,9 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	}
 	if fs.NArg() > 0 {
 		return cfg, false, fault.New(fault.Invalid, "quiltd takes no argument %q", fs.Arg(0)).WithHint("see quiltd -help")
+	}
+	if file == "" {
+		file = ownFile(data, cfg.Data)
 	}
 	if file != "" {
 		if err := readFile(file, &cfg); err != nil {
@@ -125,6 +139,18 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 		return cfg, false, fault.New(fault.Invalid, "parked is %d; it may be 0 to 1024", cfg.Parked).WithHint("each takes about 4 MiB of memory")
 	}
 	return cfg.resolved(), print, nil
+}
+
+// ownFile is the configuration in the data folder, or "".
+func ownFile(given, usual string) string {
+	if given == "" {
+		given = usual
+	}
+	file := filepath.Join(given, "quiltd.toml")
+	if _, err := os.Stat(file); err != nil {
+		return ""
+	}
+	return file
 }
 
 func readFile(path string, cfg *Config) error {

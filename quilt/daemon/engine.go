@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"runtime/debug"
 	"syscall"
 	"time"
@@ -18,7 +17,10 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/api"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
+	"github.com/ariacomputecompany/firmware/quilt/gate"
+	egress "github.com/ariacomputecompany/firmware/quilt/net"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
+	"github.com/ariacomputecompany/firmware/quilt/secret"
 )
 
 // runEngine is the side without privilege. Descriptor 3 is the launcher.
@@ -51,21 +53,30 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	defer data.Close()
-	gate, err := modelGate(cfg, nil, log)
+	secrets, err := secret.Open(filepath.Join(cfg.Data, "quilt"), cfg.Secret.Identity)
 	if err != nil {
 		return err
 	}
-	defer gate.Close()
+	models, err := modelGate(cfg, secrets.Resolve, log)
+	if err != nil {
+		return err
+	}
+	defer models.Close()
 	audit, err := engine.OpenAudit(filepath.Join(cfg.Data, "quilt"), log)
 	if err != nil {
 		return err
 	}
 	defer audit.Close()
-	var host engine.Machine = machine{launcher}
-	var pool *engine.Pool
+	way, err := egress.New(cfg.Net, log)
+	if err != nil {
+		return err
+	}
+	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == ""}
+	var host engine.Machine = box
+	var pool *pools
 	if cfg.Parked > 0 {
-		pool = engine.NewPool(host, engine.PoolConfig{Max: cfg.Parked, Busy: 2 * runtime.NumCPU(), Room: roomParked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Log: log})
-		defer pool.Close()
+		pool = newPools(host, cfg, log)
+		defer pool.close()
 		host = pool
 	}
 	behind, err := services(data, cfg, !before.real, log)
@@ -78,13 +89,14 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	eng := engine.New(engine.Config{
 		Policy: rules, Ledger: filepath.Join(cfg.Data, "quilt", "spent.json"),
-		Machine: host, Services: append(behind, gate.Service()), Epoch: data.Epoch(), Audit: audit,
+		Machine: host, Services: append(behind, models.Service(), way.Service(secrets), secret.Service()), Epoch: data.Epoch(), Audit: audit,
+		Gate:          gate.New(gate.Config{Egress: way, Model: models.Handler, Addr: sandbox.GateAddr, Log: log}),
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
-	if err := before.settle(machine{launcher}, pool, eng); err != nil {
+	if err := before.settle(box, pool, eng); err != nil {
 		return err
 	}
-	srv := api.New(api.Config{Engine: eng, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
+	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, pool, arg.BunVersion)
 	}})
 	l, err := net.FileListener(os.NewFile(4, "socket"))

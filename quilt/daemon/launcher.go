@@ -149,7 +149,7 @@ func containerImage(cfg Config) (image.Image, string, error) {
 	if err != nil {
 		return image.Image{}, "", err
 	}
-	img, err := image.Build(image.Config{Bun: bun, Harness: sdk.Harness(), CacheDir: filepath.Join(cfg.Data, "images")})
+	img, err := image.Build(image.Config{Bun: bun, Harness: sdk.Harness(), CA: cfg.Net.CA, CacheDir: filepath.Join(cfg.Data, "images")})
 	if err != nil {
 		return image.Image{}, "", fmt.Errorf("bun image: %w", err)
 	}

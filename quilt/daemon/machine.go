@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"net"
 	"os"
 	"runtime"
 	"strconv"
@@ -10,18 +11,22 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/version"
 	"github.com/ariacomputecompany/firmware/quilt/api"
 	"github.com/ariacomputecompany/firmware/quilt/engine"
+	"github.com/ariacomputecompany/firmware/quilt/image"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 	"github.com/ariacomputecompany/firmware/quilt/store"
 )
 
 // machine is the launcher as the engine sees it.
-type machine struct{ client *sandbox.Client }
+type machine struct {
+	client *sandbox.Client
+	ca     bool // the image holds further roots for TLS
+}
 
 func (m machine) Isolation() string { return m.client.Hello().Isolation }
 func (m machine) Image() string     { return m.client.Hello().ImageDigest }
 
 func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, error) {
-	plan, err := sandbox.NewPlan(spec(s), m.client.Hello())
+	plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
 	if err != nil {
 		return nil, err
 	}
@@ -35,11 +40,11 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 // container is c as the engine sees it.
 func (m machine) container(c *sandbox.Container) *engine.Container {
 	return &engine.Container{
-		Number: c.N(), Leave: c.Leave,
+		Number: c.N(), Leave: c.Leave, Gate: listener(c.Gate),
 		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill, End: c.End,
 		Claim: func(ctx context.Context, s engine.Spec) error {
 			s.Parked = true
-			plan, err := sandbox.NewPlan(spec(s), m.client.Hello())
+			plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
 			if err != nil {
 				return err
 			}
@@ -48,17 +53,37 @@ func (m machine) container(c *sandbox.Container) *engine.Container {
 		Wait: func(ctx context.Context) (engine.Exit, error) {
 			exit, err := c.Wait(ctx)
 			c.Pidfd.Close()
+			// Whoever only stops waiting leaves it to the next engine.
+			if c.Gate != nil && (err == nil || ctx.Err() == nil) {
+				c.Gate.Close()
+			}
 			return engine.Exit{Code: exit.Code, Signal: exit.Signal, OOM: exit.OOM, PidsHit: exit.PidsHit, CPU: exit.CPU, PeakMemory: exit.PeakMemory}, err
 		},
 	}
 }
 
-func spec(s engine.Spec) sandbox.Spec {
-	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes}
+func (m machine) spec(s engine.Spec) sandbox.Spec {
+	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes, Net: s.Net}
 	if s.Parked {
-		out.Env = []string{"ARIA_PARKED=1"} // sdk/src/harness/warm.ts
+		out.Env = append(out.Env, "ARIA_PARKED=1") // sdk/src/harness/warm.ts
+	}
+	if s.Net && m.ca {
+		out.Env = append(out.Env, "NODE_EXTRA_CA_CERTS="+image.CAPath)
 	}
 	return out
+}
+
+// listener serves the gate's descriptor, which stays open beside it for an
+// engine that comes after this one. nil: there is none, and nobody answers.
+func listener(f *os.File) net.Listener {
+	if f == nil {
+		return nil
+	}
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil
+	}
+	return l
 }
 
 // fitsParked: what is fixed before exec cannot be changed by a claim.
@@ -82,7 +107,7 @@ func roomParked() int {
 	return 0
 }
 
-func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, pool *engine.Pool, bun string) (api.Facts, error) {
+func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, pool *pools, bun string) (api.Facts, error) {
 	stats, err := launcher.Stats(ctx)
 	if err != nil {
 		return api.Facts{}, err
@@ -90,7 +115,7 @@ func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, poo
 	host := launcher.Hello()
 	parked := 0
 	if pool != nil {
-		parked = pool.Parked()
+		parked = pool.plain.Parked() + pool.net.Parked()
 	}
 	return api.Facts{
 		Parked:  parked,

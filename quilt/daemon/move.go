@@ -81,7 +81,7 @@ func (in inheritance) openStore(cfg Config, log *slog.Logger) (*store.Store, err
 }
 
 // settle gives pool and engine their containers. What nobody claims is ended.
-func (in inheritance) settle(host machine, pool *engine.Pool, eng *engine.Engine) error {
+func (in inheritance) settle(host machine, pool *pools, eng *engine.Engine) error {
 	boxes := map[uint64]*engine.Container{}
 	for n, k := range in.boxes {
 		boxes[n] = host.container(k)
@@ -117,7 +117,7 @@ func (in inheritance) settle(host machine, pool *engine.Pool, eng *engine.Engine
 const flushTime = 100 * time.Millisecond
 
 // leave hands everything to the engine that waits. After it this process ends.
-func leave(launcher *sandbox.Client, pool *engine.Pool, eng *engine.Engine, srv *api.Server, log *slog.Logger, close ...func() error) error {
+func leave(launcher *sandbox.Client, pool *pools, eng *engine.Engine, srv *api.Server, log *slog.Logger, close ...func() error) error {
 	began := time.Now()
 	var parked []*engine.Container
 	if pool != nil {

@@ -123,12 +123,24 @@ type ran struct {
 	ended   *quiltv1.Ended
 }
 
+// execute sends one request and reads the answers.
+func (p *pair) execute(ctx context.Context, r *quiltv1.ExecuteRequest, o ...grpc.CallOption) (quiltv1.QuiltService_ExecuteClient, error) {
+	stream, err := p.Execute(ctx, o...)
+	if err != nil {
+		return nil, err
+	}
+	if err := stream.Send(r); err != nil && err != io.EOF {
+		return nil, err
+	}
+	return stream, nil
+}
+
 func (p *pair) run(ctx context.Context, r *quiltv1.ExecuteRequest) (ran, error) {
 	var out ran
 	if r.Unit == "" {
 		r.Unit = "test.unit"
 	}
-	stream, err := p.Execute(ctx, r)
+	stream, err := p.execute(ctx, r)
 	if err != nil {
 		return out, err
 	}

@@ -83,7 +83,7 @@ func BenchmarkPool(b *testing.B) {
 		i++
 		for k, limits := range []*quiltv1.Limits{{TmpBytes: 2 << 20}, nil} {
 			began := time.Now()
-			stream, err := p.Execute(b.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("b", 2*i+k), Unit: "bench", Code: unit(`return 1`), Limits: limits})
+			stream, err := p.execute(b.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("b", 2*i+k), Unit: "bench", Code: unit(`return 1`), Limits: limits})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -88,7 +88,7 @@ func TestRefusedBeforeItBegins(t *testing.T) {
 		want string
 	}{
 		{"unknown scheme", &quiltv1.ExecuteRequest{Execution: "a", Tokens: []string{"kvs:orders:r"}, Code: unit("")}, "invalid"},
-		{"scheme not served", &quiltv1.ExecuteRequest{Execution: "a", Tokens: []string{"secret:KEY"}, Code: unit("")}, "unimplemented"},
+		{"scheme not served", &quiltv1.ExecuteRequest{Execution: "a", Tokens: []string{"x-nobody:serves"}, Code: unit("")}, "unimplemented"},
 		{"limit", &quiltv1.ExecuteRequest{Execution: "a", Limits: &quiltv1.Limits{Pids: 1 << 20}, Code: unit("")}, "invalid"},
 		{"no code", &quiltv1.ExecuteRequest{Execution: "a"}, "invalid"},
 		{"input", &quiltv1.ExecuteRequest{Execution: "a", Input: []byte(`{}`), Code: unit("")}, "invalid"},

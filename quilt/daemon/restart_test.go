@@ -25,7 +25,7 @@ func (p *pair) follow(ctx context.Context, r *quiltv1.ExecuteRequest) (out ran, 
 	var seq uint64
 	ask := r
 	for {
-		stream, err := p.Execute(ctx, ask, grpc.WaitForReady(true))
+		stream, err := p.execute(ctx, ask, grpc.WaitForReady(true))
 		if err != nil {
 			return out, err
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"path"
 	"slices"
@@ -56,10 +57,17 @@ func check(r Request, services []broker.Service) (checked, error) {
 	if len(r.Revive) > 0 && !json.Valid(r.Revive) {
 		return c, fault.New(fault.Invalid, "revive is not JSON").WithHint("leave it out when no rich types cross")
 	}
-	c.start, err = broker.Start{
+	start := broker.Start{
 		Execution: r.Execution, Unit: r.Unit, Files: r.Files, Entry: r.Entry, Export: r.Export, Method: r.Method,
 		Args: c.Input, Revive: r.Revive, DeadlineMs: c.Limits.Wall.Milliseconds(),
-	}.Frame()
+	}
+	if j := r.Journal; j != nil {
+		if len(j.Seed) != 32 {
+			return c, fault.New(fault.Invalid, "the seed of a journal has %d bytes, not 32", len(j.Seed))
+		}
+		start.Clock, start.Seed = j.Clock.UnixMilli(), hex.EncodeToString(j.Seed)
+	}
+	c.start, err = start.Frame()
 	return c, err
 }
 

@@ -14,6 +14,9 @@ import (
 func (x *execution) classify(ctx context.Context, out broker.Outcome, exit Exit) Ended {
 	unit, l := x.req.Unit, x.req.Limits
 	switch {
+	case out.Diverged != "":
+		return Ended{Reason: Diverged, Fault: fault.New(fault.Diverged, "%s was taken up again and did not do what it had done: %s", unit, out.Diverged).
+			WithHint("a unit must do the same when it is told the same: let it read clocks and chance only through Date, Math.random and crypto")}
 	case out.Result != nil && out.Protocol == nil:
 		return Ended{Reason: Done}
 	case out.Thrown != nil && out.Protocol == nil:
@@ -21,6 +24,8 @@ func (x *execution) classify(ctx context.Context, out broker.Outcome, exit Exit)
 	case out.Oversize > 0 && out.Protocol == nil:
 		return Ended{Reason: Output, Fault: fault.New(fault.Exhausted, "the result of %s has %d bytes; the limit is %d", unit, out.Oversize, l.ResultBytes).
 			WithHint("return less, or put it into kv and return the key")}
+	case out.Suspended:
+		return Ended{Reason: Suspended, Fault: fault.New(fault.Interrupted, "%s waits", unit)}
 	case ctx.Err() != nil:
 		reason, face := stopped(ctx)
 		return Ended{Reason: reason, Fault: face}
@@ -59,7 +64,7 @@ func (x *execution) thrown(out broker.Outcome, exit Exit) Ended {
 	case exit.PidsHit:
 		ended.Reason = Pids
 		f.Code = fault.Exhausted
-	case t.Code == string(fault.Conflict) || t.Code == string(fault.Exhausted) || t.Code == string(fault.Invalid):
+	case t.Code == string(fault.Conflict) || t.Code == string(fault.Exhausted) || t.Code == string(fault.Invalid) || t.Code == string(fault.Uncertain):
 		f.Code = fault.Code(t.Code)
 	}
 	return ended

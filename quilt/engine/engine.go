@@ -14,6 +14,8 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,6 +39,7 @@ type Spec struct {
 	Pids        int64
 	CPUMillis   int64
 	TmpBytes    int64
+	Net         bool // with a gate
 	Parked      bool // it is for nobody yet, and may take its time to boot
 }
 
@@ -45,7 +48,8 @@ type Spec struct {
 type Container struct {
 	Control        io.ReadWriteCloser
 	Stdout, Stderr io.ReadCloser
-	Start          string // how it came to be: "cold" or "pooled"
+	Start          string       // how it came to be: "cold" or "pooled"
+	Gate           net.Listener // on its own loopback; nil without Spec.Net
 	Kill           func() error
 	End            func() error
 	Number         uint64       // names it for the next engine
@@ -68,6 +72,7 @@ type Exit struct {
 type Config struct {
 	Machine       Machine
 	Services      []broker.Service // what stands behind the tokens
+	Gate          Gate             // answers at the containers' gates; nil: no container has one
 	Epoch         uint64           // of the store; the high part of every fence
 	MaxExecutions int              // live at the same time, waiting ones included
 	Startup       time.Duration
@@ -82,6 +87,8 @@ type Engine struct {
 	cfg    Config
 	log    *slog.Logger
 	ops    map[string]broker.Op
+	alive  map[string]bool // operations that a replay makes again
+	nature map[string]func(string, json.RawMessage) broker.Nature
 	again  map[string]bool // operations that can be asked again when they were cut
 	leases *leases
 	policy atomic.Pointer[held]
@@ -100,14 +107,16 @@ type Engine struct {
 // New makes an engine that holds nothing.
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(schedulerConfig(cfg.Policy.Policy, cfg.Epoch), cfg.Audit), live: map[string]*execution{},
-		over: map[string]*execution{}, freeze: make(chan struct{}), ops: map[string]broker.Op{}, again: map[string]bool{}}
+		over: map[string]*execution{}, freeze: make(chan struct{}), ops: map[string]broker.Op{}, again: map[string]bool{},
+		alive: map[string]bool{}, nature: map[string]func(string, json.RawMessage) broker.Nature{}}
 	e.leases.moved = e.freeze
 	e.policy.Store(newHeld(cfg.Policy))
 	e.ledger = openLedger(cfg.Ledger, cfg.Log)
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
 		for op := range s.Ops {
-			e.again[op] = s.Repeats
+			e.again[op], e.nature[op] = s.Repeats, s.Nature
+			e.alive[op] = slices.Contains(s.Live, op)
 		}
 	}
 	return e
@@ -272,7 +281,7 @@ func (e *Engine) Shutdown(grace time.Duration) {
 	}
 	e.mu.Lock()
 	for _, x := range e.live {
-		x.cancel(errKilled{"quiltd is stopping"})
+		x.cancel(fault.New(fault.Interrupted, "quiltd is stopping"))
 	}
 	e.mu.Unlock()
 	<-done
@@ -283,6 +292,9 @@ func stopped(ctx context.Context) (Reason, *fault.Error) {
 	cause := context.Cause(ctx)
 	var killed errKilled
 	if f, ok := fault.As(cause); ok {
+		if f.Code == fault.Interrupted {
+			return Killed, f
+		}
 		return Timeout, f
 	}
 	var preempted errPreempted
@@ -308,6 +320,9 @@ type Request struct {
 	Input  json.RawMessage // array of positional arguments
 	Revive json.RawMessage
 	Limits Limits
+	// Journal makes it durable; nil: nothing is recorded. Its Effect and Ask are
+	// the engine's to set.
+	Journal *broker.Journal
 
 	Standing Standing
 }

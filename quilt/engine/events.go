@@ -17,6 +17,8 @@ type Event struct {
 	Log     *broker.Entry
 	Result  json.RawMessage
 	Ended   *Ended
+	Effect  *broker.Effect // with a journal: to be made durable
+	Ask     *broker.Ask    // with a journal: to be answered
 }
 
 // Queued says that the lease could not be had at once.
@@ -54,6 +56,9 @@ const (
 	Crash    Reason = "crash"    // it went away without a result
 	Protocol Reason = "protocol" // it broke the harness protocol
 	Internal Reason = "internal" // ours
+	// Diverged and Suspended are those of executions with a journal.
+	Diverged  Reason = "diverged"  // it did not do what was recorded
+	Suspended Reason = "suspended" // it waits for nothing but what its caller parked
 )
 
 // Ended is the last event.

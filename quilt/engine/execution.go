@@ -132,7 +132,7 @@ func (x *execution) place(ctx context.Context) (*Container, error) {
 	}
 	return x.engine.cfg.Machine.Start(ctx, Spec{
 		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
-		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes,
+		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.tokens),
 	})
 }
 
@@ -173,12 +173,18 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	pumps := startPumps(log, c, from.Log.Begun)
 	lingers := time.AfterFunc(24*time.Hour, kill)
 	defer lingers.Stop()
+	if j := x.req.Journal; j != nil {
+		j.Effect = func(e broker.Effect) { x.emit(Event{Time: time.Now(), Effect: &e}) }
+		j.Ask = func(a broker.Ask) { x.emit(Event{Time: time.Now(), Ask: &a}) }
+	}
+	grant := broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
+		Take: x.engine.leases.taker(x.req.Execution), Charge: x.engine.charger(x.req.Execution)}
+	closeGate := x.openGate(ctx, c, grant, log)
 	out := broker.Serve(ctx, c.Control, broker.Config{
-		Ops: x.engine.ops, Execution: x.req.Execution, Unit: x.req.Unit,
-		Grant: broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
-			Take: x.engine.leases.taker(x.req.Execution), Charge: x.engine.charger(x.req.Execution)},
+		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
+		Grant: grant,
 		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
-		Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
+		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session,
 		Ready: func() {
 			late.Stop()
 			x.started(c, lease, granted)
@@ -186,6 +192,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		Last: func() { lingers.Reset(exitGrace) },
 	})
 	if out.Frozen != nil {
+		closeGate() // the next engine opens it again
 		x.leave(c, lease, granted, out.Frozen, log.Carry(pumps.cut()))
 		return out, Exit{}, nil
 	}
@@ -193,6 +200,10 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		x.said = time.Since(granted)
 	}
 	x.told(out, c, kill)
+	if denied := closeGate(); out.Denied == nil {
+		out.Denied = denied
+	}
+	x.engine.ended(x.req.Execution)
 	lingers.Reset(exitGrace)
 	clean, done := context.WithTimeout(context.Background(), x.req.Limits.Wall+cleanLimit)
 	defer done()
@@ -206,7 +217,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 // has said the last word is not waited for.
 func (x *execution) told(out broker.Outcome, c *Container, kill func()) {
 	switch {
-	case out.Protocol != nil:
+	case out.Protocol != nil || out.Diverged != "" || out.Suspended:
 		kill()
 		return
 	case out.Result != nil:

@@ -234,6 +234,16 @@ func (e *Engine) Attach(ctx context.Context, id string, seq uint64, emit func(Ev
 	return e.listen(ctx, x, seq, emit)
 }
 
+// Journal is that of a live execution; nil if there is none.
+func (e *Engine) Journal(id string) *broker.Journal {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if x := e.live[id]; x != nil {
+		return x.req.Journal
+	}
+	return nil
+}
+
 // listen passes events on; when its reader leaves, the execution is killed.
 func (e *Engine) listen(ctx context.Context, x *execution, seq uint64, emit func(Event) error) error {
 	err := x.tape.follow(ctx, seq, emit)

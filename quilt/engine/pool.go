@@ -40,6 +40,7 @@ type PoolConfig struct {
 	Room  func() int    // how many more the memory has room for; nil: any number
 	Quiet time.Duration // without a start: let all go
 	Fits  func(Spec) bool
+	Net   bool // what is parked has a gate
 	Log   *slog.Logger
 }
 
@@ -137,7 +138,7 @@ func (p *Pool) fill() {
 }
 
 func (p *Pool) park(id string) {
-	c, err := p.inner.Start(context.Background(), Spec{ID: id, Parked: true})
+	c, err := p.inner.Start(context.Background(), Spec{ID: id, Parked: true, Net: p.cfg.Net})
 	p.mu.Lock()
 	p.making--
 	if err != nil {
@@ -233,6 +234,9 @@ func closeAll(c *Container) {
 	c.Control.Close()
 	c.Stdout.Close()
 	c.Stderr.Close()
+	if c.Gate != nil {
+		c.Gate.Close()
+	}
 }
 
 // drain lets all parked containers go.

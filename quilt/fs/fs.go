@@ -56,7 +56,10 @@ func New(data Data) (broker.Service, error) {
 		return broker.Service{}, fmt.Errorf("fs tables: %w", err)
 	}
 	s := &service{data}
-	return broker.Service{Scheme: "fs", Repeats: true, Ops: map[string]broker.Op{
+	return broker.Service{Scheme: "fs", Repeats: true, Nature: broker.Natures{
+		"fs.read": broker.Read, "fs.stat": broker.Read, "fs.list": broker.Read,
+		"fs.write": broker.Keyed, "fs.remove": broker.Keyed, "fs.rename": broker.Keyed,
+	}.Of, Ops: map[string]broker.Op{
 		"fs.read": s.read, "fs.write": s.write, "fs.stat": s.stat, "fs.list": s.list, "fs.remove": s.remove, "fs.rename": s.rename,
 	}}, nil
 }

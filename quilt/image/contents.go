@@ -29,6 +29,9 @@ var etc = map[string]string{
 	"nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
 }
 
+// CAPath is where Config.CA lies in the image.
+const CAPath = "/aria/ca.pem"
+
 // contents lists the image in lexical order of path, parents included.
 func contents(cfg Config) ([]file, error) {
 	libs, err := libraries(cfg)
@@ -41,6 +44,9 @@ func contents(cfg Config) ([]file, error) {
 		{path: "dev", mode: 0o755, dir: true},
 		{path: "proc", mode: 0o755, dir: true},
 		{path: "tmp", mode: 0o755, dir: true},
+	}
+	if cfg.CA != "" {
+		files = append(files, file{path: strings.TrimPrefix(CAPath, "/"), mode: 0o644, source: cfg.CA})
 	}
 	for name, text := range etc {
 		files = append(files, file{path: "etc/" + name, mode: 0o644, bytes: []byte(text)})

@@ -25,6 +25,7 @@ type Config struct {
 	Bun      string   // path of the bun binary
 	Harness  []byte   // JavaScript, becomes /aria/harness.js
 	CacheDir string   // images live in CacheDir/DIGEST; made if missing
+	CA       string   // PEM file of further roots, becomes /aria/ca.pem; "": none
 	Libs     []string // folders to look for shared libraries; nil: the usual ones
 }
 

@@ -39,6 +39,10 @@ func New(data Store) broker.Service {
 			"kv.begin": s.begin, "kv.commit": s.commit, "kv.end": s.end, "kv.watch": s.watch,
 		},
 		Live: []string{"kv.begin", "kv.end"},
+		Nature: broker.Natures{
+			"kv.get": broker.Read, "kv.list": broker.Read, "kv.watch": broker.Read, "kv.begin": broker.Read, "kv.end": broker.Read,
+			"kv.put": broker.Keyed, "kv.cas": broker.Keyed, "kv.delete": broker.Keyed, "kv.commit": broker.Keyed,
+		}.Of,
 	}
 }
 

@@ -107,7 +107,9 @@ func (g *Gate) Close() error {
 
 // Service has the operations of the harness protocol.
 func (g *Gate) Service() broker.Service {
-	return broker.Service{Scheme: "llm", Ops: map[string]broker.Op{"llm.chat": g.chat, "llm.embed": g.embedding}}
+	return broker.Service{Scheme: "llm", Nature: broker.Natures{
+		"llm.chat": broker.Read, "llm.embed": broker.Read,
+	}.Of, Ops: map[string]broker.Op{"llm.chat": g.chat, "llm.embed": g.embedding}}
 }
 
 // Handler serves /openai/, /anthropic/ and /gemini/ for one execution. The

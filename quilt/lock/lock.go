@@ -20,8 +20,9 @@ func New() broker.Service {
 	s := &service{open: map[int64]held{}}
 	return broker.Service{
 		Scheme: "lock", Repeats: true,
-		Ops:  map[string]broker.Op{"lock.take": s.take, "lock.drop": s.drop},
-		Live: []string{"lock.take", "lock.drop"},
+		Ops:    map[string]broker.Op{"lock.take": s.take, "lock.drop": s.drop},
+		Nature: broker.Natures{"lock.take": broker.Read, "lock.drop": broker.Read}.Of,
+		Live:   []string{"lock.take", "lock.drop"},
 	}
 }
 

@@ -70,7 +70,10 @@ func New(data Data, fresh bool, log *slog.Logger) (broker.Service, error) {
 	}
 	s := &service{data: data, log: log, holders: map[string]func() bool{}, bells: map[store.Space]chan struct{}{}}
 	data.EachSweep(store.Change{Do: expire})
-	return broker.Service{Scheme: "queue", Repeats: true, Ops: map[string]broker.Op{
+	return broker.Service{Scheme: "queue", Repeats: true, Nature: broker.Natures{
+		"queue.stats": broker.Read, "queue.dead": broker.Read,
+		"queue.push": broker.Keyed, "queue.claim": broker.Keyed, "queue.ack": broker.Keyed, "queue.nack": broker.Keyed, "queue.extend": broker.Keyed, "queue.redrive": broker.Keyed, "queue.discard": broker.Keyed,
+	}.Of, Ops: map[string]broker.Op{
 		"queue.push": s.push, "queue.claim": s.claim, "queue.ack": s.ack, "queue.nack": s.nack, "queue.extend": s.extend,
 		"queue.stats": s.stats, "queue.dead": s.dead, "queue.redrive": s.redrive, "queue.discard": s.discard,
 	}}, nil

@@ -101,7 +101,7 @@ func (c *Client) Start(ctx context.Context, p Plan) (*Container, error) {
 		// It runs, but we have no descriptor for it.
 		_ = c.link.send(message{Op: "kill", N: k.n})
 		err = fault.New(fault.Exhausted, "no descriptors for container %s", p.Spec.ID).WithHint("raise quiltd's limit of open files")
-	} else if err == nil && (r.m.Op != "started" || len(r.fds) != 1) {
+	} else if err == nil && (r.m.Op != "started" || len(r.fds) != wantFDs(p)) {
 		closeAll(r.fds)
 		err = fault.New(fault.Internal, "the launcher answered start with %q", r.m.Op)
 	}
@@ -110,6 +110,9 @@ func (c *Client) Start(ctx context.Context, p Plan) (*Container, error) {
 		return nil, err
 	}
 	k.Pidfd = os.NewFile(uintptr(r.fds[0]), "pidfd")
+	if p.Spec.Net {
+		k.Gate = os.NewFile(uintptr(r.fds[1]), "gate")
+	}
 	return k, nil
 }
 
@@ -213,6 +216,7 @@ type Container struct {
 	Stdout  *os.File
 	Stderr  *os.File
 	Pidfd   *os.File
+	Gate    *os.File // listens on GateAddr inside; nil without Spec.Net
 
 	client  *Client
 	n       uint64
@@ -280,9 +284,9 @@ func (k *Container) Wait(ctx context.Context) (Exit, error) {
 	}
 }
 
-// Close closes the four descriptors. It neither kills nor waits.
+// Close closes the descriptors. It neither kills nor waits.
 func (k *Container) Close() {
-	for _, f := range []*os.File{k.Control, k.Stdout, k.Stderr, k.Pidfd} {
+	for _, f := range []*os.File{k.Control, k.Stdout, k.Stderr, k.Pidfd, k.Gate} {
 		if f != nil {
 			f.Close()
 		}

@@ -60,7 +60,7 @@ func compile(p Plan, h held) *program {
 	if p.Landlock {
 		c.landlock(h.landlockABI)
 	}
-	c.seccomp()
+	c.seccomp(p)
 	c.add("exec "+p.Argv[0], unix.SYS_EXECVE, c.str(p.Argv[0]), c.strs(p.Argv), c.strs(p.Env))
 	return c
 }
@@ -165,7 +165,11 @@ func (c *program) tieToLauncher(h held) {
 	c.add("launcher is alive", unix.SYS_PPOLL, uintptr(unsafe.Pointer(fds)), 1, uintptr(unsafe.Pointer(zero)), 0, 0).rule = mustBeZero
 }
 
-func (c *program) seccomp() {
+func (c *program) seccomp(p Plan) {
+	filter := filter
+	if p.Seccomp == netFilterName {
+		filter = netFilter
+	}
 	prog := &struct {
 		n uint16
 		_ [6]byte

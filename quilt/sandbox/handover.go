@@ -42,8 +42,12 @@ func (k *Container) Ended() <-chan struct{} { return k.gone }
 // Leave gives the container to the next engine. Nothing may be read from it or
 // written to it after this; Close closes our descriptors.
 func (k *Container) Leave() error {
-	return lend([]*os.File{k.Control, k.Stdout, k.Stderr}, func(fds []int) error {
-		return k.client.say(message{Op: "leave", N: k.n}, fds...)
+	files := []*os.File{k.Control, k.Stdout, k.Stderr}
+	if k.Gate != nil {
+		files = append(files, k.Gate)
+	}
+	return lend(files, func(fds []int) error {
+		return k.client.say(message{Op: "leave", N: k.n, Gate: k.Gate != nil}, fds...)
 	})
 }
 
@@ -106,11 +110,14 @@ func (c *Client) moved(m message, fds []int) {
 		default:
 			close(c.yield)
 		}
-	case m.Op == "take" && (len(fds) == 3 || len(fds) == 4):
+	case m.Op == "take" && (len(fds) == leftFDs(m) || len(fds) == leftFDs(m)+1):
 		k := &Container{client: c, n: m.N, gone: make(chan struct{}),
 			Control: stream(fds[0], "control"), Stdout: stream(fds[1], "stdout"), Stderr: stream(fds[2], "stderr")}
-		if len(fds) == 4 {
-			k.Pidfd = os.NewFile(uintptr(fds[3]), "pidfd")
+		if m.Gate {
+			k.Gate = os.NewFile(uintptr(fds[3]), "gate")
+		}
+		if n := leftFDs(m); len(fds) > n {
+			k.Pidfd = os.NewFile(uintptr(fds[n]), "pidfd")
 		}
 		c.mu.Lock()
 		c.live[m.N] = k
@@ -127,6 +134,14 @@ func (c *Client) moved(m message, fds []int) {
 	default:
 		closeAll(fds)
 	}
+}
+
+// leftFDs is how many descriptors an engine leaves of a container.
+func leftFDs(m message) int {
+	if m.Gate {
+		return 4
+	}
+	return 3
 }
 
 func stream(fd int, name string) *os.File {

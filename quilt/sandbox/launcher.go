@@ -78,6 +78,7 @@ type running struct {
 	pidfd *os.File
 	slot  *slot
 	spec  Spec // with its defaults
+	gate  int  // the gate's listener until it is handed over; else -1
 	born  bool // in its group, by CLONE_INTO_CGROUP
 
 	claim sync.Once
@@ -255,15 +256,23 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd,
 		null: l.null, stdout: fds[0], stderr: fds[1], control: fds[2],
 		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
+	gate := -1
+	if plan.Spec.Net {
+		if err := openGate(sl.gate); err != nil {
+			return nil, err
+		}
+		gate, sl.gate = sl.gate, -1
+	}
 	born := sl.dir >= 0
 	pid, pidfd, err := l.template.spawn(p, sl.dir)
 	sl.closeDoors()
 	if err != nil {
+		unix.Close(gate)
 		return nil, err
 	}
 	// Not blocking, so that the runtime's poller can wait on it.
 	_ = unix.SetNonblock(pidfd, true)
-	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec, born: born}, nil
+	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec, gate: gate, born: born}, nil
 }
 
 // ended waits for r's end and says how it was. The first process of a pid

@@ -57,8 +57,9 @@ func (l *launcher) settle(w, next *worker) (kept int) {
 	for n, fds := range w.kept {
 		// Of one that has ended meanwhile there is no pidfd to give, but an exit in
 		// the backlog.
-		if r := l.live[n]; r == nil || r.with(func(pidfd int) { _ = next.conn.send(message{Op: "take", N: n}, append(fds[:3:3], pidfd)...) }) != nil {
-			_ = next.conn.send(message{Op: "take", N: n}, fds...)
+		take := message{Op: "take", N: n, Gate: len(fds) == 4}
+		if r := l.live[n]; r == nil || r.with(func(pidfd int) { _ = next.conn.send(take, append(fds[:len(fds):len(fds)], pidfd)...) }) != nil {
+			_ = next.conn.send(take, fds...)
 		}
 		kept++
 	}

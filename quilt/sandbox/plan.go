@@ -24,6 +24,9 @@ type Spec struct {
 	TmpBytes    int64    `json:"tmpBytes"`       // size of /tmp
 	IOBytes     int64    `json:"ioBytes"`        // bytes a second from each disk, and as many to it
 	IOOps       int64    `json:"ioOps"`          // requests a second, likewise
+	// Net gives it the one way out that there is: TCP to the gate on its own
+	// loopback, which the caller serves (gate.go).
+	Net bool `json:"net,omitempty"`
 }
 
 // Defaults of a Spec, and the least that Bun starts with.
@@ -60,6 +63,7 @@ type Plan struct {
 	Env          []string `json:"env"`
 	Hostname     string   `json:"hostname"`
 	Namespaces   []string `json:"namespaces"`
+	Network      string   `json:"network"` // "none", or the gate's address on its own loopback
 	UID          int      `json:"uid"`
 	IDRange      int      `json:"idRange"`
 	Mounts       []Mount  `json:"mounts"`
@@ -114,13 +118,18 @@ func NewPlan(s Spec, h Host) (Plan, error) {
 		// --no-install: a missing package is an error at once, never a download.
 		argv = []string{"/bin/bun", "--no-install", "/aria/harness.js"}
 	}
+	env, network, seccomp := baseEnv(), "none", filterName
+	if full.Net {
+		env, network, seccomp = append(env, gateEnv()...), GateAddr, netFilterName
+	}
 	return Plan{
 		Spec:       full,
 		Image:      h.ImageDigest,
 		Argv:       argv,
-		Env:        slices.Concat(baseEnv(), full.Env),
+		Env:        slices.Concat(env, full.Env),
 		Hostname:   "aria",
 		Namespaces: []string{"mnt", "pid", "net", "ipc", "uts", "cgroup", "user"},
+		Network:    network,
 		UID:        containerUID,
 		IDRange:    idRange,
 		Mounts: []Mount{
@@ -133,7 +142,7 @@ func NewPlan(s Spec, h Host) (Plan, error) {
 		Rlimits:      rlimits(full),
 		Capabilities: []string{},
 		NoNewPrivs:   true,
-		Seccomp:      filterName,
+		Seccomp:      seccomp,
 		Landlock:     h.LandlockABI > 0,
 		Descriptors:  []string{"null", "stdout", "stderr", "control"},
 		Cgroup: Limits{MemoryBytes: full.MemoryBytes, Pids: full.Pids, CPUMillis: full.CPUMillis,

@@ -24,7 +24,19 @@ type guarded struct {
 	arg    int      // which argument, from 0; its low 32 bits are compared
 	mask   uint32   // if not 0: refused when any of these bits is set
 	oneOf  []uint32 // if mask is 0: allowed when equal to one of these
+	or     *also    // a second way to be allowed
 	refuse uint32   // errno otherwise
+}
+
+// also: when arg is is, each of the further arguments must be one of its list.
+type also struct {
+	is   uint32
+	then []oneOf
+}
+
+type oneOf struct {
+	arg  int
+	list []uint32
 }
 
 // insn is struct sock_filter.
@@ -102,6 +114,9 @@ func segments(groups []group, guards []guarded) []segment {
 
 func (g guarded) compile() []insn {
 	load := insn{opLoad, 0, 0, uint32(offArgs + 8*g.arg)}
+	if g.or != nil {
+		return g.either(load)
+	}
 	no, yes := insn{opRet, 0, 0, retErr | g.refuse}, insn{opRet, 0, 0, retOK}
 	if g.mask != 0 {
 		return []insn{load, {opJSet, 0, 1, g.mask}, no, yes}
@@ -114,6 +129,26 @@ func (g guarded) compile() []insn {
 		out = append(out, insn{opJEq, uint8(len(g.oneOf) - i), 0, v})
 	}
 	return append(out, no, yes)
+}
+
+// either is a guard with a second way. Its jumps are short: no list has more
+// than a dozen values.
+func (g guarded) either(load insn) []insn {
+	no, yes := insn{opRet, 0, 0, retErr | g.refuse}, insn{opRet, 0, 0, retOK}
+	var further []insn
+	for _, c := range g.or.then {
+		further = append(further, insn{opLoad, 0, 0, uint32(offArgs + 8*c.arg)})
+		for i, v := range c.list {
+			further = append(further, insn{opJEq, uint8(len(c.list) - i), 0, v})
+		}
+		further = append(further, no)
+	}
+	out := []insn{load}
+	for _, v := range g.oneOf {
+		out = append(out, insn{opJEq, 0, 1, v}, yes)
+	}
+	out = append(out, insn{opJEq, 1, 0, g.or.is}, no)
+	return append(append(out, further...), yes)
 }
 
 // tree is a binary search over the segments' starts. A conditional jump reaches
@@ -146,8 +181,19 @@ func filterDigest(prog []insn) string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// filter is the one profile there is; filterName stands in every plan.
+// filter is the profile; netFilter the one of containers with a gate, which may
+// make TCP sockets as well. One of the names stands in every plan.
 var (
 	filter     = compileFilter(auditArch, allowed, guards)
 	filterName = "bun-" + archName + "-" + filterDigest(filter)
+
+	netFilter     = compileFilter(auditArch, allowed, withNet(guards, netGuards))
+	netFilterName = "bun-net-" + archName + "-" + filterDigest(netFilter)
 )
+
+// withNet replaces the guards of the calls that net has guards for.
+func withNet(base, net []guarded) []guarded {
+	return append(slices.DeleteFunc(slices.Clone(base), func(g guarded) bool {
+		return slices.ContainsFunc(net, func(n guarded) bool { return n.call == g.call })
+	}), net...)
+}

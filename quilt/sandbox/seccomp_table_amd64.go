@@ -103,3 +103,20 @@ var guards = []guarded{
 			unix.PR_SET_TIMERSLACK, unix.PR_GET_TIMERSLACK, unix.PR_SET_NO_NEW_PRIVS, unix.PR_GET_NO_NEW_PRIVS,
 			unix.PR_SET_VMA}, refuse: uint32(unix.EINVAL)},
 }
+
+// streamTypes are SOCK_STREAM with either flag; a datagram or raw socket has no
+// use on a loopback with one listener.
+var streamTypes = []uint32{unix.SOCK_STREAM, unix.SOCK_STREAM | unix.SOCK_CLOEXEC, unix.SOCK_STREAM | unix.SOCK_NONBLOCK,
+	unix.SOCK_STREAM | unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK}
+
+// netGuards are those of a container with a gate. Its network namespace holds
+// nothing but the loopback; what they keep small is the kernel's own surface.
+var netGuards = []guarded{
+	{why: "local ones, and TCP over IPv4 for the gate: no UDP, raw, MPTCP or other protocol", call: unix.SYS_SOCKET, arg: 0,
+		oneOf: []uint32{unix.AF_UNIX}, refuse: uint32(unix.EAFNOSUPPORT),
+		or: &also{is: unix.AF_INET, then: []oneOf{{1, streamTypes}, {2, []uint32{0, unix.IPPROTO_TCP}}}}},
+	{why: "socket options; of TCP those that clients set: no upper-layer protocol, no repair, nothing of IP", call: unix.SYS_SETSOCKOPT, arg: 1,
+		oneOf: []uint32{unix.SOL_SOCKET}, refuse: uint32(unix.ENOPROTOOPT),
+		or: &also{is: unix.IPPROTO_TCP, then: []oneOf{{2, []uint32{unix.TCP_NODELAY, unix.TCP_KEEPIDLE, unix.TCP_KEEPINTVL,
+			unix.TCP_KEEPCNT, unix.TCP_QUICKACK, unix.TCP_USER_TIMEOUT, unix.TCP_CORK, unix.TCP_LINGER2}}}}},
+}

@@ -11,4 +11,6 @@ const (
 var (
 	allowed []group
 	guards  []guarded
+
+	netGuards []guarded
 )

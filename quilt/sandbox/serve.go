@@ -109,9 +109,10 @@ func (l *launcher) serveStart(e *worker, m message, fds []int) {
 		_ = e.conn.send(message{Op: "failed", N: m.N, Fault: toWire(err)})
 		return
 	}
-	if err := r.with(func(pidfd int) { _ = e.conn.send(message{Op: "started", N: m.N}, pidfd) }); err != nil {
+	if err := r.with(func(pidfd int) { _ = e.conn.send(message{Op: "started", N: m.N}, r.handOver(pidfd)...) }); err != nil {
 		l.kill(r)
 	}
+	closeAll([]int{r.gate}) // the engine has its own
 	exit := l.ended(r)
 	l.report(message{Op: "exit", N: m.N, Exit: &exit})
 	l.discard(m.N, r)

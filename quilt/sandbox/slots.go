@@ -18,6 +18,7 @@ type slot struct {
 	index   int
 	users   *userRange
 	netns   int
+	gate    int // a TCP socket in the network namespace, not bound yet
 	group   *cgroup
 	tasks   []int // v1: open tasks files of the group
 	dir     int   // v2: the group's folder; else -1
@@ -94,12 +95,15 @@ func (s *slotPool) patient() *slot {
 func (s *slotPool) prepare() *slot {
 	s.mu.Lock()
 	s.next++
-	sl := &slot{index: s.next, netns: -1, dir: -1}
+	sl := &slot{index: s.next, netns: -1, gate: -1, dir: -1}
 	s.mu.Unlock()
 	if sl.users, sl.failure = s.takeRange(); sl.failure != nil {
 		return sl
 	}
 	if sl.netns, sl.failure = newNetns(); sl.failure != nil {
+		return sl
+	}
+	if sl.gate, sl.failure = newGate(); sl.failure != nil {
 		return sl
 	}
 	if sl.group, sl.failure = s.tree.create("c" + strconv.Itoa(sl.index)); sl.failure != nil {
@@ -112,8 +116,8 @@ func (s *slotPool) prepare() *slot {
 // closeDoors closes what only a start needs. What the container is in by then
 // stays; an open network namespace would outlive it.
 func (sl *slot) closeDoors() {
-	closeAll(append(sl.tasks, sl.netns, sl.dir))
-	sl.tasks, sl.netns, sl.dir = nil, -1, -1
+	closeAll(append(sl.tasks, sl.netns, sl.gate, sl.dir))
+	sl.tasks, sl.netns, sl.gate, sl.dir = nil, -1, -1, -1
 }
 
 // discard gives a slot's parts back. Its container, if it had one, is gone.

@@ -125,7 +125,7 @@ func filterWalls() []wall {
 			filter = prog
 			without("install seccomp filter", "exec ")(d)
 			last := d.plan.Argv
-			d.program.seccomp()
+			d.program.seccomp(d.plan)
 			d.program.add("exec "+last[0], unix.SYS_EXECVE, d.program.str(last[0]), d.program.strs(last), d.program.strs(d.plan.Env))
 			filter = old
 		}

@@ -16,7 +16,7 @@ import (
 
 // message is one packet between engine and launcher: JSON, with descriptors
 // beside it. Engine to launcher: start (stdout, stderr, control), claim, kill,
-// end, stats, serving. Launcher to engine: hello, started (pidfd), claimed,
+// end, stats, serving. Launcher to engine: hello, started (pidfd, and a gate), claimed,
 // failed, exit, stats. N is chosen by the engine and names a request and the
 // container it made.
 //
@@ -34,6 +34,7 @@ type message struct {
 	Spec  *Spec      `json:"spec,omitempty"`
 	Plan  string     `json:"plan,omitempty"` // digest of the plan the engine means
 	Exit  *Exit      `json:"exit,omitempty"`
+	Gate  bool       `json:"gate,omitempty"` // leave, take: a gate is among the descriptors
 	Stats *Stats     `json:"stats,omitempty"`
 	Fault *wireFault `json:"fault,omitempty"`
 
@@ -61,7 +62,7 @@ func (w *wireFault) fault() error {
 
 const (
 	maxPacket = 192 << 10 // below the default socket buffer
-	maxFDs    = 4
+	maxFDs    = 5
 )
 
 // link is one end of the SOCK_SEQPACKET pair.

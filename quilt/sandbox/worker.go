@@ -94,7 +94,7 @@ func (w *worker) says(m message, fds []int) error {
 	case m.short:
 		closeAll(fds)
 		return errors.New("no descriptor is left for what the engine leaves")
-	case m.Op == "leave" && len(fds) == 3:
+	case m.Op == "leave" && len(fds) == leftFDs(m):
 		w.kept[m.N] = fds
 		return nil
 	case m.Op == "left":

@@ -42,7 +42,10 @@ func New(data Data, folder string, words Embedder, log *slog.Logger) (broker.Ser
 	}
 	s := &service{data: data, words: words, indexes: newIndexes(data.Reader(), folder, log), turn: make(chan struct{}, 1)}
 	data.EachSweep(s.expiry())
-	return broker.Service{Scheme: "vector", Repeats: true, Ops: map[string]broker.Op{
+	return broker.Service{Scheme: "vector", Repeats: true, Nature: broker.Natures{
+		"vector.get": broker.Read, "vector.query": broker.Read, "vector.info": broker.Read,
+		"vector.upsert": broker.Keyed, "vector.delete": broker.Keyed,
+	}.Of, Ops: map[string]broker.Op{
 		"vector.upsert": s.upsert, "vector.delete": s.remove, "vector.get": s.get, "vector.query": s.query, "vector.info": s.info,
 	}}, nil
 }

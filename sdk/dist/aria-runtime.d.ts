@@ -411,7 +411,7 @@ declare var Response: {
   json(data: any, init?: ResponseInit): Response;
   redirect(url: string | URL, status?: number): Response;
 };
-/** Fails in this version: a container has no network. */
+/** Reaches the hosts that the unit has a `net` handle for, and no others. */
 declare function fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
 
 /* ---- Buffer, the small part that data code uses ---- */

@@ -26,7 +26,7 @@ async function through(f, side, v) {
 }
 
 // src/harness/channel.ts
-var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0);
+var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0), frames = [], turning = !1, { setImmediate } = globalThis;
 function connect(open3, on, lost) {
   Bun.connect({
     fd: 3,
@@ -67,10 +67,30 @@ function take(chunk, on) {
   for (; data.length - at >= 4; ) {
     let end = at + 4 + new DataView(data.buffer, data.byteOffset + at).getUint32(0);
     if (data.length < end) break;
-    let frame2 = parse(decoder.decode(data.subarray(at + 4, end)));
-    at = end, on(frame2);
+    frames[frames.length] = parse(decoder.decode(data.subarray(at + 4, end))), at = end;
   }
-  held = data.slice(at);
+  held = data.slice(at), turning || turn(on);
+}
+function turn(on) {
+  let frame2 = frames.shift();
+  turning = frames.length > 0, turning && setImmediate(() => turn(on)), frame2 !== void 0 && on(frame2);
+}
+
+// src/harness/closed.ts
+function closed() {
+  if (process.env.ARIA_GATE) return;
+  let real = globalThis.fetch, refuse = async (input, init) => {
+    let text = String(input?.url ?? input), at = /^(https?|wss?):\/\/(?:[^/?#]*@)?([^/?#:]+|\[[^\]]*\])(?::(\d+))?(?=[/?#]|$)/i.exec(text);
+    if (!at) return real(input, init);
+    let port = at[3] ?? (/s$/i.test(at[1]) ? "443" : "80"), host2 = at[2].toLowerCase(), how = port === "443" ? host2 : `${host2}:${port}`;
+    throw Object.assign(new Error(`this unit holds no net:${host2}:${port}`), {
+      name: "AriaError",
+      code: "denied",
+      retryable: !1,
+      hint: `declare a handle for it in the class: net('${how}')`
+    });
+  };
+  globalThis.fetch = Object.assign(refuse, real);
 }
 
 // src/harness/failure.ts
@@ -120,6 +140,69 @@ function show(v) {
 }
 function clip(s) {
   return s.length <= 65536 ? s : s.slice(0, 65536) + " … (cut)";
+}
+
+// src/harness/sameness.ts
+var RealDate = Date, now = 0, readings = 0, look = () => (++readings % 1e3 === 0 && now++, now);
+function advance(t) {
+  t > now && (now = t);
+}
+function sameness(clock, seed) {
+  now = clock, RealDate.now = look;
+  let proxy = new Proxy(RealDate, {
+    construct: (target, args, self2) => Reflect.construct(target, args.length > 0 ? args : [look()], self2 === proxy ? target : self2),
+    apply: () => new RealDate(look()).toString()
+  });
+  RealDate.prototype.constructor = proxy, globalThis.Date = proxy, timers(), chance(seed);
+}
+function timers() {
+  let g = globalThis;
+  for (let name of ["setTimeout", "setInterval"]) {
+    let real = g[name];
+    g[name] = Object.assign((f, ms = 0, ...args) => {
+      if (typeof f != "function") return real(f, ms, ...args);
+      let due = now + (Number(ms) || 0);
+      return real((...a) => (advance(due), due = now + (Number(ms) || 0), f(...a)), ms, ...args);
+    }, real);
+  }
+  let sleep = Bun.sleep;
+  Bun.sleep = (t) => {
+    let ms = typeof t == "number" ? t : t.getTime() - now, due = now + ms;
+    return sleep(ms).then(() => advance(due));
+  };
+}
+function chance(seed) {
+  let key = new Uint32Array(8);
+  for (let i = 0; i < 8; i++) key[i] = parseInt(seed.slice(8 * i, 8 * i + 8), 16);
+  let state = new Uint32Array(16);
+  state.set([1634760805, 857760878, 2036477234, 1797285236]), state.set(key, 4);
+  let block = new Uint32Array(16), bytes = new Uint8Array(block.buffer), at = 64, fill = (into) => {
+    for (let i = 0; i < into.length; i++)
+      at === 64 && (chacha(state, block), state[12]++, at = 0), into[i] = bytes[at++];
+  }, eight = new Uint8Array(8), view = new DataView(eight.buffer);
+  Math.random = () => (fill(eight), (view.getUint32(0) * 2097152 + (view.getUint32(4) >>> 11)) / 2 ** 53);
+  let crypto = globalThis.crypto;
+  crypto.getRandomValues = (into) => {
+    if (into.byteLength > 65536) throw new RangeError("getRandomValues fills at most 65536 bytes");
+    return fill(new Uint8Array(into.buffer, into.byteOffset, into.byteLength)), into;
+  }, crypto.randomUUID = () => {
+    let b = new Uint8Array(16);
+    fill(b), b[6] = b[6] & 15 | 64, b[8] = b[8] & 63 | 128;
+    let hex = Array.from(b, (x) => x.toString(16).padStart(2, "0")).join("");
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  };
+}
+function chacha(state, out) {
+  out.set(state);
+  let quarter = (a, b, c, d) => {
+    out[a] += out[b], out[d] = turn2(out[d] ^ out[a], 16), out[c] += out[d], out[b] = turn2(out[b] ^ out[c], 12), out[a] += out[b], out[d] = turn2(out[d] ^ out[a], 8), out[c] += out[d], out[b] = turn2(out[b] ^ out[c], 7);
+  };
+  for (let i = 0; i < 10; i++)
+    quarter(0, 4, 8, 12), quarter(1, 5, 9, 13), quarter(2, 6, 10, 14), quarter(3, 7, 11, 15), quarter(0, 5, 10, 15), quarter(1, 6, 11, 12), quarter(2, 7, 8, 13), quarter(3, 4, 9, 14);
+  for (let i = 0; i < 16; i++) out[i] += state[i];
+}
+function turn2(x, n) {
+  return x << n | x >>> 32 - n;
 }
 
 // src/harness/values.ts
@@ -227,6 +310,15 @@ var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, most = 64, o
       pending.set(++last, { resolve, reject }), keepAlive(!0), open >= most ? waiting[waiting.length] = frame2 : ask(frame2);
     });
   },
+  // Another unit, by class and method: the caller of this execution knows which.
+  use(cls) {
+    return new Proxy({}, {
+      get: (_, method) => async (...args) => {
+        let sent = args.map((a) => plain(a)), got = await host.call("run.call", { class: cls.name, method, args: sent }), out = [got.value];
+        return revive(out, got.revive), out[0];
+      }
+    });
+  },
   log(level, text, fields) {
     text.length > longest && (text = text.slice(0, longest) + " … (cut)");
     let f;
@@ -245,7 +337,7 @@ function answer(frame2) {
   let p = pending.get(frame2.id);
   pending.delete(frame2.id) && open--;
   let next = waiting.shift();
-  next && ask(next), pending.size === 0 && keepAlive(!1), frame2.t === "ok" ? p?.resolve(frame2.value) : p?.reject(frame2.error);
+  next && ask(next), pending.size === 0 && keepAlive(!1), frame2.now && advance(frame2.now), frame2.t === "ok" ? p?.resolve(frame2.value) : p?.reject(frame2.error);
 }
 
 // src/harness/load.ts
@@ -312,7 +404,7 @@ function guard() {
   process.on("uncaughtException", fail), process.on("unhandledRejection", fail), process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") })), process.exit = (code3) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code3 ?? ""})`, "return a value or throw an error instead") });
 }
 async function run(start) {
-  revive(start.args, start.revive ?? []);
+  start.seed && sameness(start.clock, start.seed), revive(start.args, start.revive ?? []);
   let exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported != "function") throw problem("not_found", `${start.entry} exports no class or function "${start.export}"`, "build the bundle again");
   if (!start.method) return checked(exported, void 0, start.args);
@@ -347,7 +439,7 @@ function open2() {
   send({ t: "ready" }), prepare();
 }
 function prepare() {
-  globalThis[hostKey] = host, guard(), install();
+  globalThis[hostKey] = host, guard(), closed(), install();
 }
 connect(open2, frame, () => exit(1));
 })

@@ -221,6 +221,18 @@ export function pipeline(opts?: PipelineOpts): (cls: PipelineClass, context: Cla
 export interface StepOpts<Names extends string> {
   /** Steps whose results are the arguments, in this order. Without it: the pipeline's input. */
   after?: Names | readonly Names[];
+  /** Runs only if the result of this step is truthy; else it and what comes after it are skipped. */
+  when?: Names;
+  /**
+   * Runs once for every element of this step's result, at the same time; gives
+   * the array of the results. The element stands in the place of the array in
+   * `after`, or is the first argument.
+   */
+  each?: Names;
+  /** A method that undoes it if the pipeline fails later: called with its result and its arguments. */
+  undo?: Names;
+  /** Runs although a step before it was skipped; that one's result is then null. */
+  join?: boolean;
   retries?: number;
   timeout?: Dur;
 }
@@ -240,6 +252,31 @@ export type Used<T> = T extends { readonly [io]: [infer In, infer Out] }
 
 /** Reaches another unit from a pipeline. */
 export function use<C extends abstract new () => object>(cls: C): Used<InstanceType<C>>;
+
+/* ---- waiting ---- */
+
+/** What became of an {@link approval}. */
+export interface Approval {
+  /** Somebody agreed. */
+  ok: boolean;
+  by?: string;
+  reason?: string;
+  /** Nobody answered in time. */
+  timeout?: boolean;
+}
+
+/**
+ * Asks people for their agreement and waits for it, over days and restarts; the
+ * container goes meanwhile. `arc approve RUN` answers.
+ *
+ * ```ts
+ * const a = await approval('role:finance', { order }, { timeout: '7d' });
+ * ```
+ */
+export function approval(role: string, data?: unknown, opts?: { timeout?: Dur }): Promise<Approval>;
+
+/** Waits, over days and restarts; the container goes meanwhile. */
+export function sleep(span: Dur): Promise<void>;
 
 /* ---- kv ---- */
 
@@ -721,6 +758,63 @@ export type Fs<Mode extends FsMode> = Mode extends 'r' | 's' ? FsRead : FsWrite;
  */
 export function fs<const Mode extends FsMode = 'r'>(path: `/${string}`, mode?: Mode, opts?: HandleOpts): Fs<Mode>;
 
+/* ---- net and secret ---- */
+
+/** A credential by its name. Its value stays outside the container. */
+export interface Secret {
+  readonly name: string;
+  /** Always refused, with a sentence that says what to do instead: bind it with `net(host, { auth })`. */
+  value(): Promise<never>;
+}
+
+/**
+ * The name of a credential, to be bound to a host: `net(host, { auth: secret('KEY') })`.
+ * An operator sets its value with `arc secret set KEY`.
+ */
+export function secret(name: string): Secret;
+
+/**
+ * How a credential is added to requests, outside the container: a secret alone is
+ * `Authorization: Bearer …`; `basic` is the password of `user`, or `user:password`
+ * where no user is given.
+ */
+export type NetAuth =
+  | Secret
+  | { bearer: Secret }
+  | { basic: Secret; user?: string }
+  | { header: string; value: Secret }
+  | { query: string; value: Secret };
+
+export interface NetOpts {
+  /** Added to requests for this host and port over https, and to no others. */
+  auth?: NetAuth;
+}
+
+/** One host, or all below one. */
+export interface Net {
+  /**
+   * As the global `fetch`: a path is taken below the host. The request is made
+   * outside the container; bodies of requests are at most 2 MiB, answers stream.
+   * Redirects to other hosts need a token of their own. A request that changes
+   * something gets an `Idempotency-Key` unless it has one, the same after a crash.
+   */
+  fetch(input: string | URL, init?: RequestInit): Promise<Response>;
+}
+
+/**
+ * A host on the net: permission `net:HOST:PORT` and its client in one. The port is
+ * 443 unless it is given (`'api.example.com:8443'`); `'http://api.example.com'` is
+ * port 80. `'*.example.com'` is every name below it. With the permission the global
+ * `fetch` reaches the host too, without a credential.
+ *
+ * ```ts
+ * stripe = net('api.stripe.com', { auth: secret('STRIPE_KEY') });
+ * // …
+ * const res = await this.stripe.fetch('/v1/charges');
+ * ```
+ */
+export function net(host: string, opts?: NetOpts): Net;
+
 /* ---- llm ---- */
 
 /** One entry of a conversation. */
@@ -845,7 +939,7 @@ export const log: {
 /** One of the closed list of `docs/spec/errors.md`. */
 export type Code =
   | 'invalid' | 'not_found' | 'unauthenticated' | 'denied' | 'conflict' | 'deadlock' | 'timeout' | 'cancelled'
-  | 'exhausted' | 'unavailable' | 'interrupted' | 'failed' | 'unimplemented' | 'internal';
+  | 'exhausted' | 'unavailable' | 'interrupted' | 'diverged' | 'uncertain' | 'failed' | 'unimplemented' | 'internal';
 
 /** An error with a code and, where there is one, what to do about it. */
 export class AriaError extends Error {

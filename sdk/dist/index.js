@@ -94,7 +94,11 @@ function use(cls) {
           target ??= reach(cls);
           let method = target[name];
           if (typeof method != "function") throw new TypeError(`${cls.name} has no method ${name}`);
-          return method.apply(target, args);
+          try {
+            return await method.apply(target, args);
+          } catch (e) {
+            throw refused(e);
+          }
         };
     }
   });
@@ -380,8 +384,93 @@ var page = 200, most2 = 1e4, tries = 16, poll = 2e4, Client = class {
   snapshot: (handles, work) => freeze(handles, reader, work)
 });
 
+// src/wait.ts
+var approval = async (role, data, opts = {}) => {
+  let timeoutMs = opts.timeout === void 0 ? 0 : millis(opts.timeout), what;
+  try {
+    what = strictJSON(data ?? null, "data of the approval");
+  } catch (e) {
+    throw new AriaError("invalid", e.message, { hint: "show plain data" });
+  }
+  return call("run.approve", { role, data: what, timeoutMs });
+}, sleep = async (span) => {
+  await call("run.sleep", { ms: millis(span) });
+};
+
+// src/net.ts
+var Name = class {
+  constructor(name) {
+    this.name = name;
+  }
+  name;
+  value() {
+    return call("secret.get", { name: this.name });
+  }
+  toString() {
+    return `[secret ${this.name}]`;
+  }
+  toJSON() {
+    return this.toString();
+  }
+}, secret = (name) => new Name(name), Client2 = class {
+  base;
+  auth;
+  constructor(host2, opts = {}) {
+    this.base = host2.includes("://") ? host2 : `${host2.endsWith(":80") ? "http" : "https"}://${host2}`, this.auth = opts.auth ? binding(this.base, opts.auth) : "";
+  }
+  async fetch(input, init = {}) {
+    let url = this.base.includes("*") ? String(input) : new URL(String(input), this.base).href, headers = new Headers(init.headers), body;
+    if (init.body !== void 0 && init.body !== null) {
+      let whole2 = new Response(init.body), type = whole2.headers.get("content-type") ?? (typeof init.body == "string" ? "text/plain;charset=UTF-8" : null);
+      body = base64(new Uint8Array(await whole2.arrayBuffer())), type && !headers.has("content-type") && headers.set("content-type", type);
+    }
+    let args = { url, method: init.method ?? "GET", headers: [...headers], body, auth: this.auth, redirect: init.redirect ?? "follow" };
+    return response(await unless(init.signal, call("net.fetch", args)));
+  }
+}, net = (host2, opts) => new Client2(host2, opts);
+function binding(base, auth) {
+  let at = new URL(base), port = at.port || (at.protocol === "http:" ? "80" : "443"), [name, form] = "bearer" in auth ? [auth.bearer.name, "bearer"] : "basic" in auth ? [auth.basic.name, auth.user ? `basic:${auth.user}` : "basic"] : "header" in auth ? [auth.value.name, `header:${auth.header}`] : "query" in auth ? [auth.value.name, `query:${auth.query}`] : [auth.name, "bearer"];
+  return `secret:${name}:${at.hostname}:${port}:${form}`;
+}
+async function unless(signal, asked) {
+  return signal ? new Promise((resolve, reject) => {
+    let stop = () => reject(signal.reason);
+    if (signal.aborted) return stop();
+    signal.addEventListener("abort", stop, { once: !0 }), asked.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  }) : asked;
+}
+function response(r) {
+  let empty = r.status === 204 || r.status === 205 || r.status === 304, out = new Response(empty ? null : content(r), { status: r.status, statusText: r.statusText, headers: r.headers ?? [] });
+  return Object.defineProperties(out, { url: { value: r.url }, redirected: { value: r.redirected } }), out;
+}
+function content(first) {
+  if (!first.stream) return bytes(first.body);
+  let stream = first.stream, next = first;
+  return new ReadableStream({
+    async pull(to) {
+      let part = next ?? await call("net.read", { stream });
+      next = void 0, part.body && to.enqueue(bytes(part.body)), part.stream || to.close();
+    },
+    async cancel() {
+      await call("net.close", { stream });
+    }
+  });
+}
+function bytes(text = "") {
+  let s = atob(text), out = new Uint8Array(s.length);
+  for (let i = 0; i < s.length; i++) out[i] = s.charCodeAt(i);
+  return out;
+}
+function base64(b) {
+  if (b.length > 2 << 20)
+    throw new AriaError("invalid", `the body of a request has at most 2 MiB, and this one ${b.length} bytes`, { hint: "send it in parts, or use fetch() itself" });
+  let s = "";
+  for (let i = 0; i < b.length; i += 32768) s += String.fromCharCode(...b.subarray(i, i + 32768));
+  return btoa(s);
+}
+
 // src/lock.ts
-var Client2 = class {
+var Client3 = class {
   constructor(name, shared) {
     this.name = name;
     this.shared = shared;
@@ -396,7 +485,7 @@ var Client2 = class {
       await call("lock.drop", { id, ...what });
     }
   }
-}, lock = (name, mode = "rw") => new Client2(name, mode === "r");
+}, lock = (name, mode = "rw") => new Client3(name, mode === "r");
 
 // src/queue.ts
 var poll2 = 2e4, visible = 3e4, Item = class {
@@ -423,7 +512,7 @@ var poll2 = 2e4, visible = 3e4, Item = class {
   ask(op, more = {}) {
     return call(op, { ns: this.ns, id: this.id, claim: this.attempt, ...more });
   }
-}, Client3 = class {
+}, Client4 = class {
   constructor(ns) {
     this.ns = ns;
   }
@@ -502,31 +591,31 @@ var poll2 = 2e4, visible = 3e4, Item = class {
     this.stats = c.stats.bind(c), this.dead = c.dead.bind(c);
   }
 }, queue = ((ns, mode = "r") => {
-  let c = new Client3(ns);
+  let c = new Client4(ns);
   return mode === "r" || mode === "s" ? new Reader2(c) : c;
 });
 
 // src/bytes.ts
-var piece = 2 << 20, base64 = (b) => Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString("base64"), unbase64 = (s) => new Uint8Array(Buffer.from(s, "base64")), encoder2 = new TextEncoder();
-async function whole(content) {
-  if (typeof content == "string") return encoder2.encode(content);
-  if (content instanceof Uint8Array) return content;
-  if (content instanceof ArrayBuffer) return new Uint8Array(content);
-  if (content instanceof Blob) return content.size <= piece ? new Uint8Array(await content.arrayBuffer()) : void 0;
-  if (typeof content?.[Symbol.asyncIterator] != "function")
+var piece = 2 << 20, base642 = (b) => Buffer.from(b.buffer, b.byteOffset, b.byteLength).toString("base64"), unbase64 = (s) => new Uint8Array(Buffer.from(s, "base64")), encoder2 = new TextEncoder();
+async function whole(content2) {
+  if (typeof content2 == "string") return encoder2.encode(content2);
+  if (content2 instanceof Uint8Array) return content2;
+  if (content2 instanceof ArrayBuffer) return new Uint8Array(content2);
+  if (content2 instanceof Blob) return content2.size <= piece ? new Uint8Array(await content2.arrayBuffer()) : void 0;
+  if (typeof content2?.[Symbol.asyncIterator] != "function")
     throw new AriaError("invalid", "the content is neither text nor bytes", { hint: "pass a string, a Uint8Array, a Blob or a stream" });
 }
-async function* pieces(content) {
-  let all = await whole(content);
+async function* pieces(content2) {
+  let all = await whole(content2);
   if (all) {
     for (let at = 0; at < all.length; at += piece) yield all.subarray(at, at + piece);
     return;
   }
   let held = [], size = 0;
-  for await (let part of content instanceof Blob ? content.stream() : content) {
-    let bytes = typeof part == "string" ? encoder2.encode(part) : part;
-    for (let at = 0; at < bytes.length; ) {
-      let some = bytes.subarray(at, at + piece - size);
+  for await (let part of content2 instanceof Blob ? content2.stream() : content2) {
+    let bytes2 = typeof part == "string" ? encoder2.encode(part) : part;
+    for (let at = 0; at < bytes2.length; ) {
+      let some = bytes2.subarray(at, at + piece - size);
       held.push(some), at += some.length, (size += some.length) === piece && (yield join(held), [held, size] = [[], 0]);
     }
   }
@@ -540,18 +629,18 @@ function join(parts) {
 }
 
 // src/blob.ts
-var Client4 = class {
+var Client5 = class {
   constructor(ns) {
     this.ns = ns;
   }
   ns;
-  async put(name, content, opts = {}) {
-    let about = { ns: this.ns, name, type: opts.type ?? (content instanceof Blob ? content.type : void 0), ttlMs: opts.ttl && millis(opts.ttl) }, all = await whole(content);
-    if (all && all.length <= piece) return stat(await call("blob.put", { ...about, data: base64(all) }));
+  async put(name, content2, opts = {}) {
+    let about = { ns: this.ns, name, type: opts.type ?? (content2 instanceof Blob ? content2.type : void 0), ttlMs: opts.ttl && millis(opts.ttl) }, all = await whole(content2);
+    if (all && all.length <= piece) return stat(await call("blob.put", { ...about, data: base642(all) }));
     let { id } = await call("blob.begin", { ns: this.ns });
     try {
       let at = 0;
-      for await (let p of pieces(content)) at = (await call("blob.chunk", { id, at, data: base64(p) })).size;
+      for await (let p of pieces(content2)) at = (await call("blob.chunk", { id, at, data: base642(p) })).size;
       return stat(await call("blob.commit", { ...about, id }));
     } catch (e) {
       throw await call("blob.end", { id }), e;
@@ -610,12 +699,12 @@ var Reader3 = class {
     this.get = c.get.bind(c), this.text = c.text.bind(c), this.stream = c.stream.bind(c), this.stat = c.stat.bind(c), this.list = c.list.bind(c);
   }
 }, blob = ((ns, mode = "r") => {
-  let c = new Client4(ns);
+  let c = new Client5(ns);
   return mode === "r" || mode === "s" ? new Reader3(c) : c;
 });
 
 // src/fs.ts
-var last = 0, Client5 = class {
+var last = 0, Client6 = class {
   constructor(ns) {
     this.ns = ns;
   }
@@ -648,13 +737,13 @@ var last = 0, Client5 = class {
       if (all.push(...page2.items.map(stat2)), !(after = page2.next)) return all;
     }
   }
-  async write(path, content) {
-    let all = await whole(content);
+  async write(path, content2) {
+    let all = await whole(content2);
     if (all && all.length <= piece) return this.piece(path, 0, all, !0);
     let aside = `${path}.${Date.now().toString(36)}${++last}.part`;
     try {
       let at = 0;
-      for await (let p of pieces(content))
+      for await (let p of pieces(content2))
         await this.piece(aside, at, p, at === 0), at += p.length;
       if (at === 0) return this.piece(path, 0, new Uint8Array(0), !0);
       await this.rename(aside, path);
@@ -662,11 +751,11 @@ var last = 0, Client5 = class {
       throw await this.remove(aside), e;
     }
   }
-  async append(path, content) {
-    for await (let p of pieces(content)) await this.piece(path, -1, p, !1);
+  async append(path, content2) {
+    for await (let p of pieces(content2)) await this.piece(path, -1, p, !1);
   }
-  async writeAt(path, at, content) {
-    await this.piece(path, at, content, !1);
+  async writeAt(path, at, content2) {
+    await this.piece(path, at, content2, !1);
   }
   async remove(path, opts = {}) {
     return (await call("fs.remove", { ns: this.ns, path, all: opts.all ?? !1 })).removed;
@@ -674,8 +763,8 @@ var last = 0, Client5 = class {
   async rename(from, to) {
     await call("fs.rename", { ns: this.ns, path: from, to });
   }
-  async piece(path, at, bytes, truncate) {
-    await call("fs.write", { ns: this.ns, path, at, data: base64(bytes), truncate });
+  async piece(path, at, bytes2, truncate) {
+    await call("fs.write", { ns: this.ns, path, at, data: base642(bytes2), truncate });
   }
 };
 function stat2({ modifiedMs, dir, ...s }) {
@@ -691,12 +780,12 @@ var Reader4 = class {
     this.read = c.read.bind(c), this.readText = c.readText.bind(c), this.readAt = c.readAt.bind(c), this.stat = c.stat.bind(c), this.list = c.list.bind(c);
   }
 }, fs = ((ns, mode = "r") => {
-  let c = new Client5(ns);
+  let c = new Client6(ns);
   return mode === "r" || mode === "s" ? new Reader4(c) : c;
 });
 
 // src/vector.ts
-var batch = 500, room = 3 << 20, Client6 = class {
+var batch = 500, room = 3 << 20, Client7 = class {
   constructor(ns, opts) {
     this.ns = ns;
     this.opts = opts;
@@ -743,7 +832,7 @@ var batch = 500, room = 3 << 20, Client6 = class {
 function pack(v) {
   let f = Float32Array.from(v);
   if (f.length === 0) throw new AriaError("invalid", "a vector has at least one number");
-  return base64(new Uint8Array(f.buffer));
+  return base642(new Uint8Array(f.buffer));
 }
 function plain(id, meta) {
   try {
@@ -760,12 +849,12 @@ var Reader5 = class {
     this.query = c.query.bind(c), this.get = c.get.bind(c), this.count = c.count.bind(c);
   }
 }, vector = ((ns, mode = "r", opts = {}) => {
-  let c = new Client6(ns, opts);
+  let c = new Client7(ns, opts);
   return mode === "r" || mode === "s" ? new Reader5(c) : c;
 });
 
 // src/llm.ts
-var Client7 = class {
+var Client8 = class {
   constructor(model) {
     this.model = model;
   }
@@ -826,7 +915,7 @@ function parsed(json) {
     return;
   }
 }
-var llm = (model) => new Client7(model);
+var llm = (model) => new Client8(model);
 
 // src/log.ts
 function write(level, text, fields) {
@@ -847,14 +936,18 @@ export {
   Team,
   TerminalError,
   agent,
+  approval,
   blob,
   fs,
   kv,
   llm,
   lock,
   log,
+  net,
   pipeline,
   queue,
+  secret,
+  sleep,
   step,
   team,
   tool,

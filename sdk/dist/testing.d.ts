@@ -22,9 +22,13 @@ export interface MemoryHost {
   readonly logs: { level: 'debug' | 'info' | 'warn' | 'error'; text: string; fields?: object }[];
   /** Every key of a kv namespace. */
   dump(ns: string): Record<string, unknown>;
+  /** Answers approvals; without it, everything is agreed to. `sleep` takes no time. */
+  approve?: (role: string, data: unknown) => { ok: boolean; by?: string; reason?: string; timeout?: boolean };
+  /** Answers requests of net handles; without it they fail. `secret` names the credential that would be added. */
+  onFetch(answer: (request: Request, secret?: string) => Response | Promise<Response>): void;
   /** Answers every `llm` handle; a string is a whole answer. Without it a question is an error. */
   llm?: (request: LlmRequest) => string | LlmAnswer | Promise<string | LlmAnswer>;
-  /** Forgets everything, and the answers of `llm`. */
+  /** Forgets everything, and the answers of `llm` and `onFetch`. */
   reset(): void;
 }
 

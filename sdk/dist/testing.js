@@ -240,6 +240,24 @@ function key(k) {
   text("key", String(k));
 }
 
+// src/memory/net.ts
+var MemoryNet = class {
+  answer;
+  ops = {
+    "net.fetch": async (a) => {
+      if (!this.answer) throw { code: "unavailable", message: `no server answers ${a.url} in a test`, hint: "host.onFetch(request => new Response(...))" };
+      let body = a.body === void 0 ? void 0 : Uint8Array.from(atob(a.body), (c) => c.charCodeAt(0)), r = await this.answer(new Request(a.url, { method: a.method, headers: a.headers, body }), a.auth ? a.auth.split(":")[1] : void 0), text2 = Array.from(new Uint8Array(await r.arrayBuffer()), (b) => String.fromCharCode(b)).join("");
+      return { status: r.status, statusText: r.statusText, url: a.url, redirected: !1, headers: [...r.headers], body: btoa(text2) };
+    },
+    "secret.get": (a) => {
+      throw { code: "denied", message: `the value of secret:${a.name} never enters a container`, hint: `bind it to a host: net('api.example.com', { auth: secret('${a.name}') })` };
+    }
+  };
+  reset() {
+    this.answer = void 0;
+  }
+};
+
 // src/memory/queue.ts
 var MemoryQueue = class {
   queues = /* @__PURE__ */ new Map();
@@ -434,12 +452,14 @@ function field(name2, op, v) {
 
 // src/testing.ts
 function memoryHost() {
-  let logs = [], kv = new MemoryKV(), queues = new MemoryQueue(), vectors = new MemoryVector(), all2 = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()], ops = Object.assign(locks(), ...all2.map((s) => s.ops), {
+  let logs = [], kv = new MemoryKV(), queues = new MemoryQueue(), vectors = new MemoryVector(), servers = new MemoryNet(), all2 = [kv, vectors, queues, servers, new MemoryBlob(), new MemoryFs()], ops = Object.assign(locks(), ...all2.map((s) => s.ops), {
     "llm.chat": async (a) => {
       if (!memory.llm) throw { code: "unavailable", message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
       let r = await memory.llm(a);
       return { stop: "end", usage: { inputTokens: 0, outputTokens: 0 }, ...typeof r == "string" ? { text: r } : r };
     },
+    "run.sleep": () => null,
+    "run.approve": (a) => memory.approve ? memory.approve(a.role, a.data) : { ok: !0 },
     "llm.embed": (a) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } })
   }), host = {
     async call(op, args) {
@@ -456,6 +476,9 @@ function memoryHost() {
   let memory = {
     logs,
     dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
+    onFetch: (answer) => {
+      servers.answer = answer;
+    },
     reset: () => {
       logs.length = 0;
       for (let s of all2) s.reset();

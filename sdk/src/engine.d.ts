@@ -6,6 +6,7 @@ declare const Bun: {
 };
 declare const process: {
   argv: string[];
+  env: Record<string, string | undefined>;
   exit: (code?: number) => never;
   reallyExit(code: number): never;
   on(event: string, listener: (arg: any) => void): void;

@@ -40,7 +40,7 @@ export async function call(op: string, args: object): Promise<any> {
 }
 
 // A refusal becomes an error of ours, made here so that its stack is the caller's.
-function refused(e: any): unknown {
+export function refused(e: any): unknown {
   if (typeof e?.code !== 'string') return e;
   const opts = e.hint ? { hint: e.hint } : {};
   return e.code === 'conflict' ? new Conflict(e.message, opts) : new AriaError(e.code, e.message, opts);

@@ -1,6 +1,8 @@
 export { tool, agent, team, pipeline, step } from './decorators';
 export { Agent, Team, Pipeline, use } from './units';
 export { kv } from './kv';
+export { approval, sleep } from './wait';
+export { net, secret } from './net';
 export { lock } from './lock';
 export { queue } from './queue';
 export { blob } from './blob';

@@ -6,6 +6,7 @@ import type { Ops } from './memory/common';
 import { MemoryBlob } from './memory/blob';
 import { MemoryFs } from './memory/fs';
 import { MemoryKV } from './memory/kv';
+import { MemoryNet } from './memory/net';
 import { MemoryQueue } from './memory/queue';
 import { MemoryVector } from './memory/vector';
 
@@ -14,13 +15,16 @@ export function memoryHost(): MemoryHost {
   const kv = new MemoryKV();
   const queues = new MemoryQueue();
   const vectors = new MemoryVector();
-  const all = [kv, vectors, queues, new MemoryBlob(), new MemoryFs()];
+  const servers = new MemoryNet();
+  const all = [kv, vectors, queues, servers, new MemoryBlob(), new MemoryFs()];
   const ops: Ops = Object.assign(locks(), ...all.map((s) => s.ops), {
     'llm.chat': async (a: any) => {
       if (!memory.llm) throw { code: 'unavailable', message: `no answer of ${a.model} is prepared`, hint: "set one: host.llm = (request) => 'text'" };
       const r = await memory.llm(a as LlmRequest);
       return { stop: 'end', usage: { inputTokens: 0, outputTokens: 0 }, ...(typeof r === 'string' ? { text: r } : r) };
     },
+    'run.sleep': () => null,
+    'run.approve': (a: any) => (memory.approve ? memory.approve(a.role, a.data) : { ok: true }),
     'llm.embed': (a: any) => ({ vectors: a.input.map(vector), usage: { inputTokens: 0, outputTokens: 0 } }),
   });
   const host = {
@@ -36,6 +40,7 @@ export function memoryHost(): MemoryHost {
   const memory: MemoryHost = {
     logs,
     dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
+    onFetch: (answer) => { servers.answer = answer; },
     reset: () => { logs.length = 0; for (const s of all) s.reset(); delete memory.llm; },
   };
   return memory;

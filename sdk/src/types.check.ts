@@ -1,6 +1,6 @@
 // What the types must allow and must refuse, checked by `tsc -p sdk`: and a line
 // that should be refused and is not fails the check itself.
-import { Agent, agent, blob, fs, kv, lock, llm, Pipeline, pipeline, queue, step, Team, team, tool, use, vector } from '../dist/index';
+import { Agent, agent, blob, fs, kv, lock, llm, net, Pipeline, pipeline, queue, secret, step, Team, team, tool, use, vector } from '../dist/index';
 
 interface Item { n: number; tag?: string }
 
@@ -171,5 +171,19 @@ export class Data {
     // @ts-expect-error a volume has an absolute path
     fs('data/x');
     return s.sha256 + fence + (await this.disk.list())[0]?.name;
+  }
+}
+
+export class Out {
+  key = secret('KEY');
+  stripe = net('api.stripe.com', { auth: secret('STRIPE_KEY') });
+  basic = net('api.example.com', { auth: { basic: secret('K'), user: 'me' } });
+  async ask(): Promise<number> {
+    const r = await this.stripe.fetch('/v1/charges', { method: 'POST', body: 'a=b' });
+    // @ts-expect-error a secret is no string
+    await this.stripe.fetch('/', { headers: { authorization: this.key } });
+    // @ts-expect-error auth is a secret, not a value
+    net('api.example.com', { auth: 'sk_live_1' });
+    return r.status;
   }
 }

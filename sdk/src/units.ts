@@ -1,5 +1,5 @@
 import { AriaError } from './errors';
-import { host } from './host';
+import { host, refused } from './host';
 
 export abstract class Agent {}
 export abstract class Team {}
@@ -15,7 +15,11 @@ export function use(cls: abstract new () => object): any {
         target ??= reach(cls);
         const method = (target as any)[name];
         if (typeof method !== 'function') throw new TypeError(`${cls.name} has no method ${name}`);
-        return method.apply(target, args);
+        try {
+          return await method.apply(target, args);
+        } catch (e) {
+          throw refused(e);
+        }
       };
     },
   });

@@ -122,6 +122,7 @@ const (
 	List
 	Object
 	Reference
+	Call   // of a handle function: String is its name, List its arguments
 	Schema // a value that only running the code would show
 )
 

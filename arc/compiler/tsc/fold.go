@@ -2,6 +2,7 @@ package arctsc
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/microsoft/typescript-go/internal/ast"
@@ -87,11 +88,31 @@ func (e *folder) kind(n *ast.Node) (Value, bool) {
 	case ast.KindPropertyAccessExpression, ast.KindElementAccessExpression:
 		return e.access(n)
 	case ast.KindCallExpression:
-		return e.fail(n, "a call cannot be read at build time")
+		return e.call(n)
 	case ast.KindArrowFunction, ast.KindFunctionExpression:
 		return e.fail(n, "a function cannot be read at build time")
 	}
 	return e.fail(n, "this expression cannot be read at build time")
+}
+
+// call reads the call of a handle function, as in net(host, { auth: secret(name) }).
+func (e *folder) call(n *ast.Node) (Value, bool) {
+	s := e.c.GetSymbolAtLocation(n.Expression())
+	if s != nil {
+		s = e.c.SkipAlias(s)
+	}
+	if s == nil || !e.p.fromSDK(s) || !slices.Contains(e.p.in.Handles, s.Name) {
+		return e.fail(n, "a call cannot be read at build time")
+	}
+	out := Value{Kind: Call, String: s.Name}
+	for _, a := range n.Arguments() {
+		v, ok := e.fold(a)
+		if !ok {
+			return v, false
+		}
+		out.List = append(out.List, v)
+	}
+	return out, true
 }
 
 func number(f float64) (Value, bool) { return Value{Kind: Number, Number: f}, true }

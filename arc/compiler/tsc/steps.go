@@ -2,6 +2,7 @@ package arctsc
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/microsoft/typescript-go/internal/ast"
 	"github.com/microsoft/typescript-go/internal/checker"
@@ -17,17 +18,29 @@ func (x *extraction) checkSteps(n *ast.Node, cls *Class) {
 			methods[memberName(m)] = m
 		}
 	}
+	maps := map[string]string{} // steps that run for each element of another's result
+	for _, m := range cls.Methods {
+		for _, mark := range m.Marks {
+			if each, ok := mark.Options.Get("each"); ok && mark.Name == "step" {
+				maps[m.Name] = each.String
+			}
+		}
+	}
 	for _, m := range cls.Methods {
 		for _, mark := range m.Marks {
 			after, _ := mark.Options.Get("after")
-			if mark.Name == "step" && len(after.List) > 0 {
-				x.checkStep(methods, methods[m.Name], after.List)
+			list := after.List
+			if each := maps[m.Name]; each != "" && !slices.ContainsFunc(list, func(v Value) bool { return v.String == each }) {
+				list = slices.Insert(slices.Clone(list), 0, Value{Kind: String, String: each})
+			}
+			if mark.Name == "step" && len(list) > 0 {
+				x.checkStep(methods, methods[m.Name], list, maps)
 			}
 		}
 	}
 }
 
-func (x *extraction) checkStep(methods map[string]*ast.Node, step *ast.Node, after []Value) {
+func (x *extraction) checkStep(methods map[string]*ast.Node, step *ast.Node, after []Value, maps map[string]string) {
 	params := x.c.GetSignatureFromDeclaration(step).Parameters()
 	for i, name := range after {
 		from := methods[name.String]
@@ -36,7 +49,14 @@ func (x *extraction) checkStep(methods map[string]*ast.Node, step *ast.Node, aft
 		}
 		got := x.resultType(from)
 		want := x.c.GetTypeOfSymbol(params[i])
-		if x.c.IsTypeAssignableTo(got, want) {
+		compare, wants := got, want
+		if maps[memberName(step)] == name.String {
+			compare = x.element(compare)
+		}
+		if maps[name.String] != "" { // it gives a list of its results
+			wants = x.element(wants)
+		}
+		if compare != nil && wants != nil && x.c.IsTypeAssignableTo(compare, wants) {
 			continue
 		}
 		x.problem = append(x.problem, Problem{
@@ -48,6 +68,14 @@ func (x *extraction) checkStep(methods map[string]*ast.Node, step *ast.Node, aft
 			Hint:  "parameters stand in the order of `after`",
 		})
 	}
+}
+
+// element is the type of a list's elements; nil if t is no list.
+func (x *extraction) element(t *checker.Type) *checker.Type {
+	if !x.c.IsArrayType(t) {
+		return nil
+	}
+	return x.c.GetTypeArguments(t)[0]
 }
 
 // stepShape sees that a step's parameters can cross, and gives the schema of its

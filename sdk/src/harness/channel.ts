@@ -12,6 +12,12 @@ const { sleepSync } = Bun;
 
 let socket: any;
 let held = new Uint8Array(0); // the beginning of a frame
+// Frames are handed on one per turn of the event loop, so that what follows from
+// one answer is done before the next is known. A unit that is taken up again
+// then does the same in the same order, however its answers arrive.
+const frames: any[] = [];
+let turning = false;
+const { setImmediate } = globalThis as any;
 
 /** Opens the channel: open() once it can send, on(frame) for each frame, lost() when the other side is gone. */
 export function connect(open: () => void, on: (frame: any) => void, lost: () => void): void {
@@ -75,9 +81,16 @@ export function take(chunk: Uint8Array, on: (frame: any) => void): void {
   while (data.length - at >= 4) {
     const end = at + 4 + new DataView(data.buffer, data.byteOffset + at).getUint32(0);
     if (data.length < end) break;
-    const frame = parse(decoder.decode(data.subarray(at + 4, end)));
+    frames[frames.length] = parse(decoder.decode(data.subarray(at + 4, end)));
     at = end;
-    on(frame);
   }
   held = data.slice(at);
+  if (!turning) turn(on);
+}
+
+function turn(on: (frame: any) => void): void {
+  const frame = frames.shift();
+  turning = frames.length > 0;
+  if (turning) setImmediate(() => turn(on));
+  if (frame !== undefined) on(frame);
 }

@@ -209,6 +209,33 @@ describe('calls and logs', () => {
   });
 });
 
+describe('taken up again, a unit does the same', () => {
+  const start = { clock: 1_700_000_000_000, seed: 'ab'.repeat(32) };
+  test('clock and chance follow from the run', async () => {
+    const code = body(`const b = crypto.getRandomValues(new Uint8Array(9));
+      return [Date.now(), new Date().toISOString(), new Date(5).getTime(), new Date() instanceof Date, Math.random(), crypto.randomUUID(), [...b].join()]`);
+    const one = await execute({ code, start });
+    expect(one.end.value.slice(0, 4)).toEqual([1_700_000_000_000, '2023-11-14T22:13:20.000Z', 5, true]);
+    expect((await execute({ code, start })).end.value).toEqual(one.end.value);
+    expect((await execute({ code, start: { ...start, seed: 'ac'.repeat(32) } })).end.value[4]).not.toBe(one.end.value[4]);
+    expect(one.end.value[5]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+  });
+  test('the clock moves with timers, and a loop that waits for it ends', async () => {
+    const o = await execute({ code: body(`const t = Date.now(); await new Promise((r) => setTimeout(r, 30)); const d = Date.now() - t; while (Date.now() < t + 50); return d`), start });
+    expect(o.end.value).toBe(30);
+  });
+  test('what follows from one answer is done before the next is known', async () => {
+    const code = body(`const call = (k) => ${host}.call('kv.get', {k});
+      const a = (async () => { await call('a'); for (let i = 0; i < 20; i++) await null; await call('a2'); })();
+      const b = (async () => { await call('b'); await call('b2'); })();
+      await Promise.all([a, b])`);
+    // Both answers in one piece.
+    let held: (() => void)[] = [];
+    const o = await execute({ code, start }, () => new Promise((r) => { held.push(() => r(null)); if (held.length === 2 || held.length > 2) { const all = held; held = []; all.forEach((f) => f()); } if (held.length === 0) return; }));
+    expect(o.frames.filter((f) => f.t === 'call').map((f) => f.args.k)).toEqual(['a', 'b', 'a2', 'b2']);
+  });
+});
+
 describe('with the SDK, as a bundle holds it', () => {
   const sdk = readFileSync(path.join(import.meta.dir, '../../dist/index.js'), 'utf8');
   const code = (text: string) => ({
@@ -236,8 +263,10 @@ describe('with the SDK, as a bundle holds it', () => {
     const o = await execute({ code: code(`throw new TerminalError('closed', {hint: 'open it'})`) });
     expect(o.end.error).toMatchObject({ name: 'TerminalError', code: 'failed', hint: 'open it', retryable: false });
   });
-  test('use refuses honestly', async () => {
-    const o = await execute({ code: code(`class Other {}; return use(Other).go()`) });
-    expect(o.end.error).toMatchObject({ code: 'unimplemented' });
+  test('use asks for the method of the class', async () => {
+    const o = await execute({ code: code(`class Other {}; const [op, a] = await use(Other).go(new Date(0)); return [op, a.class, a.method, a.args[0] instanceof Date, a.args]`) }, (op, args) => ({
+      value: [op, args], revive: [{ arg: 0, path: '/1/args/0', type: 'date' }],
+    }));
+    expect(o.end.value).toEqual(['run.call', 'Other', 'go', true, ['1970-01-01T00:00:00.000Z']]);
   });
 });

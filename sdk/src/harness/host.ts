@@ -2,7 +2,8 @@
 // entries, as frames.
 import type { Host, Level } from '../host';
 import { encode, keepAlive, maxFrame, send, write } from './channel';
-import { plain } from './values';
+import { advance } from './sameness';
+import { plain, revive } from './values';
 
 const longest = 64 << 10; // characters of one log text
 const pending = new Map<number, { resolve(v: any): void; reject(e: any): void }>();
@@ -26,6 +27,18 @@ export const host: Host = {
       keepAlive(true);
       if (open >= most) waiting[waiting.length] = frame;
       else ask(frame);
+    });
+  },
+  // Another unit, by class and method: the caller of this execution knows which.
+  use(cls) {
+    return new Proxy({}, {
+      get: (_, method) => async (...args: unknown[]) => {
+        const sent = args.map((a) => plain(a));
+        const got = await host.call('run.call', { class: cls.name, method, args: sent });
+        const out = [got.value];
+        revive(out, got.revive);
+        return out[0];
+      },
     });
   },
   log(level: Level, text: string, fields?: object) {
@@ -52,6 +65,7 @@ export function answer(frame: any): void {
   const next = waiting.shift();
   if (next) ask(next);
   if (pending.size === 0) keepAlive(false);
+  if (frame.now) advance(frame.now);
   if (frame.t === 'ok') p?.resolve(frame.value);
   else p?.reject(frame.error);
 }

@@ -4,9 +4,11 @@
 import { hostKey } from '../host';
 import { schemasKey, through } from '../schemas';
 import { connect, keepAlive, maxFrame, send } from './channel';
+import { closed } from './closed';
 import { failure } from './failure';
 import { answer, host } from './host';
 import { install, load, root, type File } from './load';
+import { sameness } from './sameness';
 import { plain, revive, Uncrossable, type Revive } from './values';
 import { parked, warm } from './warm';
 
@@ -18,6 +20,8 @@ interface Start {
   method?: string;
   args: unknown[];
   revive?: Revive[];
+  clock?: number; // what the unit's clock shows first
+  seed?: string; // of its randomness, in hex
 }
 
 const self = process.argv[1]!;
@@ -48,6 +52,7 @@ function guard(): void {
 }
 
 async function run(start: Start): Promise<unknown> {
+  if (start.seed) sameness(start.clock!, start.seed);
   revive(start.args as any[], start.revive ?? []);
   const exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported !== 'function') throw problem('not_found', `${start.entry} exports no class or function "${start.export}"`, 'build the bundle again');
@@ -102,6 +107,7 @@ function open(): void {
 function prepare(): void {
   (globalThis as any)[hostKey] = host;
   guard();
+  closed();
   install();
 }
 

@@ -12,6 +12,8 @@ export interface Unit {
   method?: string;
   args?: unknown[];
   revive?: object[];
+  /** More of the start frame. */
+  start?: object;
 }
 
 export interface Outcome {
@@ -49,7 +51,7 @@ export async function execute(unit: Unit, answer: Answer = () => null, raw?: (wr
       if (f.t === 'ready') {
         send({
           t: 'start', execution: 'e1', unit: 'u', deadlineMs: 10_000, entry: Object.keys(files)[0], export: unit.export ?? 'Unit',
-          method: unit.method ?? (unit.export === undefined ? 'run' : ''), args: unit.args ?? [], revive: unit.revive,
+          method: unit.method ?? (unit.export === undefined ? 'run' : ''), args: unit.args ?? [], revive: unit.revive, ...unit.start,
           files: Object.entries(files).map(([path, content]) => ({ path, content })),
         });
         continue;

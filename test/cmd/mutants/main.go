@@ -22,14 +22,19 @@ const limit = 3 * time.Minute
 
 func main() {
 	only := flag.String("only", "", "run the mutants whose name has this in it")
+	egress := flag.Bool("net", false, "plant those of quilt/net, quilt/gate and quilt/secret instead")
 	flag.Parse()
+	table, healthy := table, []string{"./" + sched, "./" + broker, "./" + engine, "./policy", "./" + filepath.Dir(store)}
+	if *egress {
+		table, healthy = netTable, []string{"./quilt/net", "./quilt/gate", "./quilt/secret"}
+	}
 	dir, err := os.MkdirTemp("", "mutants")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 		os.Exit(1)
 	}
 	defer os.RemoveAll(dir)
-	if out, err := exec.Command("go", "test", "-count=1", "./"+sched, "./"+broker, "./"+engine, "./policy", "./"+filepath.Dir(store)).CombinedOutput(); err != nil {
+	if out, err := exec.Command("go", append([]string{"test", "-count=1"}, healthy...)...).CombinedOutput(); err != nil {
 		fmt.Printf("the tests fail with no fault planted:\n%s\nmutants: 0 of %d caught\n", out, len(table))
 		os.RemoveAll(dir)
 		os.Exit(1)

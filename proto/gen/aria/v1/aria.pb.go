@@ -974,7 +974,7 @@ type Run struct {
 	Unit          string                 `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
 	Kind          string                 `protobuf:"bytes,3,opt,name=kind,proto3" json:"kind,omitempty"`
 	Bundle        string                 `protobuf:"bytes,4,opt,name=bundle,proto3" json:"bundle,omitempty"` // digest that the run is pinned to
-	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`   // pending | running | done | failed | cancelled
+	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`   // pending | running | waiting | done | failed | cancelled
 	Input         []byte                 `protobuf:"bytes,6,opt,name=input,proto3" json:"input,omitempty"`   // JSON
 	Output        []byte                 `protobuf:"bytes,7,opt,name=output,proto3" json:"output,omitempty"` // JSON, when done
 	Error         *Error                 `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`   // when failed or cancelled
@@ -1638,6 +1638,282 @@ func (x *CancelResponse) GetRun() *Run {
 	return nil
 }
 
+type ApproveRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Deny          bool                   `protobuf:"varint,2,opt,name=deny,proto3" json:"deny,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	By            string                 `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"` // who answers, for the record
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveRequest) Reset() {
+	*x = ApproveRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveRequest) ProtoMessage() {}
+
+func (x *ApproveRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveRequest.ProtoReflect.Descriptor instead.
+func (*ApproveRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ApproveRequest) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *ApproveRequest) GetDeny() bool {
+	if x != nil {
+		return x.Deny
+	}
+	return false
+}
+
+func (x *ApproveRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ApproveRequest) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+type ApproveResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           *Run                   `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApproveResponse) Reset() {
+	*x = ApproveResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApproveResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApproveResponse) ProtoMessage() {}
+
+func (x *ApproveResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApproveResponse.ProtoReflect.Descriptor instead.
+func (*ApproveResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ApproveResponse) GetRun() *Run {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+type WaitsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitsRequest) Reset() {
+	*x = WaitsRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitsRequest) ProtoMessage() {}
+
+func (x *WaitsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitsRequest.ProtoReflect.Descriptor instead.
+func (*WaitsRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{29}
+}
+
+type WaitsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Waits         []*Waiting             `protobuf:"bytes,1,rep,name=waits,proto3" json:"waits,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WaitsResponse) Reset() {
+	*x = WaitsResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WaitsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WaitsResponse) ProtoMessage() {}
+
+func (x *WaitsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WaitsResponse.ProtoReflect.Descriptor instead.
+func (*WaitsResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *WaitsResponse) GetWaits() []*Waiting {
+	if x != nil {
+		return x.Waits
+	}
+	return nil
+}
+
+type Waiting struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Unit          string                 `protobuf:"bytes,2,opt,name=unit,proto3" json:"unit,omitempty"`
+	Role          string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"` // who may agree; "": a timer
+	Data          []byte                 `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"` // JSON: what is to be agreed to
+	CreatedUnixMs int64                  `protobuf:"varint,5,opt,name=created_unix_ms,json=createdUnixMs,proto3" json:"created_unix_ms,omitempty"`
+	DueUnixMs     int64                  `protobuf:"varint,6,opt,name=due_unix_ms,json=dueUnixMs,proto3" json:"due_unix_ms,omitempty"` // 0: never
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Waiting) Reset() {
+	*x = Waiting{}
+	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Waiting) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Waiting) ProtoMessage() {}
+
+func (x *Waiting) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Waiting.ProtoReflect.Descriptor instead.
+func (*Waiting) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *Waiting) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *Waiting) GetUnit() string {
+	if x != nil {
+		return x.Unit
+	}
+	return ""
+}
+
+func (x *Waiting) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Waiting) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *Waiting) GetCreatedUnixMs() int64 {
+	if x != nil {
+		return x.CreatedUnixMs
+	}
+	return 0
+}
+
+func (x *Waiting) GetDueUnixMs() int64 {
+	if x != nil {
+		return x.DueUnixMs
+	}
+	return 0
+}
+
 type InfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1646,7 +1922,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1934,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[27]
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1947,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{27}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
 }
 
 type InfoResponse struct {
@@ -1694,7 +1970,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1706,7 +1982,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[28]
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1719,7 +1995,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{28}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *InfoResponse) GetVersion() string {
@@ -1816,7 +2092,7 @@ type BeginFirmwareRequest struct {
 
 func (x *BeginFirmwareRequest) Reset() {
 	*x = BeginFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1828,7 +2104,7 @@ func (x *BeginFirmwareRequest) String() string {
 func (*BeginFirmwareRequest) ProtoMessage() {}
 
 func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[29]
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1841,7 +2117,7 @@ func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*BeginFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{29}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *BeginFirmwareRequest) GetHeader() []byte {
@@ -1870,7 +2146,7 @@ type BeginFirmwareResponse struct {
 
 func (x *BeginFirmwareResponse) Reset() {
 	*x = BeginFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1882,7 +2158,7 @@ func (x *BeginFirmwareResponse) String() string {
 func (*BeginFirmwareResponse) ProtoMessage() {}
 
 func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[30]
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1895,7 +2171,7 @@ func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*BeginFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{30}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *BeginFirmwareResponse) GetImage() string {
@@ -1937,7 +2213,7 @@ type WriteFirmwareRequest struct {
 
 func (x *WriteFirmwareRequest) Reset() {
 	*x = WriteFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1949,7 +2225,7 @@ func (x *WriteFirmwareRequest) String() string {
 func (*WriteFirmwareRequest) ProtoMessage() {}
 
 func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[31]
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1962,7 +2238,7 @@ func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*WriteFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{31}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WriteFirmwareRequest) GetImage() string {
@@ -1995,7 +2271,7 @@ type WriteFirmwareResponse struct {
 
 func (x *WriteFirmwareResponse) Reset() {
 	*x = WriteFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2007,7 +2283,7 @@ func (x *WriteFirmwareResponse) String() string {
 func (*WriteFirmwareResponse) ProtoMessage() {}
 
 func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2020,7 +2296,7 @@ func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*WriteFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WriteFirmwareResponse) GetOffset() int64 {
@@ -2039,7 +2315,7 @@ type CommitFirmwareRequest struct {
 
 func (x *CommitFirmwareRequest) Reset() {
 	*x = CommitFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2051,7 +2327,7 @@ func (x *CommitFirmwareRequest) String() string {
 func (*CommitFirmwareRequest) ProtoMessage() {}
 
 func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2064,7 +2340,7 @@ func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*CommitFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *CommitFirmwareRequest) GetImage() string {
@@ -2083,7 +2359,7 @@ type CommitFirmwareResponse struct {
 
 func (x *CommitFirmwareResponse) Reset() {
 	*x = CommitFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2095,7 +2371,7 @@ func (x *CommitFirmwareResponse) String() string {
 func (*CommitFirmwareResponse) ProtoMessage() {}
 
 func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2108,7 +2384,7 @@ func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*CommitFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *CommitFirmwareResponse) GetStatus() *FirmwareStatusResponse {
@@ -2126,7 +2402,7 @@ type FirmwareStatusRequest struct {
 
 func (x *FirmwareStatusRequest) Reset() {
 	*x = FirmwareStatusRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2138,7 +2414,7 @@ func (x *FirmwareStatusRequest) String() string {
 func (*FirmwareStatusRequest) ProtoMessage() {}
 
 func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2151,7 +2427,7 @@ func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareStatusRequest.ProtoReflect.Descriptor instead.
 func (*FirmwareStatusRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{40}
 }
 
 type FirmwareStatusResponse struct {
@@ -2170,7 +2446,7 @@ type FirmwareStatusResponse struct {
 
 func (x *FirmwareStatusResponse) Reset() {
 	*x = FirmwareStatusResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2182,7 +2458,7 @@ func (x *FirmwareStatusResponse) String() string {
 func (*FirmwareStatusResponse) ProtoMessage() {}
 
 func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2195,7 +2471,7 @@ func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareStatusResponse.ProtoReflect.Descriptor instead.
 func (*FirmwareStatusResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *FirmwareStatusResponse) GetVersion() string {
@@ -2271,7 +2547,7 @@ type FirmwareUpdate struct {
 
 func (x *FirmwareUpdate) Reset() {
 	*x = FirmwareUpdate{}
-	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2283,7 +2559,7 @@ func (x *FirmwareUpdate) String() string {
 func (*FirmwareUpdate) ProtoMessage() {}
 
 func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2296,7 +2572,7 @@ func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareUpdate.ProtoReflect.Descriptor instead.
 func (*FirmwareUpdate) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *FirmwareUpdate) GetVersion() string {
@@ -2370,7 +2646,7 @@ type TokensRequest struct {
 
 func (x *TokensRequest) Reset() {
 	*x = TokensRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2382,7 +2658,7 @@ func (x *TokensRequest) String() string {
 func (*TokensRequest) ProtoMessage() {}
 
 func (x *TokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2395,7 +2671,7 @@ func (x *TokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
 func (*TokensRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
 }
 
 type TokensResponse struct {
@@ -2408,7 +2684,7 @@ type TokensResponse struct {
 
 func (x *TokensResponse) Reset() {
 	*x = TokensResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2420,7 +2696,7 @@ func (x *TokensResponse) String() string {
 func (*TokensResponse) ProtoMessage() {}
 
 func (x *TokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2433,7 +2709,7 @@ func (x *TokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensResponse.ProtoReflect.Descriptor instead.
 func (*TokensResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *TokensResponse) GetHolders() []*TokenHolder {
@@ -2466,7 +2742,7 @@ type TokenHolder struct {
 
 func (x *TokenHolder) Reset() {
 	*x = TokenHolder{}
-	mi := &file_aria_v1_aria_proto_msgTypes[40]
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2478,7 +2754,7 @@ func (x *TokenHolder) String() string {
 func (*TokenHolder) ProtoMessage() {}
 
 func (x *TokenHolder) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[40]
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2491,7 +2767,7 @@ func (x *TokenHolder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenHolder.ProtoReflect.Descriptor instead.
 func (*TokenHolder) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{40}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *TokenHolder) GetRun() string {
@@ -2569,7 +2845,7 @@ type TokenWaiter struct {
 
 func (x *TokenWaiter) Reset() {
 	*x = TokenWaiter{}
-	mi := &file_aria_v1_aria_proto_msgTypes[41]
+	mi := &file_aria_v1_aria_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2581,7 +2857,7 @@ func (x *TokenWaiter) String() string {
 func (*TokenWaiter) ProtoMessage() {}
 
 func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[41]
+	mi := &file_aria_v1_aria_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2594,7 +2870,7 @@ func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenWaiter.ProtoReflect.Descriptor instead.
 func (*TokenWaiter) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{41}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TokenWaiter) GetRun() string {
@@ -2683,7 +2959,7 @@ type WatchTokensRequest struct {
 
 func (x *WatchTokensRequest) Reset() {
 	*x = WatchTokensRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	mi := &file_aria_v1_aria_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2695,7 +2971,7 @@ func (x *WatchTokensRequest) String() string {
 func (*WatchTokensRequest) ProtoMessage() {}
 
 func (x *WatchTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	mi := &file_aria_v1_aria_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2708,7 +2984,7 @@ func (x *WatchTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTokensRequest.ProtoReflect.Descriptor instead.
 func (*WatchTokensRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *WatchTokensRequest) GetAfter() uint64 {
@@ -2738,7 +3014,7 @@ type WatchTokensResponse struct {
 
 func (x *WatchTokensResponse) Reset() {
 	*x = WatchTokensResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	mi := &file_aria_v1_aria_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2750,7 +3026,7 @@ func (x *WatchTokensResponse) String() string {
 func (*WatchTokensResponse) ProtoMessage() {}
 
 func (x *WatchTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	mi := &file_aria_v1_aria_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2763,7 +3039,7 @@ func (x *WatchTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTokensResponse.ProtoReflect.Descriptor instead.
 func (*WatchTokensResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *WatchTokensResponse) GetSeq() uint64 {
@@ -2858,7 +3134,7 @@ type PolicyRequest struct {
 
 func (x *PolicyRequest) Reset() {
 	*x = PolicyRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	mi := &file_aria_v1_aria_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2870,7 +3146,7 @@ func (x *PolicyRequest) String() string {
 func (*PolicyRequest) ProtoMessage() {}
 
 func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	mi := &file_aria_v1_aria_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2883,7 +3159,7 @@ func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRequest.ProtoReflect.Descriptor instead.
 func (*PolicyRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{49}
 }
 
 type PolicyResponse struct {
@@ -2898,7 +3174,7 @@ type PolicyResponse struct {
 
 func (x *PolicyResponse) Reset() {
 	*x = PolicyResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	mi := &file_aria_v1_aria_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2910,7 +3186,7 @@ func (x *PolicyResponse) String() string {
 func (*PolicyResponse) ProtoMessage() {}
 
 func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	mi := &file_aria_v1_aria_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2923,7 +3199,7 @@ func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyResponse.ProtoReflect.Descriptor instead.
 func (*PolicyResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{45}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *PolicyResponse) GetFile() string {
@@ -2952,6 +3228,323 @@ func (x *PolicyResponse) GetProblem() string {
 		return x.Problem
 	}
 	return ""
+}
+
+type SetSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // printable ASCII, 8 bytes to 8 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretRequest) Reset() {
+	*x = SetSecretRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretRequest) ProtoMessage() {}
+
+func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
+func (*SetSecretRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *SetSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type SetSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secret        *Secret                `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretResponse) Reset() {
+	*x = SetSecretResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretResponse) ProtoMessage() {}
+
+func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
+func (*SetSecretResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *SetSecretResponse) GetSecret() *Secret {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+type ListSecretsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsRequest) Reset() {
+	*x = ListSecretsRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[53]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsRequest) ProtoMessage() {}
+
+func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[53]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
+func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{53}
+}
+
+type ListSecretsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secrets       []*Secret              `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsResponse) Reset() {
+	*x = ListSecretsResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[54]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsResponse) ProtoMessage() {}
+
+func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[54]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
+func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{54}
+}
+
+func (x *ListSecretsResponse) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+type RemoveSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretRequest) Reset() {
+	*x = RemoveSecretRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[55]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretRequest) ProtoMessage() {}
+
+func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[55]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
+func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{55}
+}
+
+func (x *RemoveSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RemoveSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretResponse) Reset() {
+	*x = RemoveSecretResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[56]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretResponse) ProtoMessage() {}
+
+func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[56]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
+func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{56}
+}
+
+// Secret is what may be told of one.
+type Secret struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // 1, and one more with each new value
+	ChangedUnixMs int64                  `protobuf:"varint,3,opt,name=changed_unix_ms,json=changedUnixMs,proto3" json:"changed_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_aria_v1_aria_proto_msgTypes[57]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[57]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{57}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Secret) GetChangedUnixMs() int64 {
+	if x != nil {
+		return x.ChangedUnixMs
+	}
+	return 0
 }
 
 var File_aria_v1_aria_proto protoreflect.FileDescriptor
@@ -3060,7 +3653,24 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x16\n" +
 	"\x06reason\x18\x02 \x01(\tR\x06reason\"0\n" +
 	"\x0eCancelResponse\x12\x1e\n" +
-	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\r\n" +
+	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"^\n" +
+	"\x0eApproveRequest\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x12\n" +
+	"\x04deny\x18\x02 \x01(\bR\x04deny\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by\"1\n" +
+	"\x0fApproveResponse\x12\x1e\n" +
+	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\x0e\n" +
+	"\fWaitsRequest\"7\n" +
+	"\rWaitsResponse\x12&\n" +
+	"\x05waits\x18\x01 \x03(\v2\x10.aria.v1.WaitingR\x05waits\"\x9f\x01\n" +
+	"\aWaiting\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x12\n" +
+	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x12\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data\x12&\n" +
+	"\x0fcreated_unix_ms\x18\x05 \x01(\x03R\rcreatedUnixMs\x12\x1e\n" +
+	"\vdue_unix_ms\x18\x06 \x01(\x03R\tdueUnixMs\"\r\n" +
 	"\vInfoRequest\"\x91\x03\n" +
 	"\fInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
@@ -3169,7 +3779,22 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x04file\x18\x01 \x01(\tR\x04file\x12\x12\n" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\"\n" +
 	"\rsince_unix_ms\x18\x03 \x01(\x03R\vsinceUnixMs\x12\x18\n" +
-	"\aproblem\x18\x04 \x01(\tR\aproblem*]\n" +
+	"\aproblem\x18\x04 \x01(\tR\aproblem\"<\n" +
+	"\x10SetSecretRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value\"<\n" +
+	"\x11SetSecretResponse\x12'\n" +
+	"\x06secret\x18\x01 \x01(\v2\x0f.aria.v1.SecretR\x06secret\"\x14\n" +
+	"\x12ListSecretsRequest\"@\n" +
+	"\x13ListSecretsResponse\x12)\n" +
+	"\asecrets\x18\x01 \x03(\v2\x0f.aria.v1.SecretR\asecrets\")\n" +
+	"\x13RemoveSecretRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"\x16\n" +
+	"\x14RemoveSecretResponse\"^\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12&\n" +
+	"\x0fchanged_unix_ms\x18\x03 \x01(\x03R\rchangedUnixMs*]\n" +
 	"\n" +
 	"IntakeMode\x12\x1b\n" +
 	"\x17INTAKE_MODE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -3182,18 +3807,24 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x06Remove\x12\x1c.aria.v1.RemoveBundleRequest\x1a\x1d.aria.v1.RemoveBundleResponse2\x8a\x01\n" +
 	"\x0fRegistryService\x12=\n" +
 	"\x04List\x12\x19.aria.v1.ListUnitsRequest\x1a\x1a.aria.v1.ListUnitsResponse\x128\n" +
-	"\x03Get\x12\x17.aria.v1.GetUnitRequest\x1a\x18.aria.v1.GetUnitResponse2\xaf\x02\n" +
+	"\x03Get\x12\x17.aria.v1.GetUnitRequest\x1a\x18.aria.v1.GetUnitResponse2\xa5\x03\n" +
 	"\vTaskService\x126\n" +
 	"\x05Start\x12\x15.aria.v1.StartRequest\x1a\x16.aria.v1.StartResponse\x128\n" +
 	"\x05Watch\x12\x15.aria.v1.WatchRequest\x1a\x16.aria.v1.WatchResponse0\x01\x126\n" +
 	"\x03Get\x12\x16.aria.v1.GetRunRequest\x1a\x17.aria.v1.GetRunResponse\x12;\n" +
 	"\x04List\x12\x18.aria.v1.ListRunsRequest\x1a\x19.aria.v1.ListRunsResponse\x129\n" +
-	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse2\x86\x02\n" +
+	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse\x12<\n" +
+	"\aApprove\x12\x17.aria.v1.ApproveRequest\x1a\x18.aria.v1.ApproveResponse\x126\n" +
+	"\x05Waits\x12\x15.aria.v1.WaitsRequest\x1a\x16.aria.v1.WaitsResponse2\x86\x02\n" +
 	"\rSystemService\x123\n" +
 	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse\x129\n" +
 	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse\x12J\n" +
 	"\vWatchTokens\x12\x1b.aria.v1.WatchTokensRequest\x1a\x1c.aria.v1.WatchTokensResponse0\x01\x129\n" +
-	"\x06Policy\x12\x16.aria.v1.PolicyRequest\x1a\x17.aria.v1.PolicyResponse2\xb7\x02\n" +
+	"\x06Policy\x12\x16.aria.v1.PolicyRequest\x1a\x17.aria.v1.PolicyResponse2\xd7\x01\n" +
+	"\rSecretService\x12<\n" +
+	"\x03Set\x12\x19.aria.v1.SetSecretRequest\x1a\x1a.aria.v1.SetSecretResponse\x12A\n" +
+	"\x04List\x12\x1b.aria.v1.ListSecretsRequest\x1a\x1c.aria.v1.ListSecretsResponse\x12E\n" +
+	"\x06Remove\x12\x1c.aria.v1.RemoveSecretRequest\x1a\x1d.aria.v1.RemoveSecretResponse2\xb7\x02\n" +
 	"\x0fFirmwareService\x12F\n" +
 	"\x05Begin\x12\x1d.aria.v1.BeginFirmwareRequest\x1a\x1e.aria.v1.BeginFirmwareResponse\x12F\n" +
 	"\x05Write\x12\x1d.aria.v1.WriteFirmwareRequest\x1a\x1e.aria.v1.WriteFirmwareResponse\x12I\n" +
@@ -3213,7 +3844,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 46)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -3243,25 +3874,37 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*ListRunsResponse)(nil),       // 25: aria.v1.ListRunsResponse
 	(*CancelRequest)(nil),          // 26: aria.v1.CancelRequest
 	(*CancelResponse)(nil),         // 27: aria.v1.CancelResponse
-	(*InfoRequest)(nil),            // 28: aria.v1.InfoRequest
-	(*InfoResponse)(nil),           // 29: aria.v1.InfoResponse
-	(*BeginFirmwareRequest)(nil),   // 30: aria.v1.BeginFirmwareRequest
-	(*BeginFirmwareResponse)(nil),  // 31: aria.v1.BeginFirmwareResponse
-	(*WriteFirmwareRequest)(nil),   // 32: aria.v1.WriteFirmwareRequest
-	(*WriteFirmwareResponse)(nil),  // 33: aria.v1.WriteFirmwareResponse
-	(*CommitFirmwareRequest)(nil),  // 34: aria.v1.CommitFirmwareRequest
-	(*CommitFirmwareResponse)(nil), // 35: aria.v1.CommitFirmwareResponse
-	(*FirmwareStatusRequest)(nil),  // 36: aria.v1.FirmwareStatusRequest
-	(*FirmwareStatusResponse)(nil), // 37: aria.v1.FirmwareStatusResponse
-	(*FirmwareUpdate)(nil),         // 38: aria.v1.FirmwareUpdate
-	(*TokensRequest)(nil),          // 39: aria.v1.TokensRequest
-	(*TokensResponse)(nil),         // 40: aria.v1.TokensResponse
-	(*TokenHolder)(nil),            // 41: aria.v1.TokenHolder
-	(*TokenWaiter)(nil),            // 42: aria.v1.TokenWaiter
-	(*WatchTokensRequest)(nil),     // 43: aria.v1.WatchTokensRequest
-	(*WatchTokensResponse)(nil),    // 44: aria.v1.WatchTokensResponse
-	(*PolicyRequest)(nil),          // 45: aria.v1.PolicyRequest
-	(*PolicyResponse)(nil),         // 46: aria.v1.PolicyResponse
+	(*ApproveRequest)(nil),         // 28: aria.v1.ApproveRequest
+	(*ApproveResponse)(nil),        // 29: aria.v1.ApproveResponse
+	(*WaitsRequest)(nil),           // 30: aria.v1.WaitsRequest
+	(*WaitsResponse)(nil),          // 31: aria.v1.WaitsResponse
+	(*Waiting)(nil),                // 32: aria.v1.Waiting
+	(*InfoRequest)(nil),            // 33: aria.v1.InfoRequest
+	(*InfoResponse)(nil),           // 34: aria.v1.InfoResponse
+	(*BeginFirmwareRequest)(nil),   // 35: aria.v1.BeginFirmwareRequest
+	(*BeginFirmwareResponse)(nil),  // 36: aria.v1.BeginFirmwareResponse
+	(*WriteFirmwareRequest)(nil),   // 37: aria.v1.WriteFirmwareRequest
+	(*WriteFirmwareResponse)(nil),  // 38: aria.v1.WriteFirmwareResponse
+	(*CommitFirmwareRequest)(nil),  // 39: aria.v1.CommitFirmwareRequest
+	(*CommitFirmwareResponse)(nil), // 40: aria.v1.CommitFirmwareResponse
+	(*FirmwareStatusRequest)(nil),  // 41: aria.v1.FirmwareStatusRequest
+	(*FirmwareStatusResponse)(nil), // 42: aria.v1.FirmwareStatusResponse
+	(*FirmwareUpdate)(nil),         // 43: aria.v1.FirmwareUpdate
+	(*TokensRequest)(nil),          // 44: aria.v1.TokensRequest
+	(*TokensResponse)(nil),         // 45: aria.v1.TokensResponse
+	(*TokenHolder)(nil),            // 46: aria.v1.TokenHolder
+	(*TokenWaiter)(nil),            // 47: aria.v1.TokenWaiter
+	(*WatchTokensRequest)(nil),     // 48: aria.v1.WatchTokensRequest
+	(*WatchTokensResponse)(nil),    // 49: aria.v1.WatchTokensResponse
+	(*PolicyRequest)(nil),          // 50: aria.v1.PolicyRequest
+	(*PolicyResponse)(nil),         // 51: aria.v1.PolicyResponse
+	(*SetSecretRequest)(nil),       // 52: aria.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),      // 53: aria.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),     // 54: aria.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),    // 55: aria.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),    // 56: aria.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil),   // 57: aria.v1.RemoveSecretResponse
+	(*Secret)(nil),                 // 58: aria.v1.Secret
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -3279,55 +3922,69 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	17, // 12: aria.v1.GetRunResponse.run:type_name -> aria.v1.Run
 	17, // 13: aria.v1.ListRunsResponse.runs:type_name -> aria.v1.Run
 	17, // 14: aria.v1.CancelResponse.run:type_name -> aria.v1.Run
-	37, // 15: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
-	38, // 16: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
-	38, // 17: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
-	41, // 18: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
-	42, // 19: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
-	40, // 20: aria.v1.WatchTokensResponse.snapshot:type_name -> aria.v1.TokensResponse
-	1,  // 21: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 22: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 23: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	8,  // 24: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
-	11, // 25: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	13, // 26: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	15, // 27: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	19, // 28: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	22, // 29: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	24, // 30: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	26, // 31: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	28, // 32: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	39, // 33: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
-	43, // 34: aria.v1.SystemService.WatchTokens:input_type -> aria.v1.WatchTokensRequest
-	45, // 35: aria.v1.SystemService.Policy:input_type -> aria.v1.PolicyRequest
-	30, // 36: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	32, // 37: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	34, // 38: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	36, // 39: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 40: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 41: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 42: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	9,  // 43: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
-	12, // 44: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	14, // 45: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	16, // 46: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	20, // 47: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	23, // 48: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	25, // 49: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	27, // 50: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	29, // 51: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	40, // 52: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
-	44, // 53: aria.v1.SystemService.WatchTokens:output_type -> aria.v1.WatchTokensResponse
-	46, // 54: aria.v1.SystemService.Policy:output_type -> aria.v1.PolicyResponse
-	31, // 55: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	33, // 56: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	35, // 57: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	37, // 58: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	40, // [40:59] is the sub-list for method output_type
-	21, // [21:40] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	17, // 15: aria.v1.ApproveResponse.run:type_name -> aria.v1.Run
+	32, // 16: aria.v1.WaitsResponse.waits:type_name -> aria.v1.Waiting
+	42, // 17: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
+	43, // 18: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
+	43, // 19: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
+	46, // 20: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
+	47, // 21: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
+	45, // 22: aria.v1.WatchTokensResponse.snapshot:type_name -> aria.v1.TokensResponse
+	58, // 23: aria.v1.SetSecretResponse.secret:type_name -> aria.v1.Secret
+	58, // 24: aria.v1.ListSecretsResponse.secrets:type_name -> aria.v1.Secret
+	1,  // 25: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 26: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 27: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	8,  // 28: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
+	11, // 29: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	13, // 30: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	15, // 31: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	19, // 32: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	22, // 33: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	24, // 34: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	26, // 35: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	28, // 36: aria.v1.TaskService.Approve:input_type -> aria.v1.ApproveRequest
+	30, // 37: aria.v1.TaskService.Waits:input_type -> aria.v1.WaitsRequest
+	33, // 38: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	44, // 39: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	48, // 40: aria.v1.SystemService.WatchTokens:input_type -> aria.v1.WatchTokensRequest
+	50, // 41: aria.v1.SystemService.Policy:input_type -> aria.v1.PolicyRequest
+	52, // 42: aria.v1.SecretService.Set:input_type -> aria.v1.SetSecretRequest
+	54, // 43: aria.v1.SecretService.List:input_type -> aria.v1.ListSecretsRequest
+	56, // 44: aria.v1.SecretService.Remove:input_type -> aria.v1.RemoveSecretRequest
+	35, // 45: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	37, // 46: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	39, // 47: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	41, // 48: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 49: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 50: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 51: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	9,  // 52: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
+	12, // 53: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	14, // 54: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	16, // 55: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	20, // 56: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	23, // 57: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	25, // 58: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	27, // 59: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	29, // 60: aria.v1.TaskService.Approve:output_type -> aria.v1.ApproveResponse
+	31, // 61: aria.v1.TaskService.Waits:output_type -> aria.v1.WaitsResponse
+	34, // 62: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	45, // 63: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	49, // 64: aria.v1.SystemService.WatchTokens:output_type -> aria.v1.WatchTokensResponse
+	51, // 65: aria.v1.SystemService.Policy:output_type -> aria.v1.PolicyResponse
+	53, // 66: aria.v1.SecretService.Set:output_type -> aria.v1.SetSecretResponse
+	55, // 67: aria.v1.SecretService.List:output_type -> aria.v1.ListSecretsResponse
+	57, // 68: aria.v1.SecretService.Remove:output_type -> aria.v1.RemoveSecretResponse
+	36, // 69: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	38, // 70: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	40, // 71: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	42, // 72: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	49, // [49:73] is the sub-list for method output_type
+	25, // [25:49] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -3341,9 +3998,9 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   46,
+			NumMessages:   58,
 			NumExtensions: 0,
-			NumServices:   5,
+			NumServices:   6,
 		},
 		GoTypes:           file_aria_v1_aria_proto_goTypes,
 		DependencyIndexes: file_aria_v1_aria_proto_depIdxs,

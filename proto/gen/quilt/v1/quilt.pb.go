@@ -36,6 +36,10 @@ type ExecuteRequest struct {
 	Limits   *Limits   `protobuf:"bytes,7,opt,name=limits,proto3" json:"limits,omitempty"`
 	Revive   []byte    `protobuf:"bytes,8,opt,name=revive,proto3" json:"revive,omitempty"` // JSON: where rich types stand in input (docs/spec/harness.md)
 	Standing *Standing `protobuf:"bytes,9,opt,name=standing,proto3" json:"standing,omitempty"`
+	Journal  *Journal  `protobuf:"bytes,20,opt,name=journal,proto3" json:"journal,omitempty"` // its effects are journaled by the caller (docs/spec/journal.md)
+	// Later messages have one of these and nothing else.
+	Ack    uint64  `protobuf:"varint,21,opt,name=ack,proto3" json:"ack,omitempty"`      // every effect up to this sequence number is durable
+	Answer *Answer `protobuf:"bytes,22,opt,name=answer,proto3" json:"answer,omitempty"` // to a call of the unit
 	// Go on with a live execution, whose engine was replaced: with its id and
 	// nothing else. Every event after this number comes.
 	Attach        bool   `protobuf:"varint,30,opt,name=attach,proto3" json:"attach,omitempty"`
@@ -137,6 +141,27 @@ func (x *ExecuteRequest) GetStanding() *Standing {
 	return nil
 }
 
+func (x *ExecuteRequest) GetJournal() *Journal {
+	if x != nil {
+		return x.Journal
+	}
+	return nil
+}
+
+func (x *ExecuteRequest) GetAck() uint64 {
+	if x != nil {
+		return x.Ack
+	}
+	return 0
+}
+
+func (x *ExecuteRequest) GetAnswer() *Answer {
+	if x != nil {
+		return x.Answer
+	}
+	return nil
+}
+
 func (x *ExecuteRequest) GetAttach() bool {
 	if x != nil {
 		return x.Attach
@@ -149,6 +174,266 @@ func (x *ExecuteRequest) GetAfter() uint64 {
 		return x.After
 	}
 	return 0
+}
+
+// Journal makes an execution one that can be taken up again after any crash.
+type Journal struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Key         string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`                                       // beginning of the idempotency keys of its calls
+	ClockUnixMs int64                  `protobuf:"varint,2,opt,name=clock_unix_ms,json=clockUnixMs,proto3" json:"clock_unix_ms,omitempty"` // what the unit's clock shows first
+	Seed        []byte                 `protobuf:"bytes,3,opt,name=seed,proto3" json:"seed,omitempty"`                                     // 32 bytes: of the unit's randomness
+	// What executions before this one recorded, in order. With more, the next
+	// message goes on.
+	Effects       []*Effect `protobuf:"bytes,4,rep,name=effects,proto3" json:"effects,omitempty"`
+	More          bool      `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Journal) Reset() {
+	*x = Journal{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Journal) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Journal) ProtoMessage() {}
+
+func (x *Journal) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Journal.ProtoReflect.Descriptor instead.
+func (*Journal) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Journal) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *Journal) GetClockUnixMs() int64 {
+	if x != nil {
+		return x.ClockUnixMs
+	}
+	return 0
+}
+
+func (x *Journal) GetSeed() []byte {
+	if x != nil {
+		return x.Seed
+	}
+	return nil
+}
+
+func (x *Journal) GetEffects() []*Effect {
+	if x != nil {
+		return x.Effects
+	}
+	return nil
+}
+
+func (x *Journal) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// Effect is one call of the unit whose answer the unit has learned, or, with
+// intent, is about to be made and cannot be made twice.
+type Effect struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Seq           uint64                 `protobuf:"varint,1,opt,name=seq,proto3" json:"seq,omitempty"` // 1, 2, 3 … in the order in which the unit learned
+	Id            int64                  `protobuf:"varint,2,opt,name=id,proto3" json:"id,omitempty"`   // of the call
+	Op            string                 `protobuf:"bytes,3,opt,name=op,proto3" json:"op,omitempty"`
+	Args          []byte                 `protobuf:"bytes,4,opt,name=args,proto3" json:"args,omitempty"` // the first 16 bytes of the sha256 of its arguments
+	Text          string                 `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"` // the arguments for people, clipped
+	Intent        bool                   `protobuf:"varint,6,opt,name=intent,proto3" json:"intent,omitempty"`
+	Value         []byte                 `protobuf:"bytes,7,opt,name=value,proto3" json:"value,omitempty"` // JSON; unless error
+	Error         *Error                 `protobuf:"bytes,8,opt,name=error,proto3" json:"error,omitempty"`
+	ClockUnixMs   int64                  `protobuf:"varint,9,opt,name=clock_unix_ms,json=clockUnixMs,proto3" json:"clock_unix_ms,omitempty"` // the unit's clock from here on
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Effect) Reset() {
+	*x = Effect{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Effect) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Effect) ProtoMessage() {}
+
+func (x *Effect) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Effect.ProtoReflect.Descriptor instead.
+func (*Effect) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Effect) GetSeq() uint64 {
+	if x != nil {
+		return x.Seq
+	}
+	return 0
+}
+
+func (x *Effect) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Effect) GetOp() string {
+	if x != nil {
+		return x.Op
+	}
+	return ""
+}
+
+func (x *Effect) GetArgs() []byte {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
+
+func (x *Effect) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+func (x *Effect) GetIntent() bool {
+	if x != nil {
+		return x.Intent
+	}
+	return false
+}
+
+func (x *Effect) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Effect) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *Effect) GetClockUnixMs() int64 {
+	if x != nil {
+		return x.ClockUnixMs
+	}
+	return 0
+}
+
+// Answer to an Ask.
+type Answer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Value []byte                 `protobuf:"bytes,2,opt,name=value,proto3" json:"value,omitempty"` // JSON; unless error
+	Error *Error                 `protobuf:"bytes,3,opt,name=error,proto3" json:"error,omitempty"`
+	// No answer yet, and none for long: when the unit waits for nothing else, the
+	// execution may end with reason "suspended".
+	Waiting       bool `protobuf:"varint,4,opt,name=waiting,proto3" json:"waiting,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Answer) Reset() {
+	*x = Answer{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Answer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Answer) ProtoMessage() {}
+
+func (x *Answer) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Answer.ProtoReflect.Descriptor instead.
+func (*Answer) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Answer) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Answer) GetValue() []byte {
+	if x != nil {
+		return x.Value
+	}
+	return nil
+}
+
+func (x *Answer) GetError() *Error {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
+func (x *Answer) GetWaiting() bool {
+	if x != nil {
+		return x.Waiting
+	}
+	return false
 }
 
 // Standing is on whose behalf something runs, and how urgent it is.
@@ -168,7 +453,7 @@ type Standing struct {
 
 func (x *Standing) Reset() {
 	*x = Standing{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[1]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -180,7 +465,7 @@ func (x *Standing) String() string {
 func (*Standing) ProtoMessage() {}
 
 func (x *Standing) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[1]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -193,7 +478,7 @@ func (x *Standing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Standing.ProtoReflect.Descriptor instead.
 func (*Standing) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{1}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Standing) GetParent() string {
@@ -243,7 +528,7 @@ type Code struct {
 
 func (x *Code) Reset() {
 	*x = Code{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[2]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -255,7 +540,7 @@ func (x *Code) String() string {
 func (*Code) ProtoMessage() {}
 
 func (x *Code) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[2]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -268,7 +553,7 @@ func (x *Code) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Code.ProtoReflect.Descriptor instead.
 func (*Code) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{2}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Code) GetFiles() []*File {
@@ -309,7 +594,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[3]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -321,7 +606,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[3]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -334,7 +619,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{3}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *File) GetPath() string {
@@ -368,7 +653,7 @@ type Limits struct {
 
 func (x *Limits) Reset() {
 	*x = Limits{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -380,7 +665,7 @@ func (x *Limits) String() string {
 func (*Limits) ProtoMessage() {}
 
 func (x *Limits) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[4]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -393,7 +678,7 @@ func (x *Limits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Limits.ProtoReflect.Descriptor instead.
 func (*Limits) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{4}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Limits) GetMemoryBytes() int64 {
@@ -463,6 +748,8 @@ type ExecuteResponse struct {
 	//	*ExecuteResponse_Log
 	//	*ExecuteResponse_Result
 	//	*ExecuteResponse_Ended
+	//	*ExecuteResponse_Effect
+	//	*ExecuteResponse_Ask
 	Event         isExecuteResponse_Event `protobuf_oneof:"event"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -470,7 +757,7 @@ type ExecuteResponse struct {
 
 func (x *ExecuteResponse) Reset() {
 	*x = ExecuteResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -482,7 +769,7 @@ func (x *ExecuteResponse) String() string {
 func (*ExecuteResponse) ProtoMessage() {}
 
 func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[5]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -495,7 +782,7 @@ func (x *ExecuteResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecuteResponse.ProtoReflect.Descriptor instead.
 func (*ExecuteResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{5}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ExecuteResponse) GetTimeUnixNano() int64 {
@@ -564,6 +851,24 @@ func (x *ExecuteResponse) GetEnded() *Ended {
 	return nil
 }
 
+func (x *ExecuteResponse) GetEffect() *Effect {
+	if x != nil {
+		if x, ok := x.Event.(*ExecuteResponse_Effect); ok {
+			return x.Effect
+		}
+	}
+	return nil
+}
+
+func (x *ExecuteResponse) GetAsk() *Ask {
+	if x != nil {
+		if x, ok := x.Event.(*ExecuteResponse_Ask); ok {
+			return x.Ask
+		}
+	}
+	return nil
+}
+
 type isExecuteResponse_Event interface {
 	isExecuteResponse_Event()
 }
@@ -588,6 +893,14 @@ type ExecuteResponse_Ended struct {
 	Ended *Ended `protobuf:"bytes,6,opt,name=ended,proto3,oneof"`
 }
 
+type ExecuteResponse_Effect struct {
+	Effect *Effect `protobuf:"bytes,20,opt,name=effect,proto3,oneof"` // to be made durable and acknowledged, in order
+}
+
+type ExecuteResponse_Ask struct {
+	Ask *Ask `protobuf:"bytes,21,opt,name=ask,proto3,oneof"` // to be answered by the caller
+}
+
 func (*ExecuteResponse_Queued) isExecuteResponse_Event() {}
 
 func (*ExecuteResponse_Started) isExecuteResponse_Event() {}
@@ -597,6 +910,71 @@ func (*ExecuteResponse_Log) isExecuteResponse_Event() {}
 func (*ExecuteResponse_Result) isExecuteResponse_Event() {}
 
 func (*ExecuteResponse_Ended) isExecuteResponse_Event() {}
+
+func (*ExecuteResponse_Effect) isExecuteResponse_Event() {}
+
+func (*ExecuteResponse_Ask) isExecuteResponse_Event() {}
+
+// Ask is a call that only the caller can answer: other units, approvals, timers.
+type Ask struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            int64                  `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	Op            string                 `protobuf:"bytes,2,opt,name=op,proto3" json:"op,omitempty"`
+	Args          []byte                 `protobuf:"bytes,3,opt,name=args,proto3" json:"args,omitempty"` // JSON
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Ask) Reset() {
+	*x = Ask{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Ask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Ask) ProtoMessage() {}
+
+func (x *Ask) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Ask.ProtoReflect.Descriptor instead.
+func (*Ask) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *Ask) GetId() int64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Ask) GetOp() string {
+	if x != nil {
+		return x.Op
+	}
+	return ""
+}
+
+func (x *Ask) GetArgs() []byte {
+	if x != nil {
+		return x.Args
+	}
+	return nil
+}
 
 // Queued: the lease could not be had at once.
 type Queued struct {
@@ -610,7 +988,7 @@ type Queued struct {
 
 func (x *Queued) Reset() {
 	*x = Queued{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +1000,7 @@ func (x *Queued) String() string {
 func (*Queued) ProtoMessage() {}
 
 func (x *Queued) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[6]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +1013,7 @@ func (x *Queued) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Queued.ProtoReflect.Descriptor instead.
 func (*Queued) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{6}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Queued) GetWaitsFor() []string {
@@ -674,7 +1052,7 @@ type Started struct {
 
 func (x *Started) Reset() {
 	*x = Started{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -686,7 +1064,7 @@ func (x *Started) String() string {
 func (*Started) ProtoMessage() {}
 
 func (x *Started) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[7]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -699,7 +1077,7 @@ func (x *Started) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Started.ProtoReflect.Descriptor instead.
 func (*Started) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{7}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Started) GetStart() string {
@@ -762,7 +1140,7 @@ type Log struct {
 
 func (x *Log) Reset() {
 	*x = Log{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -774,7 +1152,7 @@ func (x *Log) String() string {
 func (*Log) ProtoMessage() {}
 
 func (x *Log) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[8]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -787,7 +1165,7 @@ func (x *Log) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Log.ProtoReflect.Descriptor instead.
 func (*Log) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{8}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Log) GetLevel() string {
@@ -820,7 +1198,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -832,7 +1210,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[9]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -845,7 +1223,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{9}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Result) GetValue() []byte {
@@ -858,7 +1236,7 @@ func (x *Result) GetValue() []byte {
 type Ended struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// done | error | timeout | oom | pids | cpu | killed | denied | deadlock |
-	// output | crash | protocol | internal
+	// output | crash | protocol | internal | diverged | suspended
 	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
 	Error         *Error `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // unless done
 	Usage         *Usage `protobuf:"bytes,3,opt,name=usage,proto3" json:"usage,omitempty"`
@@ -868,7 +1246,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +1258,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[10]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +1271,7 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{10}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Ended) GetReason() string {
@@ -936,7 +1314,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -948,7 +1326,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[11]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -961,7 +1339,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{11}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Error) GetCode() string {
@@ -1035,7 +1413,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1425,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[12]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1438,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{12}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Usage) GetWallUs() int64 {
@@ -1122,7 +1500,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1134,7 +1512,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[13]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1147,7 +1525,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{13}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *KillRequest) GetExecution() string {
@@ -1173,7 +1551,7 @@ type KillResponse struct {
 
 func (x *KillResponse) Reset() {
 	*x = KillResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1563,7 @@ func (x *KillResponse) String() string {
 func (*KillResponse) ProtoMessage() {}
 
 func (x *KillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1576,7 @@ func (x *KillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillResponse.ProtoReflect.Descriptor instead.
 func (*KillResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{14}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *KillResponse) GetFound() bool {
@@ -1216,7 +1594,7 @@ type LeasesRequest struct {
 
 func (x *LeasesRequest) Reset() {
 	*x = LeasesRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1228,7 +1606,7 @@ func (x *LeasesRequest) String() string {
 func (*LeasesRequest) ProtoMessage() {}
 
 func (x *LeasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1241,7 +1619,7 @@ func (x *LeasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasesRequest.ProtoReflect.Descriptor instead.
 func (*LeasesRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{15}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
 }
 
 type LeasesResponse struct {
@@ -1254,7 +1632,7 @@ type LeasesResponse struct {
 
 func (x *LeasesResponse) Reset() {
 	*x = LeasesResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1644,7 @@ func (x *LeasesResponse) String() string {
 func (*LeasesResponse) ProtoMessage() {}
 
 func (x *LeasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1657,7 @@ func (x *LeasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasesResponse.ProtoReflect.Descriptor instead.
 func (*LeasesResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{16}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *LeasesResponse) GetLeases() []*Lease {
@@ -1312,7 +1690,7 @@ type Lease struct {
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1324,7 +1702,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1337,7 +1715,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{17}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Lease) GetId() string {
@@ -1415,7 +1793,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1427,7 +1805,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1440,7 +1818,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Wait) GetExecution() string {
@@ -1535,7 +1913,7 @@ type SessionRequest struct {
 
 func (x *SessionRequest) Reset() {
 	*x = SessionRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +1925,7 @@ func (x *SessionRequest) String() string {
 func (*SessionRequest) ProtoMessage() {}
 
 func (x *SessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +1938,7 @@ func (x *SessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRequest.ProtoReflect.Descriptor instead.
 func (*SessionRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *SessionRequest) GetAsk() isSessionRequest_Ask {
@@ -1647,7 +2025,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1659,7 +2037,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1672,7 +2050,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SessionOpen) GetSession() string {
@@ -1722,7 +2100,7 @@ type SessionAcquire struct {
 
 func (x *SessionAcquire) Reset() {
 	*x = SessionAcquire{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1734,7 +2112,7 @@ func (x *SessionAcquire) String() string {
 func (*SessionAcquire) ProtoMessage() {}
 
 func (x *SessionAcquire) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1747,7 +2125,7 @@ func (x *SessionAcquire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAcquire.ProtoReflect.Descriptor instead.
 func (*SessionAcquire) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SessionAcquire) GetId() uint64 {
@@ -1788,7 +2166,7 @@ type SessionRelease struct {
 
 func (x *SessionRelease) Reset() {
 	*x = SessionRelease{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1800,7 +2178,7 @@ func (x *SessionRelease) String() string {
 func (*SessionRelease) ProtoMessage() {}
 
 func (x *SessionRelease) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1813,7 +2191,7 @@ func (x *SessionRelease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRelease.ProtoReflect.Descriptor instead.
 func (*SessionRelease) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{22}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SessionRelease) GetId() uint64 {
@@ -1841,7 +2219,7 @@ type Spend struct {
 
 func (x *Spend) Reset() {
 	*x = Spend{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1853,7 +2231,7 @@ func (x *Spend) String() string {
 func (*Spend) ProtoMessage() {}
 
 func (x *Spend) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1866,7 +2244,7 @@ func (x *Spend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spend.ProtoReflect.Descriptor instead.
 func (*Spend) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{23}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Spend) GetTokens() int64 {
@@ -1899,7 +2277,7 @@ type SessionResponse struct {
 
 func (x *SessionResponse) Reset() {
 	*x = SessionResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1911,7 +2289,7 @@ func (x *SessionResponse) String() string {
 func (*SessionResponse) ProtoMessage() {}
 
 func (x *SessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1924,7 +2302,7 @@ func (x *SessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResponse.ProtoReflect.Descriptor instead.
 func (*SessionResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{24}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SessionResponse) GetAnswer() isSessionResponse_Answer {
@@ -2022,7 +2400,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2034,7 +2412,7 @@ func (x *SessionOpened) String() string {
 func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2047,7 +2425,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{25}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SessionOpened) GetEpoch() uint64 {
@@ -2068,7 +2446,7 @@ type SessionWaits struct {
 
 func (x *SessionWaits) Reset() {
 	*x = SessionWaits{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2080,7 +2458,7 @@ func (x *SessionWaits) String() string {
 func (*SessionWaits) ProtoMessage() {}
 
 func (x *SessionWaits) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2093,7 +2471,7 @@ func (x *SessionWaits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionWaits.ProtoReflect.Descriptor instead.
 func (*SessionWaits) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{26}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SessionWaits) GetId() uint64 {
@@ -2120,7 +2498,7 @@ type SessionGranted struct {
 
 func (x *SessionGranted) Reset() {
 	*x = SessionGranted{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2132,7 +2510,7 @@ func (x *SessionGranted) String() string {
 func (*SessionGranted) ProtoMessage() {}
 
 func (x *SessionGranted) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2145,7 +2523,7 @@ func (x *SessionGranted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionGranted.ProtoReflect.Descriptor instead.
 func (*SessionGranted) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{27}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SessionGranted) GetId() uint64 {
@@ -2172,7 +2550,7 @@ type SessionRefused struct {
 
 func (x *SessionRefused) Reset() {
 	*x = SessionRefused{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2184,7 +2562,7 @@ func (x *SessionRefused) String() string {
 func (*SessionRefused) ProtoMessage() {}
 
 func (x *SessionRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2197,7 +2575,7 @@ func (x *SessionRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRefused.ProtoReflect.Descriptor instead.
 func (*SessionRefused) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{28}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SessionRefused) GetId() uint64 {
@@ -2224,7 +2602,7 @@ type SessionRevoked struct {
 
 func (x *SessionRevoked) Reset() {
 	*x = SessionRevoked{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2614,7 @@ func (x *SessionRevoked) String() string {
 func (*SessionRevoked) ProtoMessage() {}
 
 func (x *SessionRevoked) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2627,7 @@ func (x *SessionRevoked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRevoked.ProtoReflect.Descriptor instead.
 func (*SessionRevoked) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{29}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SessionRevoked) GetReason() string {
@@ -2267,7 +2645,7 @@ type PolicyRequest struct {
 
 func (x *PolicyRequest) Reset() {
 	*x = PolicyRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2279,7 +2657,7 @@ func (x *PolicyRequest) String() string {
 func (*PolicyRequest) ProtoMessage() {}
 
 func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2292,7 +2670,7 @@ func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRequest.ProtoReflect.Descriptor instead.
 func (*PolicyRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{30}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{34}
 }
 
 type PolicyResponse struct {
@@ -2307,7 +2685,7 @@ type PolicyResponse struct {
 
 func (x *PolicyResponse) Reset() {
 	*x = PolicyResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2319,7 +2697,7 @@ func (x *PolicyResponse) String() string {
 func (*PolicyResponse) ProtoMessage() {}
 
 func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2332,7 +2710,7 @@ func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyResponse.ProtoReflect.Descriptor instead.
 func (*PolicyResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{31}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *PolicyResponse) GetFile() string {
@@ -2372,7 +2750,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2384,7 +2762,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2397,7 +2775,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{32}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -2426,7 +2804,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2438,7 +2816,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2451,7 +2829,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{33}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchResponse) GetSeq() uint64 {
@@ -2539,7 +2917,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2551,7 +2929,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2564,7 +2942,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{34}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{38}
 }
 
 type StatusResponse struct {
@@ -2593,7 +2971,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2605,7 +2983,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2618,7 +2996,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{35}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -2766,7 +3144,7 @@ type TokenCounts struct {
 
 func (x *TokenCounts) Reset() {
 	*x = TokenCounts{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2778,7 +3156,7 @@ func (x *TokenCounts) String() string {
 func (*TokenCounts) ProtoMessage() {}
 
 func (x *TokenCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2791,7 +3169,7 @@ func (x *TokenCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenCounts.ProtoReflect.Descriptor instead.
 func (*TokenCounts) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{36}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *TokenCounts) GetSessions() int64 {
@@ -2877,7 +3255,7 @@ type PoolCount struct {
 
 func (x *PoolCount) Reset() {
 	*x = PoolCount{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2889,7 +3267,7 @@ func (x *PoolCount) String() string {
 func (*PoolCount) ProtoMessage() {}
 
 func (x *PoolCount) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2902,7 +3280,7 @@ func (x *PoolCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolCount.ProtoReflect.Descriptor instead.
 func (*PoolCount) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{37}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *PoolCount) GetName() string {
@@ -2940,11 +3318,352 @@ func (x *PoolCount) GetWaiting() int64 {
 	return 0
 }
 
+type SetSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Value         string                 `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"` // printable ASCII, 8 bytes to 8 KiB
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretRequest) Reset() {
+	*x = SetSecretRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretRequest) ProtoMessage() {}
+
+func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
+func (*SetSecretRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *SetSecretRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *SetSecretRequest) GetValue() string {
+	if x != nil {
+		return x.Value
+	}
+	return ""
+}
+
+type SetSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secret        *Secret                `protobuf:"bytes,1,opt,name=secret,proto3" json:"secret,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetSecretResponse) Reset() {
+	*x = SetSecretResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetSecretResponse) ProtoMessage() {}
+
+func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
+func (*SetSecretResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *SetSecretResponse) GetSecret() *Secret {
+	if x != nil {
+		return x.Secret
+	}
+	return nil
+}
+
+type ListSecretsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsRequest) Reset() {
+	*x = ListSecretsRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsRequest) ProtoMessage() {}
+
+func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
+func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ListSecretsRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+type ListSecretsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Secrets       []*Secret              `protobuf:"bytes,1,rep,name=secrets,proto3" json:"secrets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListSecretsResponse) Reset() {
+	*x = ListSecretsResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListSecretsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListSecretsResponse) ProtoMessage() {}
+
+func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
+func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ListSecretsResponse) GetSecrets() []*Secret {
+	if x != nil {
+		return x.Secrets
+	}
+	return nil
+}
+
+type RemoveSecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretRequest) Reset() {
+	*x = RemoveSecretRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretRequest) ProtoMessage() {}
+
+func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
+func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *RemoveSecretRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *RemoveSecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type RemoveSecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RemoveSecretResponse) Reset() {
+	*x = RemoveSecretResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RemoveSecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RemoveSecretResponse) ProtoMessage() {}
+
+func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
+func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{47}
+}
+
+// Secret is what may be told of one.
+type Secret struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Version       int64                  `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"` // 1, and one more with each new value
+	ChangedUnixMs int64                  `protobuf:"varint,3,opt,name=changed_unix_ms,json=changedUnixMs,proto3" json:"changed_unix_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Secret) Reset() {
+	*x = Secret{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Secret) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Secret) ProtoMessage() {}
+
+func (x *Secret) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Secret.ProtoReflect.Descriptor instead.
+func (*Secret) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *Secret) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Secret) GetVersion() int64 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Secret) GetChangedUnixMs() int64 {
+	if x != nil {
+		return x.ChangedUnixMs
+	}
+	return 0
+}
+
 var File_quilt_v1_quilt_proto protoreflect.FileDescriptor
 
 const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\n" +
-	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\xcc\x02\n" +
+	"\x14quilt/v1/quilt.proto\x12\bquilt.v1\"\xb5\x03\n" +
 	"\x0eExecuteRequest\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x16\n" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x12\n" +
@@ -2954,9 +3673,33 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x05input\x18\x06 \x01(\fR\x05input\x12(\n" +
 	"\x06limits\x18\a \x01(\v2\x10.quilt.v1.LimitsR\x06limits\x12\x16\n" +
 	"\x06revive\x18\b \x01(\fR\x06revive\x12.\n" +
-	"\bstanding\x18\t \x01(\v2\x12.quilt.v1.StandingR\bstanding\x12\x16\n" +
+	"\bstanding\x18\t \x01(\v2\x12.quilt.v1.StandingR\bstanding\x12+\n" +
+	"\ajournal\x18\x14 \x01(\v2\x11.quilt.v1.JournalR\ajournal\x12\x10\n" +
+	"\x03ack\x18\x15 \x01(\x04R\x03ack\x12(\n" +
+	"\x06answer\x18\x16 \x01(\v2\x10.quilt.v1.AnswerR\x06answer\x12\x16\n" +
 	"\x06attach\x18\x1e \x01(\bR\x06attach\x12\x14\n" +
-	"\x05after\x18\x1f \x01(\x04R\x05after\"\x8c\x01\n" +
+	"\x05after\x18\x1f \x01(\x04R\x05after\"\x93\x01\n" +
+	"\aJournal\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\"\n" +
+	"\rclock_unix_ms\x18\x02 \x01(\x03R\vclockUnixMs\x12\x12\n" +
+	"\x04seed\x18\x03 \x01(\fR\x04seed\x12*\n" +
+	"\aeffects\x18\x04 \x03(\v2\x10.quilt.v1.EffectR\aeffects\x12\x12\n" +
+	"\x04more\x18\x05 \x01(\bR\x04more\"\xdb\x01\n" +
+	"\x06Effect\x12\x10\n" +
+	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x0e\n" +
+	"\x02op\x18\x03 \x01(\tR\x02op\x12\x12\n" +
+	"\x04args\x18\x04 \x01(\fR\x04args\x12\x12\n" +
+	"\x04text\x18\x05 \x01(\tR\x04text\x12\x16\n" +
+	"\x06intent\x18\x06 \x01(\bR\x06intent\x12\x14\n" +
+	"\x05value\x18\a \x01(\fR\x05value\x12%\n" +
+	"\x05error\x18\b \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12\"\n" +
+	"\rclock_unix_ms\x18\t \x01(\x03R\vclockUnixMs\"o\n" +
+	"\x06Answer\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\fR\x05value\x12%\n" +
+	"\x05error\x18\x03 \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12\x18\n" +
+	"\awaiting\x18\x04 \x01(\bR\awaiting\"\x8c\x01\n" +
 	"\bStanding\x12\x16\n" +
 	"\x06parent\x18\x01 \x01(\tR\x06parent\x12\x14\n" +
 	"\x05class\x18\x02 \x01(\tR\x05class\x12 \n" +
@@ -2980,7 +3723,7 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\ttmp_bytes\x18\x05 \x01(\x03R\btmpBytes\x12\x1b\n" +
 	"\tlog_bytes\x18\x06 \x01(\x03R\blogBytes\x12!\n" +
 	"\fresult_bytes\x18\a \x01(\x03R\vresultBytes\x12\x17\n" +
-	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\xa5\x02\n" +
+	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\xf4\x02\n" +
 	"\x0fExecuteResponse\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12\x10\n" +
 	"\x03seq\x18\x1e \x01(\x04R\x03seq\x12*\n" +
@@ -2988,8 +3731,14 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\astarted\x18\x03 \x01(\v2\x11.quilt.v1.StartedH\x00R\astarted\x12!\n" +
 	"\x03log\x18\x04 \x01(\v2\r.quilt.v1.LogH\x00R\x03log\x12*\n" +
 	"\x06result\x18\x05 \x01(\v2\x10.quilt.v1.ResultH\x00R\x06result\x12'\n" +
-	"\x05ended\x18\x06 \x01(\v2\x0f.quilt.v1.EndedH\x00R\x05endedB\a\n" +
-	"\x05event\"Z\n" +
+	"\x05ended\x18\x06 \x01(\v2\x0f.quilt.v1.EndedH\x00R\x05ended\x12*\n" +
+	"\x06effect\x18\x14 \x01(\v2\x10.quilt.v1.EffectH\x00R\x06effect\x12!\n" +
+	"\x03ask\x18\x15 \x01(\v2\r.quilt.v1.AskH\x00R\x03askB\a\n" +
+	"\x05event\"9\n" +
+	"\x03Ask\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x03R\x02id\x12\x0e\n" +
+	"\x02op\x18\x02 \x01(\tR\x02op\x12\x12\n" +
+	"\x04args\x18\x03 \x01(\fR\x04args\"Z\n" +
 	"\x06Queued\x12\x1b\n" +
 	"\twaits_for\x18\x01 \x03(\tR\bwaitsFor\x12\x17\n" +
 	"\aheld_by\x18\x02 \x03(\tR\x06heldBy\x12\x1a\n" +
@@ -3173,15 +3922,37 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06tenant\x18\x02 \x01(\tR\x06tenant\x12\x1a\n" +
 	"\bcapacity\x18\x03 \x01(\x03R\bcapacity\x12\x12\n" +
 	"\x04used\x18\x04 \x01(\x03R\x04used\x12\x18\n" +
-	"\awaiting\x18\x05 \x01(\x03R\awaiting2\xbe\x03\n" +
-	"\fQuiltService\x12@\n" +
-	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse0\x01\x125\n" +
+	"\awaiting\x18\x05 \x01(\x03R\awaiting\"T\n" +
+	"\x10SetSecretRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
+	"\x05value\x18\x03 \x01(\tR\x05value\"=\n" +
+	"\x11SetSecretResponse\x12(\n" +
+	"\x06secret\x18\x01 \x01(\v2\x10.quilt.v1.SecretR\x06secret\",\n" +
+	"\x12ListSecretsRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\"A\n" +
+	"\x13ListSecretsResponse\x12*\n" +
+	"\asecrets\x18\x01 \x03(\v2\x10.quilt.v1.SecretR\asecrets\"A\n" +
+	"\x13RemoveSecretRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\"\x16\n" +
+	"\x14RemoveSecretResponse\"^\n" +
+	"\x06Secret\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\x03R\aversion\x12&\n" +
+	"\x0fchanged_unix_ms\x18\x03 \x01(\x03R\rchangedUnixMs2\xc0\x03\n" +
+	"\fQuiltService\x12B\n" +
+	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse(\x010\x01\x125\n" +
 	"\x04Kill\x12\x15.quilt.v1.KillRequest\x1a\x16.quilt.v1.KillResponse\x12;\n" +
 	"\x06Leases\x12\x17.quilt.v1.LeasesRequest\x1a\x18.quilt.v1.LeasesResponse\x12:\n" +
 	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12B\n" +
 	"\aSession\x12\x18.quilt.v1.SessionRequest\x1a\x19.quilt.v1.SessionResponse(\x010\x01\x12;\n" +
 	"\x06Policy\x12\x17.quilt.v1.PolicyRequest\x1a\x18.quilt.v1.PolicyResponse\x12;\n" +
-	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
+	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponse2\xdd\x01\n" +
+	"\rSecretService\x12>\n" +
+	"\x03Set\x12\x1a.quilt.v1.SetSecretRequest\x1a\x1b.quilt.v1.SetSecretResponse\x12C\n" +
+	"\x04List\x12\x1c.quilt.v1.ListSecretsRequest\x1a\x1d.quilt.v1.ListSecretsResponse\x12G\n" +
+	"\x06Remove\x12\x1d.quilt.v1.RemoveSecretRequest\x1a\x1e.quilt.v1.RemoveSecretResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
 
 var (
 	file_quilt_v1_quilt_proto_rawDescOnce sync.Once
@@ -3195,98 +3966,124 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_quilt_v1_quilt_proto_goTypes = []any{
-	(*ExecuteRequest)(nil),  // 0: quilt.v1.ExecuteRequest
-	(*Standing)(nil),        // 1: quilt.v1.Standing
-	(*Code)(nil),            // 2: quilt.v1.Code
-	(*File)(nil),            // 3: quilt.v1.File
-	(*Limits)(nil),          // 4: quilt.v1.Limits
-	(*ExecuteResponse)(nil), // 5: quilt.v1.ExecuteResponse
-	(*Queued)(nil),          // 6: quilt.v1.Queued
-	(*Started)(nil),         // 7: quilt.v1.Started
-	(*Log)(nil),             // 8: quilt.v1.Log
-	(*Result)(nil),          // 9: quilt.v1.Result
-	(*Ended)(nil),           // 10: quilt.v1.Ended
-	(*Error)(nil),           // 11: quilt.v1.Error
-	(*Usage)(nil),           // 12: quilt.v1.Usage
-	(*KillRequest)(nil),     // 13: quilt.v1.KillRequest
-	(*KillResponse)(nil),    // 14: quilt.v1.KillResponse
-	(*LeasesRequest)(nil),   // 15: quilt.v1.LeasesRequest
-	(*LeasesResponse)(nil),  // 16: quilt.v1.LeasesResponse
-	(*Lease)(nil),           // 17: quilt.v1.Lease
-	(*Wait)(nil),            // 18: quilt.v1.Wait
-	(*SessionRequest)(nil),  // 19: quilt.v1.SessionRequest
-	(*SessionOpen)(nil),     // 20: quilt.v1.SessionOpen
-	(*SessionAcquire)(nil),  // 21: quilt.v1.SessionAcquire
-	(*SessionRelease)(nil),  // 22: quilt.v1.SessionRelease
-	(*Spend)(nil),           // 23: quilt.v1.Spend
-	(*SessionResponse)(nil), // 24: quilt.v1.SessionResponse
-	(*SessionOpened)(nil),   // 25: quilt.v1.SessionOpened
-	(*SessionWaits)(nil),    // 26: quilt.v1.SessionWaits
-	(*SessionGranted)(nil),  // 27: quilt.v1.SessionGranted
-	(*SessionRefused)(nil),  // 28: quilt.v1.SessionRefused
-	(*SessionRevoked)(nil),  // 29: quilt.v1.SessionRevoked
-	(*PolicyRequest)(nil),   // 30: quilt.v1.PolicyRequest
-	(*PolicyResponse)(nil),  // 31: quilt.v1.PolicyResponse
-	(*WatchRequest)(nil),    // 32: quilt.v1.WatchRequest
-	(*WatchResponse)(nil),   // 33: quilt.v1.WatchResponse
-	(*StatusRequest)(nil),   // 34: quilt.v1.StatusRequest
-	(*StatusResponse)(nil),  // 35: quilt.v1.StatusResponse
-	(*TokenCounts)(nil),     // 36: quilt.v1.TokenCounts
-	(*PoolCount)(nil),       // 37: quilt.v1.PoolCount
-	nil,                     // 38: quilt.v1.TokenCounts.RefusedEntry
+	(*ExecuteRequest)(nil),       // 0: quilt.v1.ExecuteRequest
+	(*Journal)(nil),              // 1: quilt.v1.Journal
+	(*Effect)(nil),               // 2: quilt.v1.Effect
+	(*Answer)(nil),               // 3: quilt.v1.Answer
+	(*Standing)(nil),             // 4: quilt.v1.Standing
+	(*Code)(nil),                 // 5: quilt.v1.Code
+	(*File)(nil),                 // 6: quilt.v1.File
+	(*Limits)(nil),               // 7: quilt.v1.Limits
+	(*ExecuteResponse)(nil),      // 8: quilt.v1.ExecuteResponse
+	(*Ask)(nil),                  // 9: quilt.v1.Ask
+	(*Queued)(nil),               // 10: quilt.v1.Queued
+	(*Started)(nil),              // 11: quilt.v1.Started
+	(*Log)(nil),                  // 12: quilt.v1.Log
+	(*Result)(nil),               // 13: quilt.v1.Result
+	(*Ended)(nil),                // 14: quilt.v1.Ended
+	(*Error)(nil),                // 15: quilt.v1.Error
+	(*Usage)(nil),                // 16: quilt.v1.Usage
+	(*KillRequest)(nil),          // 17: quilt.v1.KillRequest
+	(*KillResponse)(nil),         // 18: quilt.v1.KillResponse
+	(*LeasesRequest)(nil),        // 19: quilt.v1.LeasesRequest
+	(*LeasesResponse)(nil),       // 20: quilt.v1.LeasesResponse
+	(*Lease)(nil),                // 21: quilt.v1.Lease
+	(*Wait)(nil),                 // 22: quilt.v1.Wait
+	(*SessionRequest)(nil),       // 23: quilt.v1.SessionRequest
+	(*SessionOpen)(nil),          // 24: quilt.v1.SessionOpen
+	(*SessionAcquire)(nil),       // 25: quilt.v1.SessionAcquire
+	(*SessionRelease)(nil),       // 26: quilt.v1.SessionRelease
+	(*Spend)(nil),                // 27: quilt.v1.Spend
+	(*SessionResponse)(nil),      // 28: quilt.v1.SessionResponse
+	(*SessionOpened)(nil),        // 29: quilt.v1.SessionOpened
+	(*SessionWaits)(nil),         // 30: quilt.v1.SessionWaits
+	(*SessionGranted)(nil),       // 31: quilt.v1.SessionGranted
+	(*SessionRefused)(nil),       // 32: quilt.v1.SessionRefused
+	(*SessionRevoked)(nil),       // 33: quilt.v1.SessionRevoked
+	(*PolicyRequest)(nil),        // 34: quilt.v1.PolicyRequest
+	(*PolicyResponse)(nil),       // 35: quilt.v1.PolicyResponse
+	(*WatchRequest)(nil),         // 36: quilt.v1.WatchRequest
+	(*WatchResponse)(nil),        // 37: quilt.v1.WatchResponse
+	(*StatusRequest)(nil),        // 38: quilt.v1.StatusRequest
+	(*StatusResponse)(nil),       // 39: quilt.v1.StatusResponse
+	(*TokenCounts)(nil),          // 40: quilt.v1.TokenCounts
+	(*PoolCount)(nil),            // 41: quilt.v1.PoolCount
+	(*SetSecretRequest)(nil),     // 42: quilt.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),    // 43: quilt.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),   // 44: quilt.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),  // 45: quilt.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),  // 46: quilt.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil), // 47: quilt.v1.RemoveSecretResponse
+	(*Secret)(nil),               // 48: quilt.v1.Secret
+	nil,                          // 49: quilt.v1.TokenCounts.RefusedEntry
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
-	2,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
-	4,  // 1: quilt.v1.ExecuteRequest.limits:type_name -> quilt.v1.Limits
-	1,  // 2: quilt.v1.ExecuteRequest.standing:type_name -> quilt.v1.Standing
-	3,  // 3: quilt.v1.Code.files:type_name -> quilt.v1.File
-	6,  // 4: quilt.v1.ExecuteResponse.queued:type_name -> quilt.v1.Queued
-	7,  // 5: quilt.v1.ExecuteResponse.started:type_name -> quilt.v1.Started
-	8,  // 6: quilt.v1.ExecuteResponse.log:type_name -> quilt.v1.Log
-	9,  // 7: quilt.v1.ExecuteResponse.result:type_name -> quilt.v1.Result
-	10, // 8: quilt.v1.ExecuteResponse.ended:type_name -> quilt.v1.Ended
-	11, // 9: quilt.v1.Ended.error:type_name -> quilt.v1.Error
-	12, // 10: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
-	17, // 11: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
-	18, // 12: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
-	20, // 13: quilt.v1.SessionRequest.open:type_name -> quilt.v1.SessionOpen
-	21, // 14: quilt.v1.SessionRequest.acquire:type_name -> quilt.v1.SessionAcquire
-	22, // 15: quilt.v1.SessionRequest.release:type_name -> quilt.v1.SessionRelease
-	1,  // 16: quilt.v1.SessionOpen.standing:type_name -> quilt.v1.Standing
-	23, // 17: quilt.v1.SessionAcquire.estimate:type_name -> quilt.v1.Spend
-	23, // 18: quilt.v1.SessionRelease.used:type_name -> quilt.v1.Spend
-	25, // 19: quilt.v1.SessionResponse.opened:type_name -> quilt.v1.SessionOpened
-	26, // 20: quilt.v1.SessionResponse.waits:type_name -> quilt.v1.SessionWaits
-	27, // 21: quilt.v1.SessionResponse.granted:type_name -> quilt.v1.SessionGranted
-	28, // 22: quilt.v1.SessionResponse.refused:type_name -> quilt.v1.SessionRefused
-	29, // 23: quilt.v1.SessionResponse.revoked:type_name -> quilt.v1.SessionRevoked
-	6,  // 24: quilt.v1.SessionWaits.queued:type_name -> quilt.v1.Queued
-	11, // 25: quilt.v1.SessionRefused.error:type_name -> quilt.v1.Error
-	16, // 26: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
-	36, // 27: quilt.v1.StatusResponse.tokens:type_name -> quilt.v1.TokenCounts
-	38, // 28: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
-	37, // 29: quilt.v1.TokenCounts.pools:type_name -> quilt.v1.PoolCount
-	0,  // 30: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
-	13, // 31: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
-	15, // 32: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
-	32, // 33: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
-	19, // 34: quilt.v1.QuiltService.Session:input_type -> quilt.v1.SessionRequest
-	30, // 35: quilt.v1.QuiltService.Policy:input_type -> quilt.v1.PolicyRequest
-	34, // 36: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
-	5,  // 37: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	14, // 38: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	16, // 39: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	33, // 40: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
-	24, // 41: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
-	31, // 42: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
-	35, // 43: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	37, // [37:44] is the sub-list for method output_type
-	30, // [30:37] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	5,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
+	7,  // 1: quilt.v1.ExecuteRequest.limits:type_name -> quilt.v1.Limits
+	4,  // 2: quilt.v1.ExecuteRequest.standing:type_name -> quilt.v1.Standing
+	1,  // 3: quilt.v1.ExecuteRequest.journal:type_name -> quilt.v1.Journal
+	3,  // 4: quilt.v1.ExecuteRequest.answer:type_name -> quilt.v1.Answer
+	2,  // 5: quilt.v1.Journal.effects:type_name -> quilt.v1.Effect
+	15, // 6: quilt.v1.Effect.error:type_name -> quilt.v1.Error
+	15, // 7: quilt.v1.Answer.error:type_name -> quilt.v1.Error
+	6,  // 8: quilt.v1.Code.files:type_name -> quilt.v1.File
+	10, // 9: quilt.v1.ExecuteResponse.queued:type_name -> quilt.v1.Queued
+	11, // 10: quilt.v1.ExecuteResponse.started:type_name -> quilt.v1.Started
+	12, // 11: quilt.v1.ExecuteResponse.log:type_name -> quilt.v1.Log
+	13, // 12: quilt.v1.ExecuteResponse.result:type_name -> quilt.v1.Result
+	14, // 13: quilt.v1.ExecuteResponse.ended:type_name -> quilt.v1.Ended
+	2,  // 14: quilt.v1.ExecuteResponse.effect:type_name -> quilt.v1.Effect
+	9,  // 15: quilt.v1.ExecuteResponse.ask:type_name -> quilt.v1.Ask
+	15, // 16: quilt.v1.Ended.error:type_name -> quilt.v1.Error
+	16, // 17: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
+	21, // 18: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
+	22, // 19: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
+	24, // 20: quilt.v1.SessionRequest.open:type_name -> quilt.v1.SessionOpen
+	25, // 21: quilt.v1.SessionRequest.acquire:type_name -> quilt.v1.SessionAcquire
+	26, // 22: quilt.v1.SessionRequest.release:type_name -> quilt.v1.SessionRelease
+	4,  // 23: quilt.v1.SessionOpen.standing:type_name -> quilt.v1.Standing
+	27, // 24: quilt.v1.SessionAcquire.estimate:type_name -> quilt.v1.Spend
+	27, // 25: quilt.v1.SessionRelease.used:type_name -> quilt.v1.Spend
+	29, // 26: quilt.v1.SessionResponse.opened:type_name -> quilt.v1.SessionOpened
+	30, // 27: quilt.v1.SessionResponse.waits:type_name -> quilt.v1.SessionWaits
+	31, // 28: quilt.v1.SessionResponse.granted:type_name -> quilt.v1.SessionGranted
+	32, // 29: quilt.v1.SessionResponse.refused:type_name -> quilt.v1.SessionRefused
+	33, // 30: quilt.v1.SessionResponse.revoked:type_name -> quilt.v1.SessionRevoked
+	10, // 31: quilt.v1.SessionWaits.queued:type_name -> quilt.v1.Queued
+	15, // 32: quilt.v1.SessionRefused.error:type_name -> quilt.v1.Error
+	20, // 33: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
+	40, // 34: quilt.v1.StatusResponse.tokens:type_name -> quilt.v1.TokenCounts
+	49, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
+	41, // 36: quilt.v1.TokenCounts.pools:type_name -> quilt.v1.PoolCount
+	48, // 37: quilt.v1.SetSecretResponse.secret:type_name -> quilt.v1.Secret
+	48, // 38: quilt.v1.ListSecretsResponse.secrets:type_name -> quilt.v1.Secret
+	0,  // 39: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
+	17, // 40: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
+	19, // 41: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
+	36, // 42: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
+	23, // 43: quilt.v1.QuiltService.Session:input_type -> quilt.v1.SessionRequest
+	34, // 44: quilt.v1.QuiltService.Policy:input_type -> quilt.v1.PolicyRequest
+	38, // 45: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
+	42, // 46: quilt.v1.SecretService.Set:input_type -> quilt.v1.SetSecretRequest
+	44, // 47: quilt.v1.SecretService.List:input_type -> quilt.v1.ListSecretsRequest
+	46, // 48: quilt.v1.SecretService.Remove:input_type -> quilt.v1.RemoveSecretRequest
+	8,  // 49: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	18, // 50: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	20, // 51: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	37, // 52: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	28, // 53: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
+	35, // 54: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
+	39, // 55: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	43, // 56: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
+	45, // 57: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
+	47, // 58: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
+	49, // [49:59] is the sub-list for method output_type
+	39, // [39:49] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_quilt_v1_quilt_proto_init() }
@@ -3294,20 +4091,22 @@ func file_quilt_v1_quilt_proto_init() {
 	if File_quilt_v1_quilt_proto != nil {
 		return
 	}
-	file_quilt_v1_quilt_proto_msgTypes[5].OneofWrappers = []any{
+	file_quilt_v1_quilt_proto_msgTypes[8].OneofWrappers = []any{
 		(*ExecuteResponse_Queued)(nil),
 		(*ExecuteResponse_Started)(nil),
 		(*ExecuteResponse_Log)(nil),
 		(*ExecuteResponse_Result)(nil),
 		(*ExecuteResponse_Ended)(nil),
+		(*ExecuteResponse_Effect)(nil),
+		(*ExecuteResponse_Ask)(nil),
 	}
-	file_quilt_v1_quilt_proto_msgTypes[19].OneofWrappers = []any{
+	file_quilt_v1_quilt_proto_msgTypes[23].OneofWrappers = []any{
 		(*SessionRequest_Open)(nil),
 		(*SessionRequest_Acquire)(nil),
 		(*SessionRequest_Release)(nil),
 		(*SessionRequest_Cancel)(nil),
 	}
-	file_quilt_v1_quilt_proto_msgTypes[24].OneofWrappers = []any{
+	file_quilt_v1_quilt_proto_msgTypes[28].OneofWrappers = []any{
 		(*SessionResponse_Opened)(nil),
 		(*SessionResponse_Waits)(nil),
 		(*SessionResponse_Granted)(nil),
@@ -3320,9 +4119,9 @@ func file_quilt_v1_quilt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   50,
 			NumExtensions: 0,
-			NumServices:   1,
+			NumServices:   2,
 		},
 		GoTypes:           file_quilt_v1_quilt_proto_goTypes,
 		DependencyIndexes: file_quilt_v1_quilt_proto_depIdxs,

@@ -33,6 +33,8 @@ const (
 	TaskServiceName = "aria.v1.TaskService"
 	// SystemServiceName is the fully-qualified name of the SystemService service.
 	SystemServiceName = "aria.v1.SystemService"
+	// SecretServiceName is the fully-qualified name of the SecretService service.
+	SecretServiceName = "aria.v1.SecretService"
 	// FirmwareServiceName is the fully-qualified name of the FirmwareService service.
 	FirmwareServiceName = "aria.v1.FirmwareService"
 )
@@ -67,6 +69,10 @@ const (
 	TaskServiceListProcedure = "/aria.v1.TaskService/List"
 	// TaskServiceCancelProcedure is the fully-qualified name of the TaskService's Cancel RPC.
 	TaskServiceCancelProcedure = "/aria.v1.TaskService/Cancel"
+	// TaskServiceApproveProcedure is the fully-qualified name of the TaskService's Approve RPC.
+	TaskServiceApproveProcedure = "/aria.v1.TaskService/Approve"
+	// TaskServiceWaitsProcedure is the fully-qualified name of the TaskService's Waits RPC.
+	TaskServiceWaitsProcedure = "/aria.v1.TaskService/Waits"
 	// SystemServiceInfoProcedure is the fully-qualified name of the SystemService's Info RPC.
 	SystemServiceInfoProcedure = "/aria.v1.SystemService/Info"
 	// SystemServiceTokensProcedure is the fully-qualified name of the SystemService's Tokens RPC.
@@ -76,6 +82,12 @@ const (
 	SystemServiceWatchTokensProcedure = "/aria.v1.SystemService/WatchTokens"
 	// SystemServicePolicyProcedure is the fully-qualified name of the SystemService's Policy RPC.
 	SystemServicePolicyProcedure = "/aria.v1.SystemService/Policy"
+	// SecretServiceSetProcedure is the fully-qualified name of the SecretService's Set RPC.
+	SecretServiceSetProcedure = "/aria.v1.SecretService/Set"
+	// SecretServiceListProcedure is the fully-qualified name of the SecretService's List RPC.
+	SecretServiceListProcedure = "/aria.v1.SecretService/List"
+	// SecretServiceRemoveProcedure is the fully-qualified name of the SecretService's Remove RPC.
+	SecretServiceRemoveProcedure = "/aria.v1.SecretService/Remove"
 	// FirmwareServiceBeginProcedure is the fully-qualified name of the FirmwareService's Begin RPC.
 	FirmwareServiceBeginProcedure = "/aria.v1.FirmwareService/Begin"
 	// FirmwareServiceWriteProcedure is the fully-qualified name of the FirmwareService's Write RPC.
@@ -347,6 +359,10 @@ type TaskServiceClient interface {
 	Get(context.Context, *connect.Request[v1.GetRunRequest]) (*connect.Response[v1.GetRunResponse], error)
 	List(context.Context, *connect.Request[v1.ListRunsRequest]) (*connect.Response[v1.ListRunsResponse], error)
 	Cancel(context.Context, *connect.Request[v1.CancelRequest]) (*connect.Response[v1.CancelResponse], error)
+	// Approve answers the oldest open approval of a run or of what it called.
+	Approve(context.Context, *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error)
+	// Waits lists what runs wait for: people's answers, and moments.
+	Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error)
 }
 
 // NewTaskServiceClient constructs a client for the aria.v1.TaskService service. By default, it uses
@@ -390,16 +406,30 @@ func NewTaskServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(taskServiceMethods.ByName("Cancel")),
 			connect.WithClientOptions(opts...),
 		),
+		approve: connect.NewClient[v1.ApproveRequest, v1.ApproveResponse](
+			httpClient,
+			baseURL+TaskServiceApproveProcedure,
+			connect.WithSchema(taskServiceMethods.ByName("Approve")),
+			connect.WithClientOptions(opts...),
+		),
+		waits: connect.NewClient[v1.WaitsRequest, v1.WaitsResponse](
+			httpClient,
+			baseURL+TaskServiceWaitsProcedure,
+			connect.WithSchema(taskServiceMethods.ByName("Waits")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
 // taskServiceClient implements TaskServiceClient.
 type taskServiceClient struct {
-	start  *connect.Client[v1.StartRequest, v1.StartResponse]
-	watch  *connect.Client[v1.WatchRequest, v1.WatchResponse]
-	get    *connect.Client[v1.GetRunRequest, v1.GetRunResponse]
-	list   *connect.Client[v1.ListRunsRequest, v1.ListRunsResponse]
-	cancel *connect.Client[v1.CancelRequest, v1.CancelResponse]
+	start   *connect.Client[v1.StartRequest, v1.StartResponse]
+	watch   *connect.Client[v1.WatchRequest, v1.WatchResponse]
+	get     *connect.Client[v1.GetRunRequest, v1.GetRunResponse]
+	list    *connect.Client[v1.ListRunsRequest, v1.ListRunsResponse]
+	cancel  *connect.Client[v1.CancelRequest, v1.CancelResponse]
+	approve *connect.Client[v1.ApproveRequest, v1.ApproveResponse]
+	waits   *connect.Client[v1.WaitsRequest, v1.WaitsResponse]
 }
 
 // Start calls aria.v1.TaskService.Start.
@@ -427,6 +457,16 @@ func (c *taskServiceClient) Cancel(ctx context.Context, req *connect.Request[v1.
 	return c.cancel.CallUnary(ctx, req)
 }
 
+// Approve calls aria.v1.TaskService.Approve.
+func (c *taskServiceClient) Approve(ctx context.Context, req *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error) {
+	return c.approve.CallUnary(ctx, req)
+}
+
+// Waits calls aria.v1.TaskService.Waits.
+func (c *taskServiceClient) Waits(ctx context.Context, req *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error) {
+	return c.waits.CallUnary(ctx, req)
+}
+
 // TaskServiceHandler is an implementation of the aria.v1.TaskService service.
 type TaskServiceHandler interface {
 	// Start accepts a task and answers at once with the run. When it returns, the
@@ -438,6 +478,10 @@ type TaskServiceHandler interface {
 	Get(context.Context, *connect.Request[v1.GetRunRequest]) (*connect.Response[v1.GetRunResponse], error)
 	List(context.Context, *connect.Request[v1.ListRunsRequest]) (*connect.Response[v1.ListRunsResponse], error)
 	Cancel(context.Context, *connect.Request[v1.CancelRequest]) (*connect.Response[v1.CancelResponse], error)
+	// Approve answers the oldest open approval of a run or of what it called.
+	Approve(context.Context, *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error)
+	// Waits lists what runs wait for: people's answers, and moments.
+	Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error)
 }
 
 // NewTaskServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -477,6 +521,18 @@ func NewTaskServiceHandler(svc TaskServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(taskServiceMethods.ByName("Cancel")),
 		connect.WithHandlerOptions(opts...),
 	)
+	taskServiceApproveHandler := connect.NewUnaryHandler(
+		TaskServiceApproveProcedure,
+		svc.Approve,
+		connect.WithSchema(taskServiceMethods.ByName("Approve")),
+		connect.WithHandlerOptions(opts...),
+	)
+	taskServiceWaitsHandler := connect.NewUnaryHandler(
+		TaskServiceWaitsProcedure,
+		svc.Waits,
+		connect.WithSchema(taskServiceMethods.ByName("Waits")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/aria.v1.TaskService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case TaskServiceStartProcedure:
@@ -489,6 +545,10 @@ func NewTaskServiceHandler(svc TaskServiceHandler, opts ...connect.HandlerOption
 			taskServiceListHandler.ServeHTTP(w, r)
 		case TaskServiceCancelProcedure:
 			taskServiceCancelHandler.ServeHTTP(w, r)
+		case TaskServiceApproveProcedure:
+			taskServiceApproveHandler.ServeHTTP(w, r)
+		case TaskServiceWaitsProcedure:
+			taskServiceWaitsHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -516,6 +576,14 @@ func (UnimplementedTaskServiceHandler) List(context.Context, *connect.Request[v1
 
 func (UnimplementedTaskServiceHandler) Cancel(context.Context, *connect.Request[v1.CancelRequest]) (*connect.Response[v1.CancelResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.TaskService.Cancel is not implemented"))
+}
+
+func (UnimplementedTaskServiceHandler) Approve(context.Context, *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.TaskService.Approve is not implemented"))
+}
+
+func (UnimplementedTaskServiceHandler) Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.TaskService.Waits is not implemented"))
 }
 
 // SystemServiceClient is a client for the aria.v1.SystemService service.
@@ -674,6 +742,130 @@ func (UnimplementedSystemServiceHandler) WatchTokens(context.Context, *connect.R
 
 func (UnimplementedSystemServiceHandler) Policy(context.Context, *connect.Request[v1.PolicyRequest]) (*connect.Response[v1.PolicyResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SystemService.Policy is not implemented"))
+}
+
+// SecretServiceClient is a client for the aria.v1.SecretService service.
+type SecretServiceClient interface {
+	// Set gives a secret a value: a new one, or the next version of one.
+	Set(context.Context, *connect.Request[v1.SetSecretRequest]) (*connect.Response[v1.SetSecretResponse], error)
+	List(context.Context, *connect.Request[v1.ListSecretsRequest]) (*connect.Response[v1.ListSecretsResponse], error)
+	Remove(context.Context, *connect.Request[v1.RemoveSecretRequest]) (*connect.Response[v1.RemoveSecretResponse], error)
+}
+
+// NewSecretServiceClient constructs a client for the aria.v1.SecretService service. By default, it
+// uses the Connect protocol with the binary Protobuf Codec, asks for gzipped responses, and sends
+// uncompressed requests. To use the gRPC or gRPC-Web protocols, supply the connect.WithGRPC() or
+// connect.WithGRPCWeb() options.
+//
+// The URL supplied here should be the base URL for the Connect or gRPC server (for example,
+// http://api.acme.com or https://acme.com/grpc).
+func NewSecretServiceClient(httpClient connect.HTTPClient, baseURL string, opts ...connect.ClientOption) SecretServiceClient {
+	baseURL = strings.TrimRight(baseURL, "/")
+	secretServiceMethods := v1.File_aria_v1_aria_proto.Services().ByName("SecretService").Methods()
+	return &secretServiceClient{
+		set: connect.NewClient[v1.SetSecretRequest, v1.SetSecretResponse](
+			httpClient,
+			baseURL+SecretServiceSetProcedure,
+			connect.WithSchema(secretServiceMethods.ByName("Set")),
+			connect.WithClientOptions(opts...),
+		),
+		list: connect.NewClient[v1.ListSecretsRequest, v1.ListSecretsResponse](
+			httpClient,
+			baseURL+SecretServiceListProcedure,
+			connect.WithSchema(secretServiceMethods.ByName("List")),
+			connect.WithClientOptions(opts...),
+		),
+		remove: connect.NewClient[v1.RemoveSecretRequest, v1.RemoveSecretResponse](
+			httpClient,
+			baseURL+SecretServiceRemoveProcedure,
+			connect.WithSchema(secretServiceMethods.ByName("Remove")),
+			connect.WithClientOptions(opts...),
+		),
+	}
+}
+
+// secretServiceClient implements SecretServiceClient.
+type secretServiceClient struct {
+	set    *connect.Client[v1.SetSecretRequest, v1.SetSecretResponse]
+	list   *connect.Client[v1.ListSecretsRequest, v1.ListSecretsResponse]
+	remove *connect.Client[v1.RemoveSecretRequest, v1.RemoveSecretResponse]
+}
+
+// Set calls aria.v1.SecretService.Set.
+func (c *secretServiceClient) Set(ctx context.Context, req *connect.Request[v1.SetSecretRequest]) (*connect.Response[v1.SetSecretResponse], error) {
+	return c.set.CallUnary(ctx, req)
+}
+
+// List calls aria.v1.SecretService.List.
+func (c *secretServiceClient) List(ctx context.Context, req *connect.Request[v1.ListSecretsRequest]) (*connect.Response[v1.ListSecretsResponse], error) {
+	return c.list.CallUnary(ctx, req)
+}
+
+// Remove calls aria.v1.SecretService.Remove.
+func (c *secretServiceClient) Remove(ctx context.Context, req *connect.Request[v1.RemoveSecretRequest]) (*connect.Response[v1.RemoveSecretResponse], error) {
+	return c.remove.CallUnary(ctx, req)
+}
+
+// SecretServiceHandler is an implementation of the aria.v1.SecretService service.
+type SecretServiceHandler interface {
+	// Set gives a secret a value: a new one, or the next version of one.
+	Set(context.Context, *connect.Request[v1.SetSecretRequest]) (*connect.Response[v1.SetSecretResponse], error)
+	List(context.Context, *connect.Request[v1.ListSecretsRequest]) (*connect.Response[v1.ListSecretsResponse], error)
+	Remove(context.Context, *connect.Request[v1.RemoveSecretRequest]) (*connect.Response[v1.RemoveSecretResponse], error)
+}
+
+// NewSecretServiceHandler builds an HTTP handler from the service implementation. It returns the
+// path on which to mount the handler and the handler itself.
+//
+// By default, handlers support the Connect, gRPC, and gRPC-Web protocols with the binary Protobuf
+// and JSON codecs. They also support gzip compression.
+func NewSecretServiceHandler(svc SecretServiceHandler, opts ...connect.HandlerOption) (string, http.Handler) {
+	secretServiceMethods := v1.File_aria_v1_aria_proto.Services().ByName("SecretService").Methods()
+	secretServiceSetHandler := connect.NewUnaryHandler(
+		SecretServiceSetProcedure,
+		svc.Set,
+		connect.WithSchema(secretServiceMethods.ByName("Set")),
+		connect.WithHandlerOptions(opts...),
+	)
+	secretServiceListHandler := connect.NewUnaryHandler(
+		SecretServiceListProcedure,
+		svc.List,
+		connect.WithSchema(secretServiceMethods.ByName("List")),
+		connect.WithHandlerOptions(opts...),
+	)
+	secretServiceRemoveHandler := connect.NewUnaryHandler(
+		SecretServiceRemoveProcedure,
+		svc.Remove,
+		connect.WithSchema(secretServiceMethods.ByName("Remove")),
+		connect.WithHandlerOptions(opts...),
+	)
+	return "/aria.v1.SecretService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case SecretServiceSetProcedure:
+			secretServiceSetHandler.ServeHTTP(w, r)
+		case SecretServiceListProcedure:
+			secretServiceListHandler.ServeHTTP(w, r)
+		case SecretServiceRemoveProcedure:
+			secretServiceRemoveHandler.ServeHTTP(w, r)
+		default:
+			http.NotFound(w, r)
+		}
+	})
+}
+
+// UnimplementedSecretServiceHandler returns CodeUnimplemented from all methods.
+type UnimplementedSecretServiceHandler struct{}
+
+func (UnimplementedSecretServiceHandler) Set(context.Context, *connect.Request[v1.SetSecretRequest]) (*connect.Response[v1.SetSecretResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SecretService.Set is not implemented"))
+}
+
+func (UnimplementedSecretServiceHandler) List(context.Context, *connect.Request[v1.ListSecretsRequest]) (*connect.Response[v1.ListSecretsResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SecretService.List is not implemented"))
+}
+
+func (UnimplementedSecretServiceHandler) Remove(context.Context, *connect.Request[v1.RemoveSecretRequest]) (*connect.Response[v1.RemoveSecretResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.SecretService.Remove is not implemented"))
 }
 
 // FirmwareServiceClient is a client for the aria.v1.FirmwareService service.

@@ -1,0 +1,18 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/ariacomputecompany/firmware/aria/execution"
+	"github.com/ariacomputecompany/firmware/aria/orchestrator"
+	"github.com/ariacomputecompany/firmware/aria/task"
+)
+
+// pieces lends aria/execution to aria/orchestrator, which do not know each other.
+type pieces struct{ *execution.Executor }
+
+func (p pieces) Piece(ctx context.Context, job task.Job, pc orchestrator.Piece) (json.RawMessage, orchestrator.Usage, error) {
+	r, err := p.Executor.Piece(ctx, job, execution.Piece(pc))
+	return r.Output, orchestrator.Usage{CPUUS: r.Usage.CPUUS, PeakMemory: r.Usage.PeakMemory}, err
+}

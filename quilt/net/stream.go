@@ -1,0 +1,239 @@
+package net
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
+)
+
+// service keeps what is open of each execution.
+type service struct {
+	egress  *Egress
+	secrets Secrets
+
+	mu       sync.Mutex
+	sessions map[string]*session
+}
+
+// session is one execution's: its connections are shared with nobody, so that
+// nothing one unit leaves on a connection meets another.
+type session struct {
+	ctx       context.Context
+	cancel    context.CancelFunc
+	transport *http.Transport
+
+	mu      sync.Mutex
+	last    int64
+	streams map[int64]*stream
+}
+
+func (s *service) session(execution string) *session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	x := s.sessions[execution]
+	if x == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		x = &session{ctx: ctx, cancel: cancel, transport: s.egress.Transport(), streams: map[int64]*stream{}}
+		s.sessions[execution] = x
+	}
+	return x
+}
+
+// ended lets go of all that an execution had open.
+func (s *service) ended(execution string) {
+	s.mu.Lock()
+	x := s.sessions[execution]
+	delete(s.sessions, execution)
+	s.mu.Unlock()
+	if x != nil {
+		x.cancel()
+		x.transport.CloseIdleConnections()
+	}
+}
+
+// answer makes the value of net.fetch. cancel ends the request.
+func (x *session) answer(res *http.Response, g *guard, redirected bool, cancel context.CancelFunc) (any, error) {
+	mask := g.bound.mask()
+	out := fetched{Status: res.StatusCode, StatusText: strings.TrimPrefix(strings.TrimLeft(res.Status, "0123456789"), " "),
+		URL: mask.String(res.Request.URL.String()), Redirected: redirected}
+	for name, values := range res.Header {
+		for _, v := range values {
+			out.Headers = append(out.Headers, [2]string{strings.ToLower(name), v})
+		}
+	}
+	slices.SortStableFunc(out.Headers, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
+	st := newStream(res.Body, cancel)
+	id := x.keep(st)
+	if id == 0 {
+		st.close()
+		return nil, fault.New(fault.Exhausted, "more than %d answers are open", maxStreams).WithHint("read each to its end, or cancel it")
+	}
+	timer := time.AfterFunc(settle, st.hurry)
+	defer timer.Stop()
+	body, err := x.take(id, st, true)
+	out.chunk = body
+	return out, err
+}
+
+// keep gives a stream its number; 0: there are too many.
+func (x *session) keep(st *stream) int64 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.streams) >= maxStreams {
+		return 0
+	}
+	x.last++
+	x.streams[x.last] = st
+	return x.last
+}
+
+// take reads the next part. A stream that has ended is forgotten.
+func (x *session) take(id int64, st *stream, whole bool) (chunk, error) {
+	part, more, err := st.next(whole)
+	c := chunk{Body: base64.StdEncoding.EncodeToString(part), Stream: id}
+	if !more || err != nil {
+		x.forget(id)
+		c.Stream = 0
+	}
+	return c, err
+}
+
+func (x *session) forget(id int64) *stream {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	st := x.streams[id]
+	delete(x.streams, id)
+	return st
+}
+
+type streamArgs struct {
+	Stream int64 `json:"stream"`
+}
+
+// read waits for the next part of a body.
+func (s *service) read(ctx context.Context, c broker.Call) (any, error) {
+	var a streamArgs
+	if err := json.Unmarshal(c.Args, &a); err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "the arguments of net.read are not valid")
+	}
+	x := s.session(c.Execution)
+	x.mu.Lock()
+	st := x.streams[a.Stream]
+	x.mu.Unlock()
+	if st == nil {
+		return nil, fault.New(fault.NotFound, "there is no answer %d to read", a.Stream)
+	}
+	stop := context.AfterFunc(ctx, st.close)
+	defer stop()
+	return x.take(a.Stream, st, false)
+}
+
+// close gives the rest of a body up.
+func (s *service) close(_ context.Context, c broker.Call) (any, error) {
+	var a streamArgs
+	if err := json.Unmarshal(c.Args, &a); err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "the arguments of net.close are not valid")
+	}
+	if st := s.session(c.Execution).forget(a.Stream); st != nil {
+		st.close()
+	}
+	return nil, nil
+}
+
+// stream reads a body ahead, up to maxInline bytes.
+type stream struct {
+	body   io.ReadCloser
+	cancel context.CancelFunc
+
+	mu      sync.Mutex // guards the rest
+	changed *sync.Cond
+	buf     bytes.Buffer
+	total   int64
+	err     error // io.EOF: it has ended
+	hurried bool
+}
+
+func newStream(body io.ReadCloser, cancel context.CancelFunc) *stream {
+	s := &stream{body: body, cancel: cancel}
+	s.changed = sync.NewCond(&s.mu)
+	go s.fill()
+	return s
+}
+
+func (s *stream) fill() {
+	part := make([]byte, 16<<10)
+	for {
+		n, err := s.body.Read(part)
+		s.mu.Lock()
+		s.buf.Write(part[:n])
+		s.total += int64(n)
+		if err == nil && s.total > MaxResponse {
+			err = fault.New(fault.Exhausted, "the answer has more than %d MiB", MaxResponse>>20).WithHint("ask for a part of it")
+		}
+		if s.err == nil {
+			s.err = err
+		}
+		s.changed.Broadcast()
+		for s.err == nil && s.buf.Len() >= maxInline {
+			s.changed.Wait()
+		}
+		done := s.err != nil
+		s.mu.Unlock()
+		if done {
+			s.body.Close()
+			s.cancel()
+			return
+		}
+	}
+}
+
+// next waits for a part; with whole, for all of it until it is hurried or there
+// is as much as a frame carries.
+func (s *stream) next(whole bool) (part []byte, more bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.err == nil && s.buf.Len() < maxInline && !(s.hurried && whole) && (whole || s.buf.Len() == 0) {
+		s.changed.Wait()
+	}
+	part = bytes.Clone(s.buf.Next(maxInline))
+	s.changed.Broadcast()
+	if s.buf.Len() > 0 || s.err == nil {
+		return part, true, nil
+	}
+	if errors.Is(s.err, io.EOF) {
+		return part, false, nil
+	}
+	if _, ok := fault.As(s.err); ok {
+		return nil, false, s.err
+	}
+	return nil, false, fault.Wrap(s.err, fault.Unavailable, "the answer broke off")
+}
+
+func (s *stream) hurry() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hurried = true
+	s.changed.Broadcast()
+}
+
+// close gives the body up; whoever waits for a part is told.
+func (s *stream) close() {
+	s.mu.Lock()
+	if s.err == nil {
+		s.err = fault.New(fault.Cancelled, "the answer was given up")
+	}
+	s.changed.Broadcast()
+	s.mu.Unlock()
+	s.cancel()
+}

@@ -1,0 +1,116 @@
+// What makes a unit do the same again when it is taken up after a crash: its
+// clock and its chance. The clock starts where the run did and moves with the
+// answers it gets and with its timers; `performance.now()` is the machine's.
+// Randomness is ChaCha20 over a seed that is kept with the run.
+
+const RealDate = Date;
+let now = 0;
+let readings = 0;
+
+// A loop that waits for the clock must end: every thousandth look moves it.
+const look = (): number => {
+  if (++readings % 1000 === 0) now++;
+  return now;
+};
+
+/** The clock shows at least t, in Unix milliseconds. */
+export function advance(t: number): void {
+  if (t > now) now = t;
+}
+
+export function sameness(clock: number, seed: string): void {
+  now = clock;
+  RealDate.now = look;
+  const proxy = new Proxy(RealDate, {
+    construct: (target, args, self) => Reflect.construct(target, args.length > 0 ? args : [look()], self === proxy ? target : self),
+    apply: () => new RealDate(look()).toString(),
+  });
+  RealDate.prototype.constructor = proxy;
+  (globalThis as any).Date = proxy;
+  timers();
+  chance(seed);
+}
+
+// A timer that went off says that its time has passed.
+function timers(): void {
+  const g = globalThis as any;
+  for (const name of ['setTimeout', 'setInterval']) {
+    const real = g[name];
+    g[name] = Object.assign((f: unknown, ms = 0, ...args: unknown[]) => {
+      if (typeof f !== 'function') return real(f, ms, ...args);
+      let due = now + (Number(ms) || 0);
+      return real((...a: unknown[]) => {
+        advance(due);
+        due = now + (Number(ms) || 0);
+        return (f as Function)(...a);
+      }, ms, ...args);
+    }, real);
+  }
+  const sleep = (Bun as any).sleep;
+  (Bun as any).sleep = (t: number | Date) => {
+    const ms = typeof t === 'number' ? t : t.getTime() - now;
+    const due = now + ms;
+    return sleep(ms).then(() => advance(due));
+  };
+}
+
+function chance(seed: string): void {
+  const key = new Uint32Array(8);
+  for (let i = 0; i < 8; i++) key[i] = parseInt(seed.slice(8 * i, 8 * i + 8), 16);
+  const state = new Uint32Array(16);
+  state.set([0x61707865, 0x3320646e, 0x79622d32, 0x6b206574]);
+  state.set(key, 4);
+  const block = new Uint32Array(16);
+  const bytes = new Uint8Array(block.buffer);
+  let at = 64;
+  const fill = (into: Uint8Array): void => {
+    for (let i = 0; i < into.length; i++) {
+      if (at === 64) {
+        chacha(state, block);
+        state[12]!++; // 256 GiB before it comes round
+        at = 0;
+      }
+      into[i] = bytes[at++]!;
+    }
+  };
+  const eight = new Uint8Array(8);
+  const view = new DataView(eight.buffer);
+  Math.random = () => {
+    fill(eight);
+    return (view.getUint32(0) * 0x200000 + (view.getUint32(4) >>> 11)) / 2 ** 53;
+  };
+  const crypto = (globalThis as any).crypto;
+  crypto.getRandomValues = (into: ArrayBufferView) => {
+    if (into.byteLength > 65536) throw new RangeError('getRandomValues fills at most 65536 bytes');
+    fill(new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
+    return into;
+  };
+  crypto.randomUUID = () => {
+    const b = new Uint8Array(16);
+    fill(b);
+    b[6] = (b[6]! & 15) | 64;
+    b[8] = (b[8]! & 63) | 128;
+    const hex = Array.from(b, (x) => x.toString(16).padStart(2, '0')).join('');
+    return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
+  };
+}
+
+// One block of ChaCha20 (RFC 8439, 2.3).
+function chacha(state: Uint32Array, out: Uint32Array): void {
+  out.set(state);
+  const quarter = (a: number, b: number, c: number, d: number): void => {
+    out[a]! += out[b]!; out[d] = turn(out[d]! ^ out[a]!, 16);
+    out[c]! += out[d]!; out[b] = turn(out[b]! ^ out[c]!, 12);
+    out[a]! += out[b]!; out[d] = turn(out[d]! ^ out[a]!, 8);
+    out[c]! += out[d]!; out[b] = turn(out[b]! ^ out[c]!, 7);
+  };
+  for (let i = 0; i < 10; i++) {
+    quarter(0, 4, 8, 12); quarter(1, 5, 9, 13); quarter(2, 6, 10, 14); quarter(3, 7, 11, 15);
+    quarter(0, 5, 10, 15); quarter(1, 6, 11, 12); quarter(2, 7, 8, 13); quarter(3, 4, 9, 14);
+  }
+  for (let i = 0; i < 16; i++) out[i]! += state[i]!;
+}
+
+function turn(x: number, n: number): number {
+  return (x << n) | (x >>> (32 - n));
+}
