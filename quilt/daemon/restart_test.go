@@ -227,3 +227,62 @@ func TestRestartTakesTheBinaryOnDisk(t *testing.T) {
 		t.Errorf("after the restarts: %v", got.ended)
 	}
 }
+
+// Locks that were taken before a restart are held over it, keep others out, and
+// are free for them as soon as the last use is dropped, not at the unit's end.
+func TestLocksGoOverARestart(t *testing.T) {
+	p := startPair(t, dataDir(t))
+	ask := func(id, body string) *quiltv1.ExecuteRequest {
+		return &quiltv1.ExecuteRequest{Execution: id, Tokens: []string{"lock:gate:rw?hold=tx", "kv:said:a"}, Code: unit(body)}
+	}
+	ended := map[string]chan ran{}
+	begin := func(r *quiltv1.ExecuteRequest) {
+		done := make(chan ran, 1)
+		ended[r.Execution] = done
+		go func() {
+			got, err := p.follow(t.Context(), r)
+			if err != nil {
+				t.Errorf("%s: %v", r.Execution, err)
+			}
+			done <- got
+		}()
+	}
+	said := func(key string) bool {
+		got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("asks", time.Now().UnixNano()), Tokens: []string{"kv:said:s"},
+			Code: unit(`return await host.call("kv.get", {ns: "said", key: "` + key + `"}) !== null`)})
+		return got.result == "true"
+	}
+	begin(ask("holds", `
+		const one = await host.call("lock.take", {name: "gate"}), two = await host.call("lock.take", {name: "gate", shared: true});
+		await host.call("kv.put", {ns: "said", key: "held", value: 1});
+		const until = async key => { while (await host.call("kv.get", {ns: "said", key}) === null) await new Promise(r => setTimeout(r, 20)); };
+		await until("go");
+		await host.call("lock.drop", {id: two.id, name: "gate", shared: true});
+		await new Promise(r => setTimeout(r, 200));
+		if (await host.call("kv.get", {ns: "said", key: "second"}) !== null) throw new Error("another was inside");
+		await host.call("lock.drop", {id: one.id, name: "gate"});
+		await until("second");
+		let lost = "";
+		try { await host.call("lock.drop", {id: one.id, name: "gate"}) } catch (e) { lost = e.code }
+		return lost`))
+	waitFor(t, func() bool { return said("held") })
+	begin(ask("next", `
+		await host.call("lock.take", {name: "gate"});
+		await host.call("kv.put", {ns: "said", key: "second", value: 1}); return 1`))
+	waitFor(t, func() bool {
+		l, err := p.Leases(t.Context(), &quiltv1.LeasesRequest{})
+		return err == nil && len(l.Waits) == 1
+	})
+	for range 2 {
+		if err := restart(Config{Data: p.data}, &bytes.Buffer{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.must(t, &quiltv1.ExecuteRequest{Execution: "go", Tokens: []string{"kv:said:a"}, Code: unit(`await host.call("kv.put", {ns: "said", key: "go", value: 1})`)})
+	if got := <-ended["holds"]; got.result != `"interrupted"` {
+		t.Errorf("holds: %s, %v", got.result, got.ended)
+	}
+	if got := <-ended["next"]; got.result != "1" {
+		t.Errorf("next: %s, %v", got.result, got.ended)
+	}
+}
