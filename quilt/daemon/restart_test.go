@@ -3,7 +3,10 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -156,5 +159,130 @@ func TestPlannedRestart(t *testing.T) {
 func TestRestartOfNobody(t *testing.T) {
 	if err := restart(Config{Data: filepath.Join(t.TempDir(), "none")}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "no quiltd works on") {
 		t.Errorf("%v", err)
+	}
+}
+
+// An upgrade puts a new binary in the place of the old, here in a folder that
+// only root may enter. A restart takes it; where it cannot be executed, or is
+// gone, or belongs to others, the engine is what the launcher is.
+func TestRestartTakesTheBinaryOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "quiltd")
+	put := func(mode os.FileMode, owner int) os.FileInfo {
+		t.Helper()
+		next := path + ".new"
+		if err := exec.Command("cp", "/proc/"+fmt.Sprint(os.Getpid())+"/exe", next).Run(); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Chown(next, owner, 0), os.Chmod(next, mode), os.Rename(next, path)); err != nil {
+			t.Fatal(err)
+		}
+		is, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	first := put(0o755, 0)
+	p := startBinary(t, path, dataDir(t))
+	check := func(what string, want os.FileInfo) {
+		t.Helper()
+		st, err := p.Status(t.Context(), &quiltv1.StatusRequest{}, grpc.WaitForReady(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.Stat(fmt.Sprintf("/proc/%d/exe", st.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !os.SameFile(got, want) {
+			t.Errorf("%s: another binary runs", what)
+		}
+	}
+	again := func() {
+		t.Helper()
+		if err := restart(Config{Data: p.data}, &bytes.Buffer{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("at first", first)
+	second := put(0o755, 0)
+	again()
+	check("upgraded", second)
+	put(0o700, 0)
+	again()
+	check("not executable for the engine's user", first)
+	put(0o755, 64102)
+	again()
+	check("not root's", first)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	check("gone", first)
+	if got := p.must(t, &quiltv1.ExecuteRequest{Execution: "last", Code: unit(`return 1`)}); got.result != "1" {
+		t.Errorf("after the restarts: %v", got.ended)
+	}
+}
+
+// Locks that were taken before a restart are held over it, keep others out, and
+// are free for them as soon as the last use is dropped, not at the unit's end.
+func TestLocksGoOverARestart(t *testing.T) {
+	p := startPair(t, dataDir(t))
+	ask := func(id, body string) *quiltv1.ExecuteRequest {
+		return &quiltv1.ExecuteRequest{Execution: id, Tokens: []string{"lock:gate:rw?hold=tx", "kv:said:a"}, Code: unit(body)}
+	}
+	ended := map[string]chan ran{}
+	begin := func(r *quiltv1.ExecuteRequest) {
+		done := make(chan ran, 1)
+		ended[r.Execution] = done
+		go func() {
+			got, err := p.follow(t.Context(), r)
+			if err != nil {
+				t.Errorf("%s: %v", r.Execution, err)
+			}
+			done <- got
+		}()
+	}
+	said := func(key string) bool {
+		got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("asks", time.Now().UnixNano()), Tokens: []string{"kv:said:s"},
+			Code: unit(`return await host.call("kv.get", {ns: "said", key: "` + key + `"}) !== null`)})
+		return got.result == "true"
+	}
+	begin(ask("holds", `
+		const one = await host.call("lock.take", {name: "gate"}), two = await host.call("lock.take", {name: "gate", shared: true});
+		await host.call("kv.put", {ns: "said", key: "held", value: 1});
+		const until = async key => { while (await host.call("kv.get", {ns: "said", key}) === null) await new Promise(r => setTimeout(r, 20)); };
+		await until("go");
+		await host.call("lock.drop", {id: two.id, name: "gate", shared: true});
+		await new Promise(r => setTimeout(r, 200));
+		if (await host.call("kv.get", {ns: "said", key: "second"}) !== null) throw new Error("another was inside");
+		await host.call("lock.drop", {id: one.id, name: "gate"});
+		await until("second");
+		let lost = "";
+		try { await host.call("lock.drop", {id: one.id, name: "gate"}) } catch (e) { lost = e.code }
+		return lost`))
+	waitFor(t, func() bool { return said("held") })
+	begin(ask("next", `
+		await host.call("lock.take", {name: "gate"});
+		await host.call("kv.put", {ns: "said", key: "second", value: 1}); return 1`))
+	waitFor(t, func() bool {
+		l, err := p.Leases(t.Context(), &quiltv1.LeasesRequest{})
+		return err == nil && len(l.Waits) == 1
+	})
+	for range 2 {
+		if err := restart(Config{Data: p.data}, &bytes.Buffer{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.must(t, &quiltv1.ExecuteRequest{Execution: "go", Tokens: []string{"kv:said:a"}, Code: unit(`await host.call("kv.put", {ns: "said", key: "go", value: 1})`)})
+	if got := <-ended["holds"]; got.result != `"interrupted"` {
+		t.Errorf("holds: %s, %v", got.result, got.ended)
+	}
+	if got := <-ended["next"]; got.result != "1" {
+		t.Errorf("next: %s, %v", got.result, got.ended)
 	}
 }
