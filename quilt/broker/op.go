@@ -57,9 +57,6 @@ type Grant struct {
 	Lent   map[token.Token]uint64
 	Charge Charger // nil: nothing is counted
 	Take   Take    // nil: nothing can be taken beside what the lease holds
-	// Drop ends one use of a lock that was taken in the quiltd before, whose Hold
-	// did not come along. False if there is none. nil: never.
-	Drop func(need token.Token) bool
 }
 
 // Take locks tokens for a while beside what the lease holds: all of want or

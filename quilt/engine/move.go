@@ -38,8 +38,7 @@ type Carried struct {
 	Waits     bool
 	Asked     time.Time // waits: since when
 	Lease     Lease
-	Locks     []string       // held beside the lease
-	Uses      map[string]int `json:",omitempty"` // of these locks, by their tokens
+	Locks     []string // held beside the lease
 	Granted   time.Time
 	Container uint64
 	Start     string
@@ -131,7 +130,7 @@ func (e *Engine) Leave(parked []*Container) (State, error) {
 				return State{}, fmt.Errorf("container of %s: %w", x.req.Execution, err)
 			}
 		}
-		x.carried.Locks, x.carried.Uses = e.leases.locked(x.req.Execution)
+		x.carried.Locks = e.leases.locked(x.req.Execution)
 		x.carried.Lease.Since = since[x.req.Execution]
 		x.carried.Events = carryEvents(x.tape.all())
 		state.Executions = append(state.Executions, *x.carried)
@@ -206,7 +205,7 @@ func (e *Engine) carry(c *Carried, boxes map[uint64]*Container) (*execution, err
 			return nil, err
 		}
 		var ok bool
-		if c.Lease, ok = e.leases.restore(req, c.Lease, locks, c.Uses); !ok {
+		if c.Lease, ok = e.leases.restore(req, c.Lease, locks); !ok {
 			return nil, fmt.Errorf("its tokens cannot be restored")
 		}
 		return x, e.admit(x)

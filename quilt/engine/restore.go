@@ -10,9 +10,9 @@ import (
 // restore makes the session of an execution that had lease and locks in another
 // engine. Its authority was checked there; a caller that is not here any more,
 // because it was a session of a process that lost its stream, bounds and lends
-// nothing more. The locks stay its own until their uses are dropped, or it ends:
-// nobody else may believe to be first. False if they cannot be had.
-func (l *leases) restore(req checked, lease Lease, locks token.Set, uses map[string]int) (Lease, bool) {
+// nothing more. The locks stay its own until it ends: who held them for it is
+// gone, and nobody else may believe to be first. False if they cannot be had.
+func (l *leases) restore(req checked, lease Lease, locks token.Set) (Lease, bool) {
 	l.mu.Lock()
 	if l.live[req.Standing.Parent] == nil {
 		req.Standing.Parent = ""
@@ -38,8 +38,7 @@ func (l *leases) restore(req checked, lease Lease, locks token.Set, uses map[str
 			l.mu.Unlock()
 			return lease, false
 		}
-		n := uses[t.String()]
-		x.locks = append(x.locks, &lock{token: t, fence: x.lent(t, fence), users: max(n, 1), carried: n})
+		x.locks = append(x.locks, &lock{token: t, fence: x.lent(t, fence), users: 1})
 	}
 	l.mu.Unlock()
 	again := l.begun(req.Execution, lease.Fence)
@@ -75,21 +74,16 @@ func (l *leases) retake(x *session, t token.Token) (fence uint64, ok bool) {
 	return 0, false
 }
 
-// locked lists what an execution holds beside its lease, and how many uses each
-// has; what only a nested session used has none.
-func (l *leases) locked(execution string) (out []string, uses map[string]int) {
+// locked lists what an execution holds beside its lease.
+func (l *leases) locked(execution string) (out []string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	uses = map[string]int{}
 	if x := l.live[execution]; x != nil {
-		for _, k := range x.locks {
-			uses[k.token.String()] += k.users
-		}
 		for _, k := range append(x.locks[:len(x.locks):len(x.locks)], x.late...) {
 			out = append(out, k.token.String())
 		}
 	}
-	return out, uses
+	return out
 }
 
 func (l *leases) fence() uint64 {

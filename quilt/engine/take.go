@@ -18,38 +18,11 @@ type lock struct {
 	token token.Token
 	fence uint64
 	users int
-	// carried are those of the users that began in the quiltd before.
-	carried int
 }
 
 // taker is what an execution's operations take tokens with.
 func (l *leases) taker(execution string) broker.Take {
 	return func(ctx context.Context, want token.Set) ([]broker.Hold, error) { return l.take(ctx, execution, want) }
-}
-
-// dropper ends uses that were carried here.
-func (l *leases) dropper(execution string) func(token.Token) bool {
-	return func(need token.Token) bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		x := l.live[execution]
-		if x == nil {
-			return false
-		}
-		at := slices.IndexFunc(x.locks, func(k *lock) bool { return k.carried > 0 && k.token == need })
-		if at < 0 { // it joined a stronger one
-			at = slices.IndexFunc(x.locks, func(k *lock) bool { return k.carried > 0 && enough(k.token, need) })
-		}
-		if at < 0 {
-			return false
-		}
-		k := x.locks[at]
-		k.carried--
-		if k.users--; k.users == 0 {
-			l.giveBack(x, k)
-		}
-		return true
-	}
 }
 
 // take locks all of want or nothing, waiting until that can be had. What the

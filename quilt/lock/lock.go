@@ -5,7 +5,6 @@ package lock
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -18,8 +17,7 @@ const maxHeld = 64
 
 // New makes the service.
 func New() broker.Service {
-	// The numbers begin anywhere: one of the quiltd before names nothing here.
-	s := &service{open: map[int64]held{}, last: rand.Int64N(1 << 52)}
+	s := &service{open: map[int64]held{}}
 	return broker.Service{
 		Scheme: "lock", Repeats: true,
 		Ops:    map[string]broker.Op{"lock.take": s.take, "lock.drop": s.drop},
@@ -114,9 +112,6 @@ func (s *service) drop(_ context.Context, c broker.Call) (any, error) {
 	need, err := broker.Need("lock", a.Name, verb(a.Shared))
 	if err != nil {
 		return nil, err
-	}
-	if c.Grant.Drop != nil && c.Grant.Drop(need) {
-		return nil, nil
 	}
 	for _, t := range c.Grant.Tokens {
 		if t.Covers(need) && !t.HoldsTx() {
