@@ -69,6 +69,7 @@ func (a *app) buildCmd() *cobra.Command {
 		},
 	}
 	a.addFrozen(c)
+	a.addProgress(c)
 	c.Flags().StringVarP(&out, "out", "o", "", "where to write the bundle (default DIR/dist/NAME-VERSION.aria)")
 	c.Flags().StringVar(&key, "sign", "", "sign it with this key: a name, or the path of a secret key file")
 	c.Flags().BoolVar(&password, "password", false, "the key is under a password; read it from stdin")
@@ -95,6 +96,7 @@ func (a *app) checkCmd() *cobra.Command {
 		},
 	}
 	a.addFrozen(c)
+	a.addProgress(c)
 	return c
 }
 
@@ -131,10 +133,12 @@ func (a *app) compile(ctx context.Context, dir string,
 	if err != nil {
 		return nil, asBuild(err)
 	}
+	step := a.step("compile", p.Name, 0)
 	res, err := stage(ctx, compiler.Options{Project: source, Bun: bun})
 	if err != nil {
-		return nil, asBuild(err)
+		return nil, asBuild(step.end(err))
 	}
+	_ = step.end(complaints(p.Name, res.Messages))
 	if err := a.checkLocked(p.Dir, res.Manifest); err != nil {
 		return nil, asBuild(err)
 	}
@@ -145,7 +149,9 @@ func (a *app) compile(ctx context.Context, dir string,
 			return nil, err
 		}
 	}
-	if !a.json {
+	if a.progress.mode == "rawjson" {
+		a.rawMessages(res.Messages)
+	} else if !a.json {
 		diag.Print(a.err, res.Messages, a.colour(a.err))
 	}
 	if !b.summary.OK {
@@ -154,13 +160,7 @@ func (a *app) compile(ctx context.Context, dir string,
 				return nil, err
 			}
 		}
-		errors := 0
-		for _, m := range res.Messages {
-			if m.Severity == diag.Error {
-				errors++
-			}
-		}
-		a.note("\n%s in %s, nothing written", count(errors, "error"), p.Name)
+		a.note("\n%s, nothing written", complaints(p.Name, res.Messages))
 		return nil, &coded{code: exitBuild}
 	}
 	return b, nil
@@ -172,7 +172,12 @@ func (a *app) source(ctx context.Context, p *project.Project) (compiler.Project,
 	if err != nil {
 		return compiler.Project{}, err
 	}
-	err = packages.Ensure(ctx, packages.Request{Dir: p.Dir, Frozen: a.frozen, Env: a.env, Note: a.note})
+	var step *step // begins if something is missing
+	err = packages.Ensure(ctx, packages.Request{Dir: p.Dir, Frozen: a.frozen, Env: a.env, Note: func(format string, args ...any) {
+		a.note(format, args...)
+		step = a.step("packages", p.Name, 0)
+	}})
+	_ = step.end(err)
 	return compiler.Project{
 		Dir: p.Dir, Name: p.Name, Version: p.Version, Description: p.Description,
 		Files: files, Overrides: p.Overrides, Allow: p.Allow,
@@ -220,6 +225,20 @@ func (a *app) writeSARIF(msgs []diag.Message) error {
 	return writeAtomic(a.sarif, b.Bytes())
 }
 
+// complaints is an error that counts those among the messages, if any.
+func complaints(project string, msgs []diag.Message) error {
+	n := 0
+	for _, m := range msgs {
+		if m.Severity == diag.Error {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return fault.New(fault.Invalid, "%s in %s", count(n, "error"), project)
+}
+
 func summarize(b *built) buildResult {
 	s := buildResult{
 		OK: !diag.HasErrors(b.result.Messages), Name: b.project.Name, Version: b.project.Version, Digest: b.result.Digest,
@@ -240,7 +259,7 @@ func summarize(b *built) buildResult {
 
 // noteBuilt tells a person what the bundle holds and may do.
 func (a *app) noteBuilt(b *built) {
-	if a.json {
+	if a.forMachines() {
 		return
 	}
 	m := b.result.Manifest

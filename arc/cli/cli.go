@@ -48,6 +48,7 @@ type app struct {
 	sarif          string
 	server         string
 	credentialFile string
+	progress       progress // of the commands that take time
 }
 
 func (a *app) run(ctx context.Context, args []string) int {

@@ -72,7 +72,8 @@ func (a *app) agree(r diff.Report, verb string, allowed bool) error {
 	if len(r.Wider) == 0 {
 		return nil
 	}
-	if !a.json {
+	defer a.progress.pause()()
+	if !a.forMachines() {
 		a.note("%s %s may do what %s may not:", r.New.Name, r.New.Version, r.Old.Version)
 		writePermissionList(a.err, "+", r.Wider)
 	}
@@ -90,7 +91,7 @@ func (a *app) agree(r diff.Report, verb string, allowed bool) error {
 
 // agreed asks whoever sits at the terminal; without one the answer is no.
 func (a *app) agreed(verb string) bool {
-	if a.json || !isTerminal(a.in) || !isTerminal(a.err) {
+	if a.forMachines() || !isTerminal(a.in) || !isTerminal(a.err) {
 		return false
 	}
 	a.note("%s it all the same? [y/N]", verb)

@@ -37,8 +37,9 @@ func (a *app) sendDependencies(ctx context.Context, client *remote.Client, at st
 		return err
 	}
 	for _, d := range list {
+		step := a.step("upload", d.bundle.Manifest.Name+" "+d.bundle.Manifest.Version, int64(len(d.file)))
 		got, held, err := client.Upload(ctx, d.file, false, d.accept...)
-		if err != nil {
+		if step.end(err) != nil {
 			return err
 		}
 		a.noteUploaded(got, held)

@@ -42,6 +42,7 @@ func (a *app) devCmd() *cobra.Command {
 		},
 	}
 	a.addFrozen(c)
+	a.addProgress(c)
 	c.Flags().StringVar(&flags.place.Data, "data", "", "data folder of the daemons that are started (default: ariad's own)")
 	c.Flags().StringVar(&flags.place.Listen, "listen", "", "address of the daemons that are started (default: ariad's own)")
 	c.Flags().StringVar(&flags.unit, "run", "", "run this unit after every upload and print its result")
@@ -111,8 +112,9 @@ func (a *app) devPair(ctx context.Context, at dev.Place) (*dev.Pair, error) {
 			WithHint(`run it with sudo, or start "ariad up" on its own; --server names one that runs elsewhere`)
 	}
 	at.Bun = a.env("ARIA_BUN")
+	step := a.step("start", "ariad and quiltd", 0)
 	pair, err := dev.StartPair(ctx, at)
-	if err != nil {
+	if step.end(err) != nil {
 		return nil, err
 	}
 	a.server, a.credentialFile = pair.Server, pair.CredentialFile
@@ -228,7 +230,9 @@ func (l *devLoop) rebuild(ctx context.Context, change dev.Change) (*built, error
 func (l *devLoop) upload(ctx context.Context, b *built, change dev.Change) (*built, time.Duration, error) {
 	start := time.Now()
 	// It is the author who watches; what a build may do is printed when it changes.
+	step := l.step("upload", b.project.Name, int64(len(b.result.Bundle)))
 	held, _, err := l.client.Upload(ctx, b.result.Bundle, false, everything(b.result.Manifest)...)
+	_ = step.end(err)
 	took := time.Since(start)
 	if err != nil {
 		return b, took, err
@@ -298,7 +302,7 @@ func (l *devLoop) noteTurn(before, m *bundle.Manifest, took, uploaded time.Durat
 	for i, call := range calls(m) {
 		l.note("  %-8s %s", m.Units[i].Kind, clean(call))
 	}
-	if !l.json {
+	if !l.forMachines() {
 		writePermissions(l.err, m)
 	}
 	if before == nil {

@@ -88,6 +88,7 @@ func (a *app) firmwarePushCmd() *cobra.Command {
 			return stopped(c.Context(), a.pushFirmware(ctx, args[0], detach, downgrade))
 		},
 	}
+	a.addProgress(c)
 	c.Flags().BoolVar(&detach, "detach", false, "return when the machine restarts, without waiting for the outcome")
 	c.Flags().BoolVar(&downgrade, "allow-downgrade", false, "push a version that is older than the one that runs")
 	c.Flags().DurationVar(&limit, "timeout", 30*time.Minute, "give up waiting after this long")
@@ -109,14 +110,9 @@ func (a *app) pushFirmware(ctx context.Context, path string, detach, downgrade b
 		return err
 	}
 	a.note("firmware %s, %s, to slot %s of a machine that runs %s", head.Version, bytesText(head.Size()), other(before.Slot), clean(before.Version))
-	tenth := int64(-1)
-	image, err := client.PushFirmware(ctx, raw, io.NewSectionReader(f, firmware.HeaderSize, head.Size()), downgrade, func(at, size int64) {
-		if n := at * 10 / size; n > tenth {
-			tenth = n
-			a.note("  %3d%%", n*10)
-		}
-	})
-	if err != nil {
+	step := a.step("push", head.Version, head.Size())
+	image, err := client.PushFirmware(ctx, raw, io.NewSectionReader(f, firmware.HeaderSize, head.Size()), downgrade, step.at)
+	if step.end(err) != nil {
 		return err
 	}
 	a.note("the machine has it and restarts to try it")
@@ -129,8 +125,9 @@ func (a *app) pushFirmware(ctx context.Context, path string, detach, downgrade b
 	if before.Last != nil {
 		lastEnded = before.Last.Ended
 	}
+	step = a.step("restart", head.Version, 0)
 	st, err := client.AwaitFirmware(ctx, image, lastEnded)
-	if err != nil {
+	if step.end(err) != nil {
 		return err
 	}
 	if st.Last.Outcome != "kept" {

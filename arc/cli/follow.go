@@ -17,7 +17,7 @@ func (a *app) follower(quiet bool) func(remote.Event) error {
 	if quiet {
 		return func(remote.Event) error { return nil }
 	}
-	if a.json {
+	if a.forMachines() {
 		return func(e remote.Event) error { return writeJSON(a.err, e) }
 	}
 	p := &eventPrinter{w: a.err, paint: a.paint, brief: true}

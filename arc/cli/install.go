@@ -46,6 +46,7 @@ func (a *app) installCmd() *cobra.Command {
 	c.Flags().BoolVar(&f.yanked, "allow-yanked", false, "take versions that their author has taken back")
 	c.Flags().BoolVar(&f.widening, "allow-widening", false, "agree to upgrades that may do more than before")
 	plainFlag(c, &f.plain)
+	a.addProgress(c)
 	return c
 }
 
@@ -89,7 +90,9 @@ func (a *app) installAll(ctx context.Context, in *share.Installer, names []strin
 			return nil, fault.New(fault.Invalid, "%s pins nothing, so there is nothing to install", share.LockName).
 				WithHint("arc install NAME@RANGE --from HOST")
 		}
-		return in.Restore(ctx)
+		step := a.step("install", share.LockName, 0)
+		got, err := in.Restore(ctx)
+		return got, step.end(err)
 	}
 	all := []share.Installed{}
 	for _, name := range names {
@@ -100,8 +103,9 @@ func (a *app) installAll(ctx context.Context, in *share.Installer, names []strin
 		if w.From == "" {
 			return nil, noPlace("--from")
 		}
+		step := a.step("install", name, 0)
 		got, err := in.Install(ctx, w)
-		if err != nil {
+		if step.end(err) != nil {
 			return nil, err
 		}
 		all = append(all, got...)

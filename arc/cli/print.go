@@ -48,7 +48,8 @@ func unwritten(err error) error {
 
 // note prints a line on stderr that is for people only.
 func (a *app) note(format string, args ...any) {
-	if !a.json {
+	if !a.forMachines() {
+		defer a.progress.pause()()
 		fmt.Fprintf(a.err, format+"\n", args...)
 	}
 }
@@ -74,7 +75,7 @@ func (a *app) complain(err error) {
 	if !ok {
 		f = fault.New(fault.Internal, "%s", err.Error())
 	}
-	if a.json {
+	if a.forMachines() {
 		var p problem
 		p.Error.Code, p.Error.Message, p.Error.Hint = f.Code, f.Message, f.Hint
 		p.Error.Stack, p.Error.Exit = f.Stack, exitCode(err)

@@ -31,14 +31,16 @@ func (a *app) publishCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			step := a.step("publish", data.opened.Manifest.Name+" "+data.opened.Manifest.Version, 0)
 			p, err := a.sharing(plain).Publish(c.Context(), place, data.opened)
-			if err != nil {
+			if step.end(err) != nil {
 				return stopped(c.Context(), err)
 			}
 			a.notePublished(p)
 			return a.result(p, func(w io.Writer) { fmt.Fprintf(w, "%s@%s\n", p.Place, p.OCI) })
 		},
 	}
+	a.addProgress(c)
 	c.Flags().StringVar(&to, "to", "", "where to: HOST, or HOST/REPO (ARIA_REGISTRY)")
 	plainFlag(c, &plain)
 	return c

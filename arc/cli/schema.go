@@ -30,7 +30,7 @@ func results() map[string]any {
 		"ps": openList{}, "approve": remote.Run{}, "graph": stepGraph{}, "models": remote.Models{},
 		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": map[string]string{},
 		"info": remote.Info{}, "doctor": doctorResult{}, "man": manResult{}, "version": versionResult{}, "firmware status": remote.Firmware{},
-		"help exit-codes": exitList{}, "error": problem{},
+		"help exit-codes": exitList{}, "error": problem{}, "progress": progressLine{}, "message": rawMessage{},
 	}
 }
 

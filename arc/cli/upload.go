@@ -44,7 +44,10 @@ func (a *app) uploadCmd() *cobra.Command {
 			if err := a.sendDependencies(c.Context(), client, dirArg(args), data.opened, widen); err != nil {
 				return stopped(c.Context(), err)
 			}
+			m := data.opened.Manifest
+			step := a.step("upload", m.Name+" "+m.Version, int64(len(data.bytes)))
 			b, held, err := client.Upload(c.Context(), data.bytes, isolated, accept...)
+			_ = step.end(err)
 			if fault.CodeOf(err) == fault.Invalid {
 				return asBuild(err) // it is the bundle that is wrong, not the command
 			}
@@ -57,6 +60,7 @@ func (a *app) uploadCmd() *cobra.Command {
 		},
 	}
 	a.addFrozen(c)
+	a.addProgress(c)
 	c.Flags().BoolVar(&isolated, "isolated", false, "keep the units out of the registry; run them by digest only")
 	c.Flags().BoolVar(&widen, "allow-widening", false, "agree to a version that may do more than the registered one")
 	return c

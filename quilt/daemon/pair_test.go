@@ -51,8 +51,14 @@ func dataDir(t testing.TB) string {
 
 func startPair(t testing.TB, data string, flags ...string) *pair {
 	t.Helper()
+	return startBinary(t, "/proc/self/exe", data, flags...)
+}
+
+// startBinary starts the quiltd that lies at path.
+func startBinary(t testing.TB, path, data string, flags ...string) *pair {
+	t.Helper()
 	testenv.NeedRoot(t)
-	cmd := exec.Command("/proc/self/exe", "-data", data, "-bun", testenv.Bun(t))
+	cmd := exec.Command(path, "-data", data, "-bun", testenv.Bun(t))
 	cmd.Args = append(cmd.Args, flags...)
 	cmd.Env = append(os.Environ(), "QUILTD_TEST=1")
 	stderr, err := cmd.StderrPipe()

@@ -3,7 +3,10 @@ package daemon
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -156,5 +159,71 @@ func TestPlannedRestart(t *testing.T) {
 func TestRestartOfNobody(t *testing.T) {
 	if err := restart(Config{Data: filepath.Join(t.TempDir(), "none")}, &bytes.Buffer{}); err == nil || !strings.Contains(err.Error(), "no quiltd works on") {
 		t.Errorf("%v", err)
+	}
+}
+
+// An upgrade puts a new binary in the place of the old, here in a folder that
+// only root may enter. A restart takes it; where it cannot be executed, or is
+// gone, or belongs to others, the engine is what the launcher is.
+func TestRestartTakesTheBinaryOnDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "quiltd")
+	put := func(mode os.FileMode, owner int) os.FileInfo {
+		t.Helper()
+		next := path + ".new"
+		if err := exec.Command("cp", "/proc/"+fmt.Sprint(os.Getpid())+"/exe", next).Run(); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.Chown(next, owner, 0), os.Chmod(next, mode), os.Rename(next, path)); err != nil {
+			t.Fatal(err)
+		}
+		is, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	first := put(0o755, 0)
+	p := startBinary(t, path, dataDir(t))
+	check := func(what string, want os.FileInfo) {
+		t.Helper()
+		st, err := p.Status(t.Context(), &quiltv1.StatusRequest{}, grpc.WaitForReady(true))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.Stat(fmt.Sprintf("/proc/%d/exe", st.Pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !os.SameFile(got, want) {
+			t.Errorf("%s: another binary runs", what)
+		}
+	}
+	again := func() {
+		t.Helper()
+		if err := restart(Config{Data: p.data}, &bytes.Buffer{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("at first", first)
+	second := put(0o755, 0)
+	again()
+	check("upgraded", second)
+	put(0o700, 0)
+	again()
+	check("not executable for the engine's user", first)
+	put(0o755, 64102)
+	again()
+	check("not root's", first)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	check("gone", first)
+	if got := p.must(t, &quiltv1.ExecuteRequest{Execution: "last", Code: unit(`return 1`)}); got.result != "1" {
+		t.Errorf("after the restarts: %v", got.ended)
 	}
 }

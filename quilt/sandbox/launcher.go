@@ -18,7 +18,7 @@ type LauncherConfig struct {
 	EngineArgv  []string   // arguments of the engine: this same binary, re-executed; EngineArgv[0] is its name
 	EnginePath  string     // where the binary for a restarted engine lies; empty: this same one
 	EngineEnv   []string   // nil: the launcher's own
-	EngineFiles []*os.File // for every engine, from descriptor 4 on
+	EngineFiles []*os.File // for every engine, from descriptor 4 on; after the last comes its program, which opens nothing (O_PATH)
 	EngineUID   int        // the engine's user; never 0
 	EngineGID   int
 	ImageDir    string // verified image, made by package image

@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"sync"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -59,11 +57,17 @@ func hire(cfg LauncherConfig, later bool) (*worker, error) {
 		return nil, err
 	}
 	w := newWorker(conn)
-	cmd := engineCommand(cfg, theirs, later)
+	binary, err := engineProgram(cfg, later)
+	if err != nil {
+		conn.close()
+		return nil, err
+	}
+	defer binary.Close()
+	cmd := engineCommand(cfg, theirs, binary, later)
 	if err := startEngine(cmd, w.stopped); err != nil {
 		conn.close()
 		return nil, fault.Wrap(err, fault.Unavailable, "the engine could not be started as user %d", cfg.EngineUID).
-			WithHint("the quiltd binary must be readable and executable for that user")
+			WithHint("the quiltd binary must be executable for that user (chmod o+x)")
 	}
 	w.process = cmd.Process
 	return w, nil
@@ -127,36 +131,6 @@ func socketPair() (a, b *os.File, err error) {
 		return nil, nil, err
 	}
 	return os.NewFile(uintptr(p[0]), "launcher"), os.NewFile(uintptr(p[1]), "engine"), nil
-}
-
-func engineCommand(cfg LauncherConfig, socket *os.File, later bool) *exec.Cmd {
-	args, path := slices.Clone(cfg.EngineArgv), "/proc/self/exe"
-	if later {
-		args, path = append(args, "standby"), successor(cfg)
-	}
-	return &exec.Cmd{
-		Path:       path,
-		Args:       args,
-		Env:        cfg.EngineEnv,
-		Stdout:     os.Stdout,
-		Stderr:     os.Stderr,
-		ExtraFiles: append([]*os.File{socket}, cfg.EngineFiles...), // from descriptor 3
-		SysProcAttr: &syscall.SysProcAttr{
-			Credential: &syscall.Credential{Uid: uint32(cfg.EngineUID), Gid: uint32(cfg.EngineGID)},
-			Pdeathsig:  syscall.SIGKILL,
-		},
-	}
-}
-
-// successor is the binary that lies where ours was started from: after an
-// upgrade, the new one. It must be root's alone, as ours is.
-func successor(cfg LauncherConfig) string {
-	var st unix.Stat_t
-	err := unix.Stat(cfg.EnginePath, &st)
-	if cfg.EnginePath == "" || err != nil || st.Mode&unix.S_IFMT != unix.S_IFREG || st.Uid != 0 || st.Mode&0o022 != 0 {
-		return "/proc/self/exe"
-	}
-	return cfg.EnginePath
 }
 
 // startEngine starts cmd from a thread of its own, which gives up what the

@@ -11,4 +11,4 @@ declare const process: {
   reallyExit(code: number): never;
   on(event: string, listener: (arg: any) => void): void;
 };
-declare function require(file: string): any;
+declare const require: { (file: string): any; cache: Record<string, unknown> };

@@ -1,4 +1,4 @@
-// What the types must allow and must refuse, checked by `tsc -p sdk`: and a line
+// What the types must allow and must refuse, checked by a test of arc/compiler: a line
 // that should be refused and is not fails the check itself.
 import { Agent, agent, blob, fs, kv, lock, llm, net, Pipeline, pipeline, queue, secret, step, Team, team, tool, use, vector } from '../dist/index';
 

@@ -21,7 +21,7 @@ export function advance(t: number): void {
 export function sameness(clock: number, seed: string): void {
   now = clock;
   RealDate.now = look;
-  const proxy = new Proxy(RealDate, {
+  const proxy: DateConstructor = new Proxy(RealDate, {
     construct: (target, args, self) => Reflect.construct(target, args.length > 0 ? args : [look()], self === proxy ? target : self),
     apply: () => new RealDate(look()).toString(),
   });

@@ -50,10 +50,9 @@ func awaitGone(inst *system.Instance, pid int) error {
 	return fmt.Errorf("process %d survived SIGKILL", pid)
 }
 
-// leftBehind counts processes of the killed round and groups beyond the quiet
-// number. Parked containers, which may be of before, are no leftovers: they and
-// their groups, each of them per of them, are expected.
-func leftBehind(inst *system.Instance, containers []process, quiet, per int) (int, error) {
+// leftProcesses counts those of the killed round that are still there. Parked
+// containers, which may be of before, are no leftovers.
+func leftProcesses(inst *system.Instance, containers []process) (int, error) {
 	parked, err := parkedNow(inst)
 	if err != nil {
 		return 0, err
@@ -66,11 +65,27 @@ func leftBehind(inst *system.Instance, containers []process, quiet, per int) (in
 			}
 		}
 	}
-	groups, err := system.CountCgroups(launchers(inst)...)
-	if err != nil {
-		return 0, err
+	return max(0, n), nil
+}
+
+// leftGroups counts the groups beyond the quiet number when no run is open: a
+// parked container has per of them. An ended one's go a moment after it.
+func leftGroups(inst *system.Instance, quiet, per int) (left int, err error) {
+	for range 10 {
+		time.Sleep(100 * time.Millisecond)
+		parked, err := parkedNow(inst)
+		if err != nil {
+			return 0, err
+		}
+		groups, err := system.CountCgroups(launchers(inst)...)
+		if err != nil {
+			return 0, err
+		}
+		if left = max(0, groups-quiet-parked*per); left == 0 {
+			break
+		}
 	}
-	return max(0, n) + max(0, groups-quiet-parked*per), nil
+	return left, nil
 }
 
 // parkedNow asks quiltd.

@@ -99,14 +99,19 @@ func round(ctx context.Context, inst *system.Instance, r int, victim string, qui
 	}
 	recovered := time.Since(t)
 	time.Sleep(time.Second)
-	left, err := leftBehind(inst, containers, quiet, per)
+	left, err := leftProcesses(inst, containers)
 	if err != nil {
 		return 0, err
 	}
-	states, err := settle(wait, inst, runs, r)
+	states, err := settle(wait, inst, runs, r) // they go on by themselves, in containers of their own
 	if err != nil {
 		return left, err
 	}
+	groups, err := leftGroups(inst, quiet, per)
+	if err != nil {
+		return left, err
+	}
+	left += groups
 	fmt.Printf("round %2d  kill -9 %-14s recovered in %4d ms, %d left behind, runs: %v\n",
 		r+1, victim, recovered.Milliseconds(), left, states)
 	out, err := system.Done(inst.Run(ctx, "counter.bump", fmt.Sprintf(`{"key":"after-%d"}`, r)))
