@@ -76,6 +76,7 @@ func (c *Client) goOn(ctx context.Context, req Request, h *hearing, err error, t
 		return nil
 	}
 	again, begun := moved(err)
+	again = again || h.first == nil && h.at != heard && dialing(err) // it never left
 	broke := status.Code(err) == codes.Unavailable || errors.Is(err, io.ErrUnexpectedEOF)
 	switch {
 	case again && tries > 0: // its successor may not be there yet

@@ -186,9 +186,8 @@ func (c *Client) lost(ctx context.Context, err error, at progress) error {
 			return f
 		}
 	}
-	dialing := strings.Contains(s.Message(), "while dialing")
 	switch {
-	case at == heard, at == sent && s.Code() == codes.Unavailable && !dialing:
+	case at == heard, at == sent && s.Code() == codes.Unavailable && !dialing(err):
 		return fault.Wrap(err, fault.Interrupted, "quiltd went away in the middle of the execution").
 			WithHint("what it did until then stays done; start it again if that is safe")
 	case s.Code() == codes.Unavailable:
@@ -198,4 +197,9 @@ func (c *Client) lost(ctx context.Context, err error, at progress) error {
 			WithHint("ariad must run as a user that quiltd was told to trust")
 	}
 	return fault.Wrap(err, fault.Internal, "quiltd refused the execution").WithHint("see the log of quiltd")
+}
+
+// dialing: there was no connection to send anything over.
+func dialing(err error) bool {
+	return strings.Contains(status.Convert(err).Message(), "while dialing")
 }

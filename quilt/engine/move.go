@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -153,13 +154,17 @@ func (e *Engine) Leave(parked []*Container) (State, error) {
 // It comes before the first Execute.
 func (e *Engine) Resume(state State, boxes map[uint64]*Container) error {
 	e.leases.setFence(state.Fence)
-	// First what is held, then what waits for it, each in the order it came.
+	// First what is held, in the order of the grants, then what waits for it, in
+	// the order it came.
 	slices.SortStableFunc(state.Executions, func(a, b Carried) int {
 		switch {
 		case !a.Waits && b.Waits:
 			return -1
 		case a.Waits && !b.Waits:
 			return 1
+		}
+		if !a.Waits {
+			return cmp.Compare(a.Lease.Fence, b.Lease.Fence)
 		}
 		return a.Asked.Compare(b.Asked)
 	})
