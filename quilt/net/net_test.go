@@ -23,6 +23,35 @@ import (
 	"github.com/ariacomputecompany/firmware/token"
 )
 
+// What may be made again after a crash, and what may not.
+func TestNature(t *testing.T) {
+	for _, x := range []struct {
+		op, args string
+		want     broker.Nature
+	}{
+		{"net.fetch", `{"url":"https://a.example"}`, broker.Read}, // GET
+		{"net.fetch", `{"method":"GET"}`, broker.Read},
+		{"net.fetch", `{"method":"get"}`, broker.Read},
+		{"net.fetch", `{"method":"HEAD"}`, broker.Read},
+		{"net.fetch", `{"method":"OPTIONS"}`, broker.Read},
+		{"net.fetch", `{"method":"PUT"}`, broker.Read}, // changes, but twice is as once
+		{"net.fetch", `{"method":"DELETE"}`, broker.Read},
+		{"net.fetch", `{"method":"POST"}`, broker.Once},
+		{"net.fetch", `{"method":"PATCH"}`, broker.Once},
+		{"net.fetch", `{"method":"FROB"}`, broker.Once}, // unknown: nobody can tell
+		{"net.fetch", `{"method":"POST","headers":[["Accept","*/*"],["Idempotency-Key","k"]]}`, broker.Keyed},
+		{"net.fetch", `{"method":"PATCH","headers":[["idempotency-key","k"]]}`, broker.Keyed},
+		{"net.fetch", `{"method":"POST","headers":[["Idempotency","k"]]}`, broker.Once},
+		{"net.fetch", `{"method":7}`, broker.Read}, // refused, nothing is sent
+		{"net.read", `{"stream":1}`, broker.Read},
+		{"net.close", `{"stream":1}`, broker.Read},
+	} {
+		if got := nature(x.op, json.RawMessage(x.args)); got != x.want {
+			t.Errorf("%s %s: %d, want %d", x.op, x.args, got, x.want)
+		}
+	}
+}
+
 func TestParseTarget(t *testing.T) {
 	for _, x := range []struct {
 		in   string

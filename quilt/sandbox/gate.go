@@ -20,11 +20,20 @@ const (
 	gateBacklog = 64
 )
 
-// gateEnv makes unmodified clients use the gate. Node's own http module needs
-// the last one.
+// gateKey stands where clients of models insist on a key. It opens nothing: the
+// gateway drops it and adds the real one outside.
+const gateKey = "added-outside-the-container"
+
+// gateEnv makes unmodified clients use the gate: of HTTP by the proxy's variables
+// (Node's own http module needs NODE_USE_ENV_PROXY), of models by the variables
+// that the providers' own clients read. Who holds which token shows only when a
+// parked container is claimed, so all gates have all of them; the gate refuses.
 func gateEnv() []string {
 	const url = "http://" + GateAddr
 	return []string{
+		"OPENAI_BASE_URL=" + url + "/openai/v1", "OPENAI_API_KEY=" + gateKey,
+		"ANTHROPIC_BASE_URL=" + url + "/anthropic", "ANTHROPIC_API_KEY=" + gateKey,
+		"GOOGLE_GEMINI_BASE_URL=" + url + "/gemini", "GEMINI_API_KEY=" + gateKey,
 		"ARIA_GATE=" + url,
 		"HTTP_PROXY=" + url, "http_proxy=" + url,
 		"HTTPS_PROXY=" + url, "https_proxy=" + url,
