@@ -94,19 +94,6 @@ func TestCyclesLeakNothing(t *testing.T) {
 		}
 		return p.settled(t)
 	}
-	// User ranges are pooled: there are as many as were once in use.
-	crowd := make(chan error, 24)
-	for i := range cap(crowd) {
-		go func() {
-			_, err := p.run(t.Context(), &quiltv1.ExecuteRequest{Execution: fmt.Sprint("w", i), Code: unit(`return 1`)})
-			crowd <- err
-		}()
-	}
-	for range cap(crowd) {
-		if err := <-crowd; err != nil {
-			t.Fatal(err)
-		}
-	}
 	first := cycle(20)
 	last := cycle(60)
 	for _, c := range []struct {
