@@ -85,7 +85,8 @@ func (p *pair) settled(t *testing.T) (least *quiltv1.StatusResponse) {
 
 // Executions one after the other leave nothing open behind.
 func TestCyclesLeakNothing(t *testing.T) {
-	p := startPair(t, dataDir(t))
+	// How many are parked varies from moment to moment, and each has files open.
+	p := startPair(t, dataDir(t), "-parked", "0")
 	cycle := func(n int) *quiltv1.StatusResponse {
 		for i := range n {
 			if got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("c", i), Tokens: []string{"kv:a:rw"}, Code: unit(`console.log(a); return a`), Input: []byte(`[1]`)}); got.result != "1" {
