@@ -33,7 +33,7 @@ type pending struct {
 func (l *loop) callTools(ctx context.Context, calls []llm.ToolCall) error {
 	list := make([]*pending, len(calls))
 	for i, c := range calls {
-		list[i] = l.prepare(c, fmt.Sprintf("%d.%d", l.result.Steps, i+1))
+		list[i] = l.prepare(c, fmt.Sprintf("%d.%d", l.step(), i+1))
 		if list[i].err != nil {
 			continue
 		}
@@ -50,6 +50,9 @@ func (l *loop) callTools(ctx context.Context, calls []llm.ToolCall) error {
 		l.remember(p)
 		text := l.textOf(p)
 		l.messages = append(l.messages, llm.Message{Role: llm.ToolRole, CallID: calls[i].ID, Tool: p.name, Text: text, Failed: p.err != nil})
+		if t := l.tools[p.name]; t != nil && t.Ends && p.err == nil && l.result.Left == nil {
+			l.result.Left = &Left{Tool: p.name, Input: p.input, Output: p.output}
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
