@@ -150,11 +150,13 @@ type AgentSpec struct {
 	Budget       Budget   `json:"budget,omitzero"`
 }
 
-// Budget bounds one run; zero is no bound of that sort.
+// Budget bounds one run and all that it calls together; zero is no bound of that
+// sort.
 type Budget struct {
 	USD    float64 `json:"usd,omitempty"`
 	Tokens int64   `json:"tokens,omitempty"`
 	TimeMS int64   `json:"timeMs,omitempty"`
+	Steps  int     `json:"steps,omitempty"` // turns of models
 }
 
 // TeamSpec is what @team says.
@@ -162,8 +164,10 @@ type TeamSpec struct {
 	Members  []string `json:"members"`
 	Lead     string   `json:"lead,omitempty"`
 	Mode     string   `json:"mode"` // lead | parallel | sequence | vote | handoff
-	MaxTurns int      `json:"maxTurns,omitempty"`
+	MaxTurns int      `json:"maxTurns,omitempty"` // of the lead; of mode handoff: hand-overs
 	Budget   Budget   `json:"budget,omitzero"`
+	// Scratchpad: the members share notes.
+	Scratchpad bool `json:"scratchpad,omitempty"`
 }
 
 // PipelineSpec is what @pipeline and @step say. Without steps the unit's Entry

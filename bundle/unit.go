@@ -76,7 +76,7 @@ func checkKind(u *Unit) *fault.Error {
 	return nil
 }
 
-func (b Budget) negative() bool { return b.USD < 0 || min(b.Tokens, b.TimeMS) < 0 }
+func (b Budget) negative() bool { return b.USD < 0 || b.Steps < 0 || min(b.Tokens, b.TimeMS) < 0 }
 
 // checkEntry: tools and pipelines without steps need code, agents and teams
 // have none.

@@ -145,7 +145,7 @@ func (o *options) budget(key string) bundle.Budget {
 		return bundle.Budget{}
 	}
 	inner := &options{u: o.u, mark: o.mark, source: v, read: map[string]bool{}, unit: "the budget of " + o.unit}
-	b := bundle.Budget{Tokens: int64(inner.number("tokens")), USD: inner.number("usd"), TimeMS: inner.duration("time")}
+	b := bundle.Budget{Tokens: int64(inner.number("tokens")), USD: inner.number("usd"), TimeMS: inner.duration("time"), Steps: inner.count("steps")}
 	inner.done()
 	return b
 }

@@ -75,6 +75,11 @@ type Deps struct {
 	// the same in a replay ("3.1": third turn, first call). It may be called
 	// from several goroutines and must return soon after ctx ends.
 	Invoke func(ctx context.Context, unit string, input json.RawMessage, callID string) (json.RawMessage, error)
+	Spent  func(budget.Amount) // is told of every turn; may be nil
+	// Recall gives the answer of a turn that was made before the run was taken up
+	// again, or nil; Record keeps one. Both may be nil.
+	Recall func(ctx context.Context, step int) (*llm.Reply, error)
+	Record func(step int, r llm.Reply) error
 	// Emit takes an event (see events.go), one at a time. Its error ends the run.
 	Emit func(kind string, data any) error
 	// Live takes the pieces of an answer as they arrive; may be nil.

@@ -73,24 +73,11 @@ func newLoop(in Input, deps Deps) (*loop, error) {
 
 // turn asks the model once and books what it cost.
 func (l *loop) turn(ctx context.Context) (llm.Reply, error) {
-	req := llm.Request{Messages: l.messages, Tools: l.offered, Output: l.output.schema}
-	hold, err := l.reserve(ctx, &req)
-	if err != nil {
-		return llm.Reply{}, err
-	}
-	l.result.Steps++
-	err = l.emit(KindTurn, TurnEvent{Step: l.step(), Messages: len(l.messages), Spent: l.result.Usage})
-	if err != nil {
-		hold.Cancel()
-		return llm.Reply{}, err
-	}
 	began := l.deps.Now()
-	reply, err := l.deps.Model.Generate(ctx, req, l.deps.Live)
+	reply, err := l.ask(ctx)
 	if err != nil {
-		hold.Keep()
 		return llm.Reply{}, err
 	}
-	l.settle(hold, &reply)
 	l.result.Usage = l.result.Usage.Add(reply.Usage)
 	l.result.Text = reply.Text
 	distinct(reply.ToolCalls, l.step())
@@ -100,6 +87,52 @@ func (l *loop) turn(ctx context.Context) (llm.Reply, error) {
 		e.Calls = append(e.Calls, c.Name)
 	}
 	return reply, l.emit(KindReply, e)
+}
+
+// ask gets the answer of the next turn: from the record where it was given
+// before, else from the model.
+func (l *loop) ask(ctx context.Context) (reply llm.Reply, err error) {
+	past, err := l.recall(ctx, l.step()+1)
+	if err != nil {
+		return reply, err
+	}
+	req := llm.Request{Messages: l.messages, Tools: l.offered, Output: l.output.schema}
+	var hold *budget.Hold
+	if past == nil {
+		if hold, err = l.reserve(ctx, &req); err != nil {
+			return reply, err
+		}
+	}
+	l.result.Steps++
+	if err := l.emit(KindTurn, TurnEvent{Step: l.step(), Messages: len(l.messages), Spent: l.result.Usage}); err != nil {
+		if hold != nil {
+			hold.Cancel()
+		}
+		return reply, err
+	}
+	if past != nil {
+		l.settle(nil, past)
+		return *past, nil
+	}
+	if reply, err = l.deps.Model.Generate(ctx, req, l.deps.Live); err != nil {
+		hold.Keep()
+		return reply, err
+	}
+	if l.deps.Record != nil {
+		if err := l.deps.Record(l.step(), reply); err != nil {
+			hold.Keep()
+			return reply, err
+		}
+	}
+	l.settle(hold, &reply)
+	return reply, nil
+}
+
+func (l *loop) recall(ctx context.Context, step int) (*llm.Reply, error) {
+	if l.deps.Recall == nil {
+		return nil, nil
+	}
+	return l.deps.Recall(ctx, step)
 }
 
 // step is the number of the turn in its conversation.

@@ -54,14 +54,21 @@ func (l *loop) reserve(ctx context.Context, req *llm.Request) (*budget.Hold, err
 	return hold, nil
 }
 
-// settle books what a turn really used.
+// settle books what a turn really used. Without a hold it was made before.
 func (l *loop) settle(hold *budget.Hold, reply *llm.Reply) {
 	used := budget.Amount{Tokens: reply.Usage.Tokens(), Steps: 1}
 	if p := l.deps.Price; p != nil {
 		reply.Usage.USD = p.Of(reply.Usage)
 		used.MicroUSD = p.Micros(reply.Usage)
 	}
-	hold.Settle(used)
+	if l.deps.Spent != nil {
+		l.deps.Spent(used)
+	}
+	if hold != nil {
+		hold.Settle(used)
+	} else {
+		l.account.Book(used)
+	}
 	if l.known = (known{}); !reply.Usage.Estimated && reply.Usage.InputTokens > 0 {
 		// What is said next comes behind the answer, which is a part of the prompt then.
 		l.known = known{reply.Usage.Tokens(), len(l.messages) + 1, l.toolBytes()}

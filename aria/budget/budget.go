@@ -23,12 +23,13 @@ type Amount struct {
 	Steps    int64 // turns of models
 }
 
-func (a Amount) plus(b Amount) Amount {
+// Plus is the sum of both.
+func (a Amount) Plus(b Amount) Amount {
 	return Amount{a.Tokens + b.Tokens, a.MicroUSD + b.MicroUSD, a.Steps + b.Steps}
 }
 
 func (a Amount) minus(b Amount) Amount {
-	return a.plus(Amount{-b.Tokens, -b.MicroUSD, -b.Steps})
+	return a.Plus(Amount{-b.Tokens, -b.MicroUSD, -b.Steps})
 }
 
 // Account of one run. It may be used from many goroutines.
@@ -117,7 +118,7 @@ func (a *Account) Reserve(ctx context.Context, ask Ask) (*Hold, error) {
 func (a *Account) try(ask Ask) (h *Hold, wait bool, err error) {
 	out, bounded := ask.Want, false
 	for x := a; x != nil; x = x.parent {
-		now, err := x.room(ask, x.used.plus(x.held))
+		now, err := x.room(ask, x.used.Plus(x.held))
 		if err != nil {
 			later, never := x.room(ask, x.used)
 			if never != nil || later.steps <= x.held.Steps {
@@ -139,7 +140,7 @@ func (a *Account) try(ask Ask) (h *Hold, wait bool, err error) {
 		}
 	}
 	for x := a; x != nil; x = x.parent {
-		x.held = x.held.plus(amount)
+		x.held = x.held.Plus(amount)
 	}
 	return &Hold{Output: out, account: a, amount: amount}, false, nil
 }
@@ -210,7 +211,7 @@ func (h *Hold) Settle(used Amount) {
 		defer t.mu.Unlock()
 		for x := h.account; x != nil; x = x.parent {
 			x.held = x.held.minus(h.amount)
-			x.used = x.used.plus(used)
+			x.used = x.used.Plus(used)
 		}
 		close(t.changed)
 		t.changed = make(chan struct{})
@@ -222,6 +223,15 @@ func (h *Hold) Cancel() { h.Settle(Amount{}) }
 
 // Keep books all that was set aside: nobody knows how far the call came.
 func (h *Hold) Keep() { h.Settle(h.amount) }
+
+// Book adds what was used before, without asking whether there is room.
+func (a *Account) Book(used Amount) {
+	a.tree.mu.Lock()
+	defer a.tree.mu.Unlock()
+	for x := a; x != nil; x = x.parent {
+		x.used = x.used.Plus(used)
+	}
+}
 
 // Used is what this account and all below it have used.
 func (a *Account) Used() Amount {

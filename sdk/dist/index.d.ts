@@ -15,13 +15,19 @@ export type Size = `${number}${'KiB' | 'MiB' | 'GiB'}`;
 /** Provider and model: `'openai:gpt-4o-mini'`, `'local:planner'`. */
 export type Model = `${string}:${string}`;
 
-/** What one run may cost at most. What is not stated is not bounded. */
+/**
+ * What one run may cost at most, together with everything it calls. The worst case
+ * of a turn is set aside before the model is asked, so it is never passed. What is
+ * not stated is not bounded.
+ */
 export interface Budget {
   /** US dollars. */
   usd?: number;
   /** Model tokens, in and out together. */
   tokens?: number;
   time?: Dur;
+  /** Turns of models. */
+  steps?: number;
 }
 
 /* ---- tools ---- */
@@ -197,8 +203,12 @@ export interface TeamOpts {
   /** Must be one of the members. */
   lead?: AgentClass;
   mode?: 'lead' | 'parallel' | 'sequence' | 'vote' | 'handoff';
+  /** Turns of the lead; with mode `handoff`: hand-overs. */
   maxTurns?: number;
+  /** What the members may use together. */
   budget?: Budget;
+  /** Gives the members tools to write notes for one another, and to read them. */
+  scratchpad?: boolean;
 }
 
 /** Marks a class that extends {@link Team}. */
