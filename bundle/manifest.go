@@ -105,11 +105,20 @@ type Unit struct {
 
 	Retries    int  `json:"retries,omitempty"`
 	Idempotent bool `json:"idempotent,omitempty"`
-	Approve    bool `json:"approve,omitempty"`
+	// Approve: another run may start it only when a person agrees; Approval says
+	// more of that.
+	Approve  bool      `json:"approve,omitempty"`
+	Approval *Approval `json:"approval,omitempty"`
 
 	Agent    *AgentSpec    `json:"agent,omitempty"`
 	Team     *TeamSpec     `json:"team,omitempty"`
 	Pipeline *PipelineSpec `json:"pipeline,omitempty"`
+}
+
+// Approval of a unit by a person.
+type Approval struct {
+	Role      string `json:"role,omitempty"`      // who may agree; "": approver
+	TimeoutMS int64  `json:"timeoutMs,omitempty"` // 0: waits for ever
 }
 
 // Reflected says where schemas come from that are values. The value is in the
@@ -163,7 +172,7 @@ type Budget struct {
 type TeamSpec struct {
 	Members  []string `json:"members"`
 	Lead     string   `json:"lead,omitempty"`
-	Mode     string   `json:"mode"` // lead | parallel | sequence | vote | handoff
+	Mode     string   `json:"mode"`               // lead | parallel | sequence | vote | handoff
 	MaxTurns int      `json:"maxTurns,omitempty"` // of the lead; of mode handoff: hand-overs
 	Budget   Budget   `json:"budget,omitzero"`
 	// Scratchpad: the members share notes.

@@ -38,6 +38,9 @@ func checkUnit(m *Manifest, u *Unit) *fault.Error {
 	if u.Retries < 0 || min(u.Limits.TimeoutMS, u.Limits.MemoryBytes, u.Limits.CPUMillis) < 0 {
 		return refuse("a limit is below zero")
 	}
+	if a := u.Approval; a != nil && (!u.Approve || a.TimeoutMS < 0 || len(a.Role) > 200) {
+		return refuse("an approval belongs to a unit with approve, and its time is not below zero")
+	}
 	return checkRefs(m, u)
 }
 

@@ -150,6 +150,21 @@ func (o *options) budget(key string) bundle.Budget {
 	return b
 }
 
+// approval is true, or an object that says who approves and how long to wait.
+func (o *options) approval(key string) (bool, *bundle.Approval) {
+	v, ok := o.get(key)
+	if !ok || v.Kind != arctsc.Object {
+		return o.flag(key), nil
+	}
+	inner := &options{u: o.u, mark: o.mark, source: v, read: map[string]bool{}, unit: "the approval of " + o.unit}
+	a := &bundle.Approval{Role: inner.text("role", ""), TimeoutMS: inner.duration("timeout")}
+	inner.done()
+	if *a == (bundle.Approval{}) {
+		return true, nil
+	}
+	return true, a
+}
+
 func (o *options) number(key string) float64 {
 	v, ok := o.get(key)
 	if ok && (v.Kind != arctsc.Number || !(v.Number >= 0) || v.Number > 1e15) {

@@ -80,6 +80,9 @@ type Deps struct {
 	// again, or nil; Record keeps one. Both may be nil.
 	Recall func(ctx context.Context, step int) (*llm.Reply, error)
 	Record func(step int, r llm.Reply) error
+	// Pieces says that so many more calls go on beside each other, or fewer, the
+	// loop itself counting as one; may be nil.
+	Pieces func(ctx context.Context, more int) error
 	// Emit takes an event (see events.go), one at a time. Its error ends the run.
 	Emit func(kind string, data any) error
 	// Live takes the pieces of an answer as they arrive; may be nil.

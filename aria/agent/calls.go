@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
@@ -80,6 +82,10 @@ func (l *loop) invokeAll(ctx context.Context, list []*pending) error {
 	var wg sync.WaitGroup
 	room := make(chan struct{}, parallel)
 	errs := make([]error, len(list))
+	if err := l.pieces(ctx, len(list)-1); err != nil {
+		return err
+	}
+	var over atomic.Int64
 	for i, p := range list {
 		wg.Go(func() {
 			room <- struct{}{}
@@ -88,10 +94,22 @@ func (l *loop) invokeAll(ctx context.Context, list []*pending) error {
 				l.invoke(ctx, p)
 			}
 			errs[i] = l.emit(KindResult, l.resultEvent(p))
+			if over.Add(1) < int64(len(list)) { // the last one is the run again
+				errs[i] = cmp.Or(errs[i], l.pieces(context.WithoutCancel(ctx), -1))
+			}
 		})
 	}
 	wg.Wait()
 	return firstError(errs)
+}
+
+// pieces tells how many calls go on beside each other: a run whose calls all wait
+// for a person waits too.
+func (l *loop) pieces(ctx context.Context, more int) error {
+	if l.deps.Pieces == nil || more == 0 {
+		return nil
+	}
+	return l.deps.Pieces(ctx, more)
 }
 
 func (l *loop) invoke(ctx context.Context, p *pending) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -107,6 +108,19 @@ func (w *town) ask(unit, words string) task.Run {
 		w.t.Fatal(err)
 	}
 	return w.ended(r.Id)
+}
+
+// state waits until a run is in a state.
+func (w *town) state(id string, want task.State) {
+	w.t.Helper()
+	var r task.Run
+	for range 400 {
+		if r, _ = w.inner.Get(w.t.Context(), task.ID(id)); r.State == want {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	w.t.Fatalf("%s is %s after 2 s, not %s", id, r.State, want)
 }
 
 // told are the data of a run's events of one kind.

@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -133,19 +134,25 @@ func (t *Teams) together(ctx context.Context, job *work) ([]json.RawMessage, err
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	out := make([]json.RawMessage, len(job.Unit.Team.Members))
+	if err := job.Pieces(ctx, len(out)-1); err != nil { // the team waits when all members do
+		return nil, err
+	}
 	var mu sync.Mutex
 	var first error
 	var all sync.WaitGroup
+	left := len(out)
 	for i := range out {
 		all.Go(func() {
 			var err error
-			if out[i], err = t.call(ctx, job, job.Unit.Name, i, job.Input); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				if first == nil {
-					first = err
-					stop()
-				}
+			out[i], err = t.call(ctx, job, job.Unit.Name, i, job.Input)
+			mu.Lock()
+			defer mu.Unlock()
+			if left--; left > 0 {
+				err = cmp.Or(err, job.Pieces(context.WithoutCancel(ctx), -1))
+			}
+			if err != nil && first == nil {
+				first = err
+				stop()
 			}
 		})
 	}

@@ -63,8 +63,12 @@ export interface ToolOpts<I extends StandardSchema | undefined = undefined, O ex
   retries?: number;
   /** The same call twice does no more than once: retries are safe. */
   idempotent?: boolean;
-  /** A person must agree before it runs. */
-  approve?: boolean;
+  /**
+   * A person must agree before another unit may run it: whoever `arc approve` knows
+   * by that role. Without an answer in time the call fails with `timeout`, after a
+   * refusal with `denied`.
+   */
+  approve?: boolean | { role?: string; timeout?: Dur };
   memory?: Size;
   /** Cores: `0.5` is half of one. */
   cpu?: number;
