@@ -22,6 +22,7 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/find"
 )
 
 // Model is what an agent thinks with.
@@ -40,6 +41,7 @@ type Config struct {
 	// Check completes and checks an input against a unit's schema.
 	Check func(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
 	Model func(ref string) (Model, error)
+	Find  *find.Index // for agents with more tools than a prompt should hold
 	Log   *slog.Logger
 }
 
@@ -104,6 +106,7 @@ type stint struct {
 	unit  registry.Unit // the agent
 	model Model
 	tools *toolbox
+	find  *finder // nil: all tools are offered
 	in    agent.Input
 }
 
@@ -115,6 +118,9 @@ func (a *Agents) stint(ctx context.Context, d *desk, u registry.Unit) (*stint, e
 		return nil, err
 	}
 	if s.tools, err = a.tools(u); err != nil {
+		return nil, err
+	}
+	if s.find, err = a.searched(d, s.tools, u); err != nil {
 		return nil, err
 	}
 	if d.pad != nil {
@@ -147,9 +153,16 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 	if err := s.d.emit("started", began); err != nil {
 		return agent.Result{}, err
 	}
+	var more func() []agent.Tool
+	if s.find != nil {
+		if err := s.find.begin(ctx, agent.Words(s.in), fmt.Sprint(s.in.StepsBefore)); err != nil {
+			return agent.Result{}, err
+		}
+		more = s.find.offered
+	}
 	return agent.Run(ctx, s.in, agent.Deps{
 		Model: s.model, Price: s.model.Price, MaxOutput: s.model.MaxOutput, Free: s.model.Free,
-		Account: s.d.payer(), Spent: s.d.spend, Tools: s.tools.list, Emit: s.d.emit, Live: told(s.d.job),
+		Account: s.d.payer(), Spent: s.d.spend, Tools: s.tools.list, More: more, Emit: s.d.emit, Live: told(s.d.job),
 		Recall: s.d.recall, Record: s.d.record, Invoke: s.invoke, Pieces: s.d.job.Pieces,
 	})
 }
@@ -157,14 +170,18 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 // invoke is a call of a tool: one that is served here, or a run of its own.
 func (s *stint) invoke(ctx context.Context, name string, input json.RawMessage, callID string) (json.RawMessage, error) {
 	if o, ok := s.tools.own[name]; ok {
-		return s.d.once(ctx, callID, func() (json.RawMessage, error) { return o.do(ctx, input, callID) })
+		out, err := s.d.once(ctx, callID, func() (json.RawMessage, error) { return o.do(ctx, input, callID) })
+		if err == nil && name == searchTool {
+			err = s.find.take(ctx, callID)
+		}
+		return out, err
 	}
 	if s.tools.members[name] {
 		if err := s.d.emit("handover", HandOver{From: s.unit.Name, To: name, Call: callID}); err != nil {
 			return nil, err
 		}
 	}
-	return s.d.job.Invoke(ctx, s.tools.refs[name], input, callID)
+	return s.d.job.Invoke(ctx, s.tools.ref(name), input, callID)
 }
 
 // HandOver is the event before another member of a team begins.

@@ -3,6 +3,8 @@ package agency
 import (
 	"context"
 	"encoding/json"
+	"strings"
+	"sync"
 
 	"github.com/ariacomputecompany/firmware/aria/agent"
 	"github.com/ariacomputecompany/firmware/aria/registry"
@@ -13,9 +15,21 @@ import (
 type toolbox struct {
 	agent   string
 	list    []agent.Tool
-	refs    map[string]string // of units: each name is pinned to a digest for the run
-	own     map[string]own    // served here
-	members map[string]bool   // units that are members of the team this agent leads
+	own     map[string]own  // served here
+	members map[string]bool // units that are members of the team this agent leads
+	// What the agent names one by one, and by patterns: "acme/*@^1#*".
+	units    []registry.Unit
+	patterns []string
+
+	mu   sync.Mutex
+	refs map[string]string // of units that may be called: each name is pinned to a digest for the run
+}
+
+// ref is the unit behind a name.
+func (b *toolbox) ref(name string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refs[name]
 }
 
 // own is a tool that needs no container.
@@ -28,6 +42,10 @@ type own struct {
 func (a *Agents) tools(u registry.Unit) (*toolbox, error) {
 	b := &toolbox{agent: u.Name, refs: map[string]string{}, own: map[string]own{}, members: map[string]bool{}}
 	for _, ref := range u.Agent.Tools {
+		if strings.Contains(ref, "#") && strings.Contains(ref, "*") {
+			b.patterns = append(b.patterns, ref)
+			continue
+		}
 		t, err := a.Registry.ResolveFrom(u.Digest, ref)
 		if err != nil {
 			return nil, err
@@ -54,6 +72,7 @@ func (b *toolbox) add(t registry.Unit) error {
 		return err
 	}
 	b.refs[t.Name] = t.Ref()
+	b.units = append(b.units, t)
 	b.list = append(b.list, agent.Tool{Unit: t.Name, Description: t.Description, Schema: schema})
 	return nil
 }

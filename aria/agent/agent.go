@@ -71,6 +71,9 @@ type Deps struct {
 	MaxOutput int64
 	Free      bool // the model uses no tokens
 	Tools     []Tool
+	// More are tools that are offered beside Tools, asked for before each turn;
+	// what was offered once may be called from then on. May be nil.
+	More func() []Tool
 	// Invoke runs a unit as a child and waits. callID is unique in this run and
 	// the same in a replay ("3.1": third turn, first call). It may be called
 	// from several goroutines and must return soon after ctx ends.

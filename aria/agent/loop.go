@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -55,13 +56,8 @@ func newLoop(in Input, deps Deps) (*loop, error) {
 	if l.account == nil {
 		l.account = budget.Open(fmt.Sprintf("agent %q", in.Agent), nil, in.Limits.Amount(), budget.Amount{})
 	}
-	for _, t := range deps.Tools {
-		c, err := newChecker(t.Schema)
-		if err != nil {
-			return nil, fault.Wrap(err, fault.Invalid, "the input schema of %q cannot be used", t.Unit)
-		}
-		l.tools[t.Unit] = &tool{Tool: t, check: c}
-		l.offered = append(l.offered, llm.Tool{Name: t.Unit, Description: t.Description, Schema: t.Schema})
+	if err := l.offer(deps.Tools); err != nil {
+		return nil, err
 	}
 	var err error
 	if l.output, err = newOutput(in.OutputSchema); err != nil {
@@ -69,6 +65,22 @@ func newLoop(in Input, deps Deps) (*loop, error) {
 	}
 	l.messages = opening(in, l.output)
 	return l, nil
+}
+
+// offer makes tools known and offers them in the next turn.
+func (l *loop) offer(tools []Tool) error {
+	l.offered = nil
+	for _, t := range tools {
+		if l.tools[t.Unit] == nil {
+			c, err := newChecker(t.Schema)
+			if err != nil {
+				return fault.Wrap(err, fault.Invalid, "the input schema of %q cannot be used", t.Unit)
+			}
+			l.tools[t.Unit] = &tool{Tool: t, check: c}
+		}
+		l.offered = append(l.offered, llm.Tool{Name: t.Unit, Description: t.Description, Schema: t.Schema})
+	}
+	return nil
 }
 
 // turn asks the model once and books what it cost.
@@ -95,6 +107,11 @@ func (l *loop) ask(ctx context.Context) (reply llm.Reply, err error) {
 	past, err := l.recall(ctx, l.step()+1)
 	if err != nil {
 		return reply, err
+	}
+	if l.deps.More != nil {
+		if err := l.offer(append(slices.Clip(l.deps.Tools), l.deps.More()...)); err != nil {
+			return reply, err
+		}
 	}
 	req := llm.Request{Messages: l.messages, Tools: l.offered, Output: l.output.schema}
 	var hold *budget.Hold

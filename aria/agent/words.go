@@ -75,6 +75,9 @@ func opening(in Input, out *output) []llm.Message {
 	return append(msgs, llm.Message{Role: llm.User, Text: userText(in)})
 }
 
+// Words is what is asked of an agent, in words as far as it can be.
+func Words(in Input) string { return userText(in) }
+
 // userText is the input as words where it is nothing but words, else as JSON.
 func userText(in Input) string {
 	v, err := llm.Decode(in.Input)

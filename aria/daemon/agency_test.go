@@ -283,3 +283,37 @@ func TestSharedBudget(t *testing.T) {
 		})
 	}
 }
+
+// An agent that is granted all there is under a pattern is offered what its request
+// needs and a search; what it finds it can call, and nothing else.
+func TestToolSearch(t *testing.T) {
+	w := &town{t: t}
+	for _, name := range []string{"orders.refund", "orders.ship", "weather.forecast", "mail.send", "vault.open"} {
+		w.tool(name, nil)
+	}
+	p := shop()
+	for _, u := range w.units {
+		p.do[u.Name] = p.do["shop.get"]
+	}
+	first := calls("search_tools", map[string]string{"query": "will it rain tomorrow"})
+	first.Expect = scripted.Expect{Tools: []string{"search_tools", "orders.refund"}}
+	second := calls("weather.forecast", map[string]string{})
+	second.Expect = scripted.Expect{LastRole: "tool", Contains: []string{"weather.forecast"}, Tools: []string{"weather.forecast"}}
+	third := calls("vault.open", map[string]string{})
+	third.Expect = scripted.Expect{LastRole: "tool", Contains: []string{`"ok":true`}}
+	last := says("sunny")
+	last.Expect = scripted.Expect{LastRole: "tool", Contains: []string{`there is no tool`, "vault.open"}}
+	w.agent("clerk", bundle.AgentSpec{Tools: []string{"town@*#orders.*", "town@^1#weather.*", "*@*#mail.*", "other@*#*", "town@^2#vault.*"}}, turns(first, second, third, last))
+	w.open(t.TempDir(), p)
+	got := w.ask("clerk", "refund the order")
+	if got.State != task.Done {
+		t.Errorf("%s %v", got.State, got.Error)
+	}
+	if err := w.servers["clerk"].Err(); err != nil {
+		t.Error(err)
+	}
+	found := w.told(got.ID, "tools.found")
+	if len(found) != 2 || !strings.Contains(found[0], `"call":"0"`) || !strings.Contains(found[1], `"call":"1.1"`) || !strings.Contains(found[1], `"among":4`) {
+		t.Errorf("found %s", found)
+	}
+}

@@ -23,13 +23,15 @@ type models struct {
 	own     llm.Catalog // of ariad.toml
 	live    *file.Live
 	planner *local.Planner
+	embed   func(text string) ([]float32, error)
 }
 
 // newModels reads the models file; the planner's vectors are read at their first
 // use.
 func newModels(cfg Config, log *slog.Logger) (models, error) {
 	live, err := file.Open(cfg.ModelsFile, log)
-	return models{cfg.Models, live, local.New(embed.New().Embed)}, err
+	near := embed.New().Embed
+	return models{cfg.Models, live, local.New(near), near}, err
 }
 
 // file is what holds now.

@@ -30,6 +30,7 @@ import (
 	"github.com/ariacomputecompany/firmware/firmware/control"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/internal/version"
+	toolfind "github.com/ariacomputecompany/firmware/llm/find"
 )
 
 // serve runs this daemon until SIGTERM or SIGINT.
@@ -100,7 +101,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 		return nil, nil, err
 	}
 	run := execution.New(reg, quilt, log)
-	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Log: log})
+	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),
