@@ -161,7 +161,7 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 		more = s.find.offered
 	}
 	return agent.Run(ctx, s.in, agent.Deps{
-		Model: s.model, Price: s.model.Price, MaxOutput: s.model.MaxOutput, Free: s.model.Free,
+		Model: s.model, Price: s.model.Price, MaxOutput: s.model.MaxOutput, Context: s.model.Context, Free: s.model.Free,
 		Account: s.d.payer(), Spent: s.d.spend, Tools: s.tools.list, More: more, Emit: s.d.emit, Live: told(s.d.job),
 		Recall: s.d.recall, Record: s.d.record, Invoke: s.invoke, Pieces: s.d.job.Pieces,
 	})

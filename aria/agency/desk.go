@@ -133,22 +133,20 @@ func spentBelow(ctx context.Context, job task.Job) (budget.Amount, error) {
 	return sum, nil
 }
 
-// recall gives the answer of a turn that is on record.
-func (d *desk) recall(ctx context.Context, step int) (*llm.Reply, error) {
-	raw, err := d.job.Recall(ctx, fmt.Sprintf("turn/%d", step))
+// recall gives an answer of the model that is on record.
+func (d *desk) recall(ctx context.Context, name string) (*llm.Reply, error) {
+	raw, err := d.job.Recall(ctx, name)
 	if err != nil || raw == nil {
 		return nil, err
 	}
 	var r llm.Reply
 	if err := json.Unmarshal(raw, &r); err != nil {
-		return nil, fmt.Errorf("turn %d of %s: %w", step, d.job.Run, err)
+		return nil, fmt.Errorf("%s of %s: %w", name, d.job.Run, err)
 	}
 	return &r, nil
 }
 
-func (d *desk) record(step int, r llm.Reply) error {
-	return d.job.Remember(fmt.Sprintf("turn/%d", step), r)
-}
+func (d *desk) record(name string, r llm.Reply) error { return d.job.Remember(name, r) }
 
 // spend adds a turn to what the run has used itself.
 func (d *desk) spend(u budget.Amount) {

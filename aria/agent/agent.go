@@ -69,8 +69,11 @@ type Deps struct {
 	Account *budget.Account
 	// MaxOutput is how many tokens the model answers at most; 0: not known.
 	MaxOutput int64
-	Free      bool // the model uses no tokens
-	Tools     []Tool
+	// Context is how many tokens the model takes, in and out; 0: not known. A
+	// conversation that nears it is made shorter.
+	Context int64
+	Free    bool // the model uses no tokens
+	Tools   []Tool
 	// More are tools that are offered beside Tools, asked for before each turn;
 	// what was offered once may be called from then on. May be nil.
 	More func() []Tool
@@ -79,10 +82,10 @@ type Deps struct {
 	// from several goroutines and must return soon after ctx ends.
 	Invoke func(ctx context.Context, unit string, input json.RawMessage, callID string) (json.RawMessage, error)
 	Spent  func(budget.Amount) // is told of every turn; may be nil
-	// Recall gives the answer of a turn that was made before the run was taken up
-	// again, or nil; Record keeps one. Both may be nil.
-	Recall func(ctx context.Context, step int) (*llm.Reply, error)
-	Record func(step int, r llm.Reply) error
+	// Recall gives an answer that was recorded under that name before the run was
+	// taken up again, or nil; Record keeps one. Both may be nil.
+	Recall func(ctx context.Context, name string) (*llm.Reply, error)
+	Record func(name string, r llm.Reply) error
 	// Pieces says that so many more calls go on beside each other, or fewer, the
 	// loop itself counting as one; may be nil.
 	Pieces func(ctx context.Context, more int) error

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,6 +28,7 @@ type loop struct {
 	repaired bool // the model has had its second chance to answer in form
 	seen     map[string]*repeat
 	account  *budget.Account
+	request  int // where what is asked stands in messages
 	known    known
 	capped   bool // a budget bounds the answer of this turn
 
@@ -63,7 +65,7 @@ func newLoop(in Input, deps Deps) (*loop, error) {
 	if l.output, err = newOutput(in.OutputSchema); err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "the output schema of %q cannot be used", in.Agent)
 	}
-	l.messages = opening(in, l.output)
+	l.messages, l.request = opening(in, l.output)
 	return l, nil
 }
 
@@ -90,7 +92,6 @@ func (l *loop) turn(ctx context.Context) (llm.Reply, error) {
 	if err != nil {
 		return llm.Reply{}, err
 	}
-	l.result.Usage = l.result.Usage.Add(reply.Usage)
 	l.result.Text = reply.Text
 	distinct(reply.ToolCalls, l.step())
 	l.messages = append(l.messages, llm.Message{Role: llm.Assistant, Text: reply.Text, ToolCalls: reply.ToolCalls})
@@ -104,7 +105,11 @@ func (l *loop) turn(ctx context.Context) (llm.Reply, error) {
 // ask gets the answer of the next turn: from the record where it was given
 // before, else from the model.
 func (l *loop) ask(ctx context.Context) (reply llm.Reply, err error) {
-	past, err := l.recall(ctx, l.step()+1)
+	if err := l.compact(ctx, false); err != nil {
+		return reply, err
+	}
+	name := fmt.Sprintf("turn/%d", l.step()+1)
+	past, err := l.recall(ctx, name)
 	if err != nil {
 		return reply, err
 	}
@@ -131,25 +136,42 @@ func (l *loop) ask(ctx context.Context) (reply llm.Reply, err error) {
 		l.settle(nil, past)
 		return *past, nil
 	}
-	if reply, err = l.deps.Model.Generate(ctx, req, l.deps.Live); err != nil {
+	reply, err = l.deps.Model.Generate(ctx, req, l.deps.Live)
+	if errors.Is(err, llm.ErrTooLong) {
+		hold.Cancel()
+		if err := l.compact(ctx, true); err != nil {
+			return reply, err
+		}
+		req.Messages = l.messages
+		if hold, err = l.reserve(ctx, &req); err != nil {
+			return reply, err
+		}
+		reply, err = l.deps.Model.Generate(ctx, req, l.deps.Live)
+	}
+	if err != nil {
 		hold.Keep()
 		return reply, err
 	}
-	if l.deps.Record != nil {
-		if err := l.deps.Record(l.step(), reply); err != nil {
-			hold.Keep()
-			return reply, err
-		}
+	if err := l.record(name, reply); err != nil {
+		hold.Keep()
+		return reply, err
 	}
 	l.settle(hold, &reply)
 	return reply, nil
 }
 
-func (l *loop) recall(ctx context.Context, step int) (*llm.Reply, error) {
+func (l *loop) recall(ctx context.Context, name string) (*llm.Reply, error) {
 	if l.deps.Recall == nil {
 		return nil, nil
 	}
-	return l.deps.Recall(ctx, step)
+	return l.deps.Recall(ctx, name)
+}
+
+func (l *loop) record(name string, r llm.Reply) error {
+	if l.deps.Record == nil {
+		return nil
+	}
+	return l.deps.Record(name, r)
 }
 
 // step is the number of the turn in its conversation.

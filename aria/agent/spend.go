@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -33,10 +34,12 @@ func (l *loop) began() time.Time {
 
 // reserve sets the worst case of one turn aside and bounds its answer.
 func (l *loop) reserve(ctx context.Context, req *llm.Request) (*budget.Hold, error) {
-	ask := budget.Ask{Input: l.promptBound(req), Least: leastOutput, Want: l.deps.MaxOutput, Price: l.deps.Price, Free: l.deps.Free}
-	if ask.Want <= 0 {
-		ask.Want = defaultOutput
-	}
+	return l.set(ctx, req, cmp.Or(l.deps.MaxOutput, defaultOutput))
+}
+
+// set sets a call aside whose answer has at most so many tokens.
+func (l *loop) set(ctx context.Context, req *llm.Request, most int64) (*budget.Hold, error) {
+	ask := budget.Ask{Input: l.promptBound(req), Least: leastOutput, Want: most, Price: l.deps.Price, Free: l.deps.Free}
 	hold, err := l.account.Reserve(ctx, ask)
 	var full *budget.Exceeded
 	var price *budget.NoPrice
@@ -56,6 +59,14 @@ func (l *loop) reserve(ctx context.Context, req *llm.Request) (*budget.Hold, err
 
 // settle books what a turn really used. Without a hold it was made before.
 func (l *loop) settle(hold *budget.Hold, reply *llm.Reply) {
+	l.book(hold, reply)
+	if l.known = (known{}); !reply.Usage.Estimated && reply.Usage.InputTokens > 0 {
+		// What is said next comes behind the answer, which is a part of the prompt then.
+		l.known = known{reply.Usage.Tokens(), len(l.messages) + 1, l.toolBytes()}
+	}
+}
+
+func (l *loop) book(hold *budget.Hold, reply *llm.Reply) {
 	used := budget.Amount{Tokens: reply.Usage.Tokens(), Steps: 1}
 	if p := l.deps.Price; p != nil {
 		reply.Usage.USD = p.Of(reply.Usage)
@@ -69,10 +80,7 @@ func (l *loop) settle(hold *budget.Hold, reply *llm.Reply) {
 	} else {
 		l.account.Book(used)
 	}
-	if l.known = (known{}); !reply.Usage.Estimated && reply.Usage.InputTokens > 0 {
-		// What is said next comes behind the answer, which is a part of the prompt then.
-		l.known = known{reply.Usage.Tokens(), len(l.messages) + 1, l.toolBytes()}
-	}
+	l.result.Usage = l.result.Usage.Add(reply.Usage)
 }
 
 // perMessage are the tokens that a dialect puts around a message or a call.

@@ -58,21 +58,21 @@ func onlyString(s llm.Schema) (string, bool) {
 	return names[0], true
 }
 
-// opening is the conversation before the first turn.
-func opening(in Input, out *output) []llm.Message {
+// opening is the conversation before the first turn, and where in it the request is.
+func opening(in Input, out *output) (msgs []llm.Message, request int) {
 	system := strings.TrimSpace(in.Instructions)
 	if out.schema != nil {
 		system += "\n\nThe final answer is one JSON value that fits this schema, and nothing else:\n" + string(out.schema)
 	}
-	var msgs []llm.Message
 	if system = strings.TrimSpace(system); system != "" {
 		msgs = append(msgs, llm.Message{Role: llm.System, Text: system})
 	}
+	request = len(msgs)
 	msgs = append(msgs, in.Before...)
-	if n := len(in.Before); n > 0 && in.StepsBefore > 0 {
-		return msgs // others have begun to work on it
+	if len(in.Before) > 0 && in.StepsBefore > 0 {
+		return msgs, request // others have begun to work on it
 	}
-	return append(msgs, llm.Message{Role: llm.User, Text: userText(in)})
+	return append(msgs, llm.Message{Role: llm.User, Text: userText(in)}), len(msgs)
 }
 
 // Words is what is asked of an agent, in words as far as it can be.
