@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
@@ -14,11 +16,25 @@ import (
 // quilt is the lock service of one quiltd and what it holds in the table.
 type quilt struct {
 	broker.Service
-	t    *testing.T
+	t *testing.T
+
+	mu   sync.Mutex
 	used map[uint64]int // uses by fence
 }
 
 func start(t *testing.T) *quilt { return &quilt{Service: New(), t: t, used: map[uint64]int{}} }
+
+func (q *quilt) use(fence uint64, more int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.used[fence] += more
+}
+
+func (q *quilt) uses(fence uint64) int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.used[fence]
+}
 
 // call is one of an execution: its fences are the numbers of its calls.
 func (q *quilt) call(execution string, id int64, args string) broker.Call {
@@ -28,8 +44,8 @@ func (q *quilt) call(execution string, id int64, args string) broker.Call {
 		q.t.Fatal(err)
 	}
 	use := func(t token.Token, fence uint64) broker.Hold {
-		q.used[fence]++
-		return broker.Hold{Token: t, Fence: fence, Done: func() { q.used[fence]-- }}
+		q.use(fence, 1)
+		return broker.Hold{Token: t, Fence: fence, Done: func() { q.use(fence, -1) }}
 	}
 	return broker.Call{Execution: execution, ID: id, Args: json.RawMessage(args), Grant: broker.Grant{
 		Tokens: set,
@@ -63,26 +79,24 @@ func TestIDs(t *testing.T) {
 	if err := q.drop("b", first); fault.CodeOf(err) != fault.Interrupted {
 		t.Errorf("the id of another execution: %v", err)
 	}
-	if err := q.drop("a", first); err != nil || q.used[1] != 0 {
-		t.Errorf("dropped: %v, %d uses", err, q.used[1])
+	if err := q.drop("a", first); err != nil || q.uses(1) != 0 {
+		t.Errorf("dropped: %v, %d uses", err, q.uses(1))
 	}
 	next := start(t)
 	second := next.take(ctx, "a", 2)
-	if err := next.drop("a", first); fault.CodeOf(err) != fault.Interrupted || next.used[2] != 1 {
-		t.Errorf("an id of the quiltd before: %v, %d uses of another lock", err, next.used[2])
+	if err := next.drop("a", first); fault.CodeOf(err) != fault.Interrupted || next.uses(2) != 1 {
+		t.Errorf("an id of the quiltd before: %v, %d uses of another lock", err, next.uses(2))
 	}
 	if again := start(t).take(ctx, "a", 2); again != second {
 		t.Errorf("the same call has id %d and then %d", second, again)
 	}
-	if next.take(ctx, "a", 2); next.used[2] != 1 {
-		t.Errorf("a call that was asked again has %d uses", next.used[2])
+	if next.take(ctx, "a", 2); next.uses(2) != 1 {
+		t.Errorf("a call that was asked again has %d uses", next.uses(2))
 	}
 	end()
-	for next.used[2] != 0 {
-		select {
-		case <-t.Context().Done():
+	for began := time.Now(); next.uses(2) != 0; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 5*time.Second {
 			t.Fatal("the use did not end with its session")
-		default:
 		}
 	}
 }
@@ -103,8 +117,8 @@ func TestLeaveAndEnter(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, id := range []int64{one, two} {
-		if err := next.drop("a", id); err != nil || next.used[uint64(i+1)] != 0 {
-			t.Errorf("use %d: %v, %d uses", id, err, next.used[uint64(i+1)])
+		if err := next.drop("a", id); err != nil || next.uses(uint64(i+1)) != 0 {
+			t.Errorf("use %d: %v, %d uses", id, err, next.uses(uint64(i+1)))
 		}
 	}
 	if len(next.used) != 2 {

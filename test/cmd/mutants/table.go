@@ -51,7 +51,7 @@ var table = []mutant{
 	{"ready twice", broker + "broker.go", "	case ready && f.T == \"ready\":", "	case ready && f.T == \"Ready\":"},
 	{"locks not given back", engine + "take.go", "	if k.users--; k.users == 0 {", "	if k.users--; k.users < 0 {"},
 	{"a lock given back twice", engine + "take.go", "		if done {\n			return\n		}\n", "		if done && k.users < 0 {\n			return\n		}\n"},
-	{"an id for two locks", "quilt/lock/lock.go", "	return taken{ID: c.ID, Fence: hold.Fence}, nil", "	c.ID = int64(len(s.open))\n	return taken{ID: c.ID, Fence: hold.Fence}, nil"},
+	{"an id for two locks", "quilt/lock/lock.go", "	if err := s.keep(ctx, c.Opens(), hold); err != nil {", "	c.ID = int64(len(s.open) + 1)\n	if err := s.keep(ctx, c.Opens(), hold); err != nil {"},
 	{"a lock of another unit dropped", "quilt/lock/lock.go", "	h, ok := s.open[id]\n	delete(s.open, id)", "	h, ok := s.open[id]\n	for other, x := range s.open {\n		if !ok && other.ID == id.ID {\n			h, ok = x, true\n		}\n	}\n	delete(s.open, id)"},
 	{"a carried lock free at one drop", engine + "restore.go", "		if !k.unclaimed {\n			k.users++\n		}\n", ""},
 	{"a carried lock under a new fence", engine + "restore.go", "k := &lock{token: t, fence: h.Fence, users: 1", "k := &lock{token: t, fence: h.Fence + 1, users: 1"},
