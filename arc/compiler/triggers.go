@@ -36,8 +36,9 @@ func (u *units) start(unit *bundle.Unit, o *options) {
 		t.With = u.constant(v)
 	}
 	if c := u.concurrency(o); c != nil {
-		unit.Concurrency = c
-		u.inInput(unit, o, "concurrency", *c)
+		if unit.Concurrency = c; c.Key != "" {
+			u.inInput(unit, o, "concurrency", *c)
+		}
 	}
 	if len(t.On) == 0 && t.EveryMS == 0 && t.Cron == "" && !called && t.Zone+t.Secret == "" && t.With == nil {
 		return
@@ -138,7 +139,7 @@ func (u *units) concurrency(o *options) *bundle.Concurrency {
 // inInput: the key must be something that the unit is given.
 func (u *units) inInput(unit *bundle.Unit, o *options, option string, c bundle.Concurrency) {
 	schema := unit.Input
-	for _, name := range strings.Split(c.Key, ".")[min(1, len(c.Key)):] {
+	for _, name := range strings.Split(c.Key, ".")[1:] {
 		w := u.wants(schema)
 		if w.Properties == nil {
 			return // not an object with names that are known here: decided when it runs
