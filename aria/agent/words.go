@@ -68,6 +68,10 @@ func opening(in Input, out *output) []llm.Message {
 	if system = strings.TrimSpace(system); system != "" {
 		msgs = append(msgs, llm.Message{Role: llm.System, Text: system})
 	}
+	msgs = append(msgs, in.Before...)
+	if n := len(in.Before); n > 0 && in.StepsBefore > 0 {
+		return msgs // others have begun to work on it
+	}
 	return append(msgs, llm.Message{Role: llm.User, Text: userText(in)})
 }
 
