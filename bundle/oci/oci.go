@@ -37,7 +37,8 @@ const (
 	MaxAttached = 4 << 20  // bytes of a blob that a referrer carries
 )
 
-// Annotations that we write or read.
+// Annotations that we write or read. A yank's reason was one before yanks were
+// signed; it is read as what somebody says.
 const (
 	AnnotationTitle   = "org.opencontainers.image.title"
 	AnnotationVersion = "org.opencontainers.image.version"
@@ -99,13 +100,6 @@ func BundleManifest(b *bundle.Bundle, file []byte) []byte {
 func Attach(subject Descriptor, artifactType string, blob Descriptor) []byte {
 	return encode(Manifest{ArtifactType: artifactType, Config: Describe(EmptyType, Empty),
 		Layers: []Descriptor{blob}, Subject: plain(subject), Annotations: map[string]string{AnnotationCreated: created}})
-}
-
-// Yank is the manifest of a referrer that takes subject back.
-func Yank(subject Descriptor, reason string) []byte {
-	return encode(Manifest{ArtifactType: YankType, Config: Describe(EmptyType, Empty),
-		Layers: []Descriptor{Describe(EmptyType, Empty)}, Subject: plain(subject),
-		Annotations: map[string]string{AnnotationCreated: created, AnnotationReason: reason}})
 }
 
 func plain(d Descriptor) *Descriptor {
