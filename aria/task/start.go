@@ -119,13 +119,16 @@ func (t *Tasks) prepare(u registry.Unit, input json.RawMessage, words string) (*
 
 // accepted is the data of the first event.
 type accepted struct {
-	Unit     string        `json:"unit"`
-	Kind     bundle.Kind   `json:"kind"`
-	Bundle   bundle.Digest `json:"bundle"`
-	Version  string        `json:"version"` // name@version
-	Parent   ID            `json:"parent,omitempty"`
-	Call     string        `json:"call,omitempty"`
-	Deadline int64         `json:"deadline_unix_ms,omitempty"`
+	Unit    string        `json:"unit"`
+	Kind    bundle.Kind   `json:"kind"`
+	Bundle  bundle.Digest `json:"bundle"`
+	Version string        `json:"version"` // name@version
+	Parent  ID            `json:"parent,omitempty"`
+	Call    string        `json:"call,omitempty"`
+	// BuiltWith is the version of this bundle that the caller's aria.lock had,
+	// which is not registered here: name@version.
+	BuiltWith string `json:"built_with,omitempty"`
+	Deadline  int64  `json:"deadline_unix_ms,omitempty"`
 }
 
 // accept puts the run on disk and sets it going. With a free slot it is born
@@ -150,7 +153,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 		l.mu.Unlock()
 	}
 	data, err := json.Marshal(accepted{l.unit.Name, l.unit.Kind, l.unit.Digest, l.unit.Bundle + "@" + l.unit.Version,
-		l.run.Parent, l.callID, unixMilli(l.deadline)})
+		l.run.Parent, l.callID, l.missed, unixMilli(l.deadline)})
 	if err != nil {
 		return fmt.Errorf("event accepted: %w", err)
 	}

@@ -162,8 +162,7 @@ func first(a, b string) string {
 
 // ValidDigest: "sha256:" and 64 lower-case hex digits.
 func ValidDigest(s string) bool {
-	digits, ok := strings.CutPrefix(s, "sha256:")
-	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
+	return bundle.Digest(s).Valid()
 }
 
 // maxTag is OCI's own limit.
