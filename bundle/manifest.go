@@ -117,6 +117,9 @@ type Unit struct {
 	Idempotent bool `json:"idempotent,omitempty"`
 	Approve    bool `json:"approve,omitempty"`
 
+	Trigger     *Trigger     `json:"trigger,omitempty"`
+	Concurrency *Concurrency `json:"concurrency,omitempty"`
+
 	Agent    *AgentSpec    `json:"agent,omitempty"`
 	Team     *TeamSpec     `json:"team,omitempty"`
 	Pipeline *PipelineSpec `json:"pipeline,omitempty"`
@@ -184,10 +187,11 @@ type PipelineSpec struct {
 	// Calls says which unit a call through use() is: by class and method as the
 	// code has them, "Orders.get", and "Support.run" for an agent.
 	Calls map[string]string `json:"calls,omitempty"`
-	On    string            `json:"on,omitempty"`
-	Every string            `json:"every,omitempty"`
-	Cron  string            `json:"cron,omitempty"`
-	HTTP  string            `json:"http,omitempty"`
+	// On to HTTP are read from bundles of before Unit.Trigger, and not written.
+	On    string `json:"on,omitempty"`
+	Every string `json:"every,omitempty"`
+	Cron  string `json:"cron,omitempty"`
+	HTTP  string `json:"http,omitempty"`
 }
 
 // Step is one method of a pipeline.

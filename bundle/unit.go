@@ -38,7 +38,23 @@ func checkUnit(m *Manifest, u *Unit) *fault.Error {
 	if u.Retries < 0 || min(u.Limits.TimeoutMS, u.Limits.MemoryBytes, u.Limits.CPUMillis) < 0 {
 		return refuse("a limit is below zero")
 	}
+	if err := checkStart(u); err != nil {
+		return refuse("%s", err.Message)
+	}
 	return checkRefs(m, u)
+}
+
+// checkStart: what starts the unit by itself, and how often at once.
+func checkStart(u *Unit) *fault.Error {
+	if u.Trigger != nil {
+		if err := u.Trigger.Check(); err != nil {
+			return err
+		}
+	}
+	if u.Concurrency != nil {
+		return u.Concurrency.Check()
+	}
+	return nil
 }
 
 // checkReflected: a value describes a tool, and leaves no parameters beside it.

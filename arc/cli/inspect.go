@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ariacomputecompany/firmware/arc/remote"
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/trust"
@@ -138,7 +139,27 @@ func writeUnits(w io.Writer, m *bundle.Manifest) {
 		fmt.Fprintf(tw, "  %s\t%s\t%s\n", u.Name, u.Kind, clean(firstLine(u.Description)))
 	}
 	tw.Flush()
+	writeStarts(w, m)
 	writeReflected(w, m)
+}
+
+// writeStarts says what starts units without anybody asking.
+func writeStarts(w io.Writer, m *bundle.Manifest) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	some := false
+	for i := range m.Units {
+		t, ok := m.Units[i].Triggers()
+		if !ok {
+			continue
+		}
+		if !some {
+			fmt.Fprintln(w, "started by:")
+			some = true
+		}
+		one := remote.Trigger{On: t.On, EveryMS: t.EveryMS, Cron: t.Cron, Zone: t.Zone, HTTP: t.HTTP}
+		fmt.Fprintf(tw, "  %s\t%s\n", m.Units[i].Name, clean(triggerBy(one)))
+	}
+	tw.Flush()
 }
 
 // writeReflected says which schemas were not derived from types.

@@ -136,6 +136,7 @@ func (u *units) toolParts(unit *bundle.Unit, o *options, doc arctsc.Doc, shape a
 	}
 	unit.Limits = bundle.Limits{TimeoutMS: o.duration("timeout"), MemoryBytes: o.size("memory"), CPUMillis: o.cores("cpu")}
 	unit.Retries, unit.Idempotent, unit.Approve = o.count("retries"), o.flag("idempotent"), o.flag("approve")
+	u.start(unit, o)
 }
 
 // entry is where a unit's code will be, and notes that this file has some.
