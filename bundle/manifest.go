@@ -3,11 +3,18 @@ package bundle
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Digest names a bundle: "sha256:" and the 64 hex digits of the sha256 of its
 // manifest.json, byte for byte as packed.
 type Digest string
+
+// Valid: "sha256:" and 64 lower-case hex digits.
+func (d Digest) Valid() bool {
+	digits, ok := strings.CutPrefix(string(d), "sha256:")
+	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // Kind of a unit.
 type Kind string
@@ -34,7 +41,10 @@ type Manifest struct {
 	Defs         map[string]json.RawMessage `json:"$defs,omitempty"`
 	Permissions  Permissions                `json:"permissions"`
 	Dependencies []Dependency               `json:"dependencies,omitempty"`
-	Files        map[string]File            `json:"files"` // every other entry, by path
+	// Pins say which versions of other bundles it was built with, sorted by
+	// bundle, then range.
+	Pins  []Pin           `json:"pins,omitempty"`
+	Files map[string]File `json:"files"` // every other entry, by path
 }
 
 // Builder says what made the bundle.

@@ -18,6 +18,7 @@ type live struct {
 	root     ID // the run at the top, for fairness
 	depth    int
 	callID   string
+	missed   string    // the version its caller was built with, if this is another
 	origin   string    // what triggered it, for people
 	deadline time.Time // zero: none
 	ctx      context.Context
