@@ -33,7 +33,7 @@ const (
 )
 
 // refill is how long the pool gets to park the next container.
-const refill = 40 * time.Millisecond
+const refill = 80 * time.Millisecond
 
 func main() {
 	bin := flag.String("bin", "bin", "folder of the programs")
