@@ -3,11 +3,18 @@ package bundle
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Digest names a bundle: "sha256:" and the 64 hex digits of the sha256 of its
 // manifest.json, byte for byte as packed.
 type Digest string
+
+// Valid: "sha256:" and 64 lower-case hex digits.
+func (d Digest) Valid() bool {
+	digits, ok := strings.CutPrefix(string(d), "sha256:")
+	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // Kind of a unit.
 type Kind string
@@ -34,7 +41,10 @@ type Manifest struct {
 	Defs         map[string]json.RawMessage `json:"$defs,omitempty"`
 	Permissions  Permissions                `json:"permissions"`
 	Dependencies []Dependency               `json:"dependencies,omitempty"`
-	Files        map[string]File            `json:"files"` // every other entry, by path
+	// Pins say which versions of other bundles it was built with, sorted by
+	// bundle, then range.
+	Pins  []Pin           `json:"pins,omitempty"`
+	Files map[string]File `json:"files"` // every other entry, by path
 }
 
 // Builder says what made the bundle.
@@ -109,6 +119,9 @@ type Unit struct {
 	// more of that.
 	Approve  bool      `json:"approve,omitempty"`
 	Approval *Approval `json:"approval,omitempty"`
+
+	Trigger     *Trigger     `json:"trigger,omitempty"`
+	Concurrency *Concurrency `json:"concurrency,omitempty"`
 
 	Agent    *AgentSpec    `json:"agent,omitempty"`
 	Team     *TeamSpec     `json:"team,omitempty"`
@@ -187,10 +200,11 @@ type PipelineSpec struct {
 	// Calls says which unit a call through use() is: by class and method as the
 	// code has them, "Orders.get", and "Support.run" for an agent.
 	Calls map[string]string `json:"calls,omitempty"`
-	On    string            `json:"on,omitempty"`
-	Every string            `json:"every,omitempty"`
-	Cron  string            `json:"cron,omitempty"`
-	HTTP  string            `json:"http,omitempty"`
+	// On to HTTP are read from bundles of before Unit.Trigger, and not written.
+	On    string `json:"on,omitempty"`
+	Every string `json:"every,omitempty"`
+	Cron  string `json:"cron,omitempty"`
+	HTTP  string `json:"http,omitempty"`
 }
 
 // Step is one method of a pipeline.

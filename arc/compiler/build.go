@@ -61,6 +61,9 @@ func assemble(ctx context.Context, o Options, do stages) (*Result, error) {
 
 	packing := time.Now()
 	m := units.manifest(in)
+	if o.Locked != nil {
+		m.SetPins(o.Locked)
+	}
 	m.Builder.Bun = bun
 	m.Permissions.Imports = code.imports
 	m.Dependencies = code.deps

@@ -165,6 +165,8 @@ func (e *emitted) keep(in *input, reached map[string]bool) {
 		data := f.Contents
 		if strings.HasSuffix(name, ".map") {
 			data = rewriteMap(name, data)
+		} else {
+			data = bindRequire(data)
 		}
 		e.files[name] = data
 	}

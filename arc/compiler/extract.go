@@ -137,6 +137,7 @@ func (u *units) toolParts(unit *bundle.Unit, o *options, doc arctsc.Doc, shape a
 	unit.Limits = bundle.Limits{TimeoutMS: o.duration("timeout"), MemoryBytes: o.size("memory"), CPUMillis: o.cores("cpu")}
 	unit.Retries, unit.Idempotent = o.count("retries"), o.flag("idempotent")
 	unit.Approve, unit.Approval = o.approval("approve")
+	u.start(unit, o)
 }
 
 // entry is where a unit's code will be, and notes that this file has some.

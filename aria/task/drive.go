@@ -23,6 +23,7 @@ func (t *Tasks) drive(l *live) {
 		if l.hasSlot {
 			l.slot.leave()
 		}
+		t.lanes.leave(l)
 	}()
 	ctx := l.ctx
 	if !l.deadline.IsZero() {
@@ -50,9 +51,12 @@ func (t *Tasks) drive(l *live) {
 	t.finish(l, out, err)
 }
 
-// begin gets a person's approval where the unit needs one and another run calls
+// begin gets its turn among the runs with its key, a person's approval where the unit needs one and another run calls
 // it, and then a slot.
 func (t *Tasks) begin(ctx context.Context, l *live) error {
+	if err := t.turn(ctx, l); err != nil {
+		return err
+	}
 	if l.unit.Approve && l.parent != nil {
 		if err := t.approval(ctx, l); err != nil {
 			return err
@@ -106,6 +110,8 @@ func (t *Tasks) approval(ctx context.Context, l *live) error {
 // line waits for a slot and puts on disk that the run is running, before it is.
 func (t *Tasks) line(ctx context.Context, l *live) error {
 	slot := l.slot
+	t.inLine(l, true)
+	defer t.inLine(l, false)
 	tk, ahead := slot.enter(l.root)
 	select {
 	case <-tk.ready:
@@ -120,6 +126,13 @@ func (t *Tasks) line(ctx context.Context, l *live) error {
 	}
 	l.hasSlot = true
 	return t.setState(l, Running)
+}
+
+// inLine notes that a run waits for a slot, for whoever asks why.
+func (t *Tasks) inLine(l *live, waits bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lining = waits
 }
 
 func (t *Tasks) work(ctx context.Context, l *live) (out Outcome, err error) {

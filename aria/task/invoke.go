@@ -33,6 +33,7 @@ func (t *Tasks) invoke(parent *live) Invoke {
 		}
 		l.run.ID = id
 		l.callID, l.run.Parent = callID, parent.run.ID
+		l.missed = t.reg.Instead(parent.unit.Digest, u)
 		adopt(ctx, parent, l)
 		if err := t.accept(ctx, l, "", nil); err != nil {
 			return nil, err

@@ -237,6 +237,8 @@ func (t *Tasks) park(ctx context.Context, l *live, pieces, parked int) error {
 		}
 		l.waits = false
 		if l.hadSlot {
+			t.inLine(l, true)
+			defer t.inLine(l, false)
 			tk, _ := l.slot.enter(l.root)
 			select {
 			case <-tk.ready:

@@ -48,7 +48,41 @@ export interface Budget {
  * }
  * ```
  */
-export interface ToolOpts<I extends StandardSchema | undefined = undefined, O extends StandardSchema | undefined = undefined> {
+/* ---- what starts a unit ---- */
+
+/** Starts runs without anybody asking for them, and bounds how many go on at once. */
+export interface StartOpts {
+  /** Events, as `arc emit order.paid` sends them: `'event:order.paid'`. What comes with one is the input. */
+  on?: `event:${string}` | readonly `event:${string}`[];
+  /**
+   * A schedule: at whole multiples of this time since 1970. Of `time` (RFC 3339), `day`
+   * (`'2026-11-22'`) and `missed` (a number) it gives those that the input names.
+   */
+  every?: Dur;
+  /** A schedule in five fields: `'0 7 * * 1-5'`. */
+  cron?: string;
+  /** Time zone of the schedule: `'Europe/Berlin'`; without it UTC. */
+  zone?: string;
+  /** What a schedule gives as input besides. */
+  with?: { readonly [name: string]: unknown };
+  /** A call over HTTP: `'POST /refund'` is served at `/hooks/refund`; the body is the input. */
+  http?: `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}` | `/${string}`;
+  /** Name of the secret that signs these calls; without it callers bear the credential. */
+  secret?: string;
+  concurrency?: Concurrency;
+}
+
+/** How many runs of a unit go on at once. */
+export interface Concurrency {
+  /** Place in the input: runs with the same value there count together. Without it all do. */
+  key?: `input.${string}`;
+  /** 1 unless said otherwise. */
+  max?: number;
+  /** What becomes of one too many: it waits (default), the oldest goes, or it is refused. */
+  then?: 'queue' | 'cancel-old' | 'refuse';
+}
+
+export interface ToolOpts<I extends StandardSchema | undefined = undefined, O extends StandardSchema | undefined = undefined> extends StartOpts {
   /** Says what comes in, which must be an object. Without it, the method's parameters do. */
   input?: I;
   /** Says what goes out. Without it, the method's result does. */
@@ -187,7 +221,7 @@ export type Ref =
   | ((...args: any[]) => Promise<any>)
   | `${string}@${string}#${string}`;
 
-export interface AgentOpts {
+export interface AgentOpts extends StartOpts {
   name?: string;
   description?: string;
   model: Model;
@@ -200,7 +234,7 @@ export interface AgentOpts {
 /** Marks a class that extends {@link Agent}. */
 export function agent(opts: AgentOpts): (cls: AgentClass, context: ClassDecoratorContext) => void;
 
-export interface TeamOpts {
+export interface TeamOpts extends StartOpts {
   name?: string;
   description?: string;
   members: readonly AgentClass[];
@@ -218,15 +252,9 @@ export interface TeamOpts {
 /** Marks a class that extends {@link Team}. */
 export function team(opts: TeamOpts): (cls: TeamClass, context: ClassDecoratorContext) => void;
 
-export interface PipelineOpts {
+export interface PipelineOpts extends StartOpts {
   name?: string;
   description?: string;
-  /** An event: `'event:order.complaint'`. */
-  on?: `event:${string}`;
-  every?: Dur;
-  /** Five fields: `'0 7 * * *'`. */
-  cron?: string;
-  http?: `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
 }
 
 /** Marks a class that extends {@link Pipeline}. */
