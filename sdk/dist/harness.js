@@ -147,29 +147,39 @@ var RealDate = Date, now = 0, readings = 0, look = () => (++readings % 1e3 === 0
 function advance(t) {
   t > now && (now = t);
 }
+var before = [];
+function put(on, name, value) {
+  let was = Object.getOwnPropertyDescriptor(on, name);
+  before.push(() => was ? Object.defineProperty(on, name, was) : delete on[name]), on[name] = value;
+}
+function rehearse() {
+  sameness(0, "0".repeat(64)), new Date(Date.now()).toISOString(), Math.random(), crypto.randomUUID();
+  for (let back of before.reverse()) back();
+  before = [];
+}
 function sameness(clock, seed) {
-  now = clock, RealDate.now = look;
+  now = clock, readings = 0, put(RealDate, "now", look);
   let proxy = new Proxy(RealDate, {
     construct: (target, args, self2) => Reflect.construct(target, args.length > 0 ? args : [look()], self2 === proxy ? target : self2),
     apply: () => new RealDate(look()).toString()
   });
-  RealDate.prototype.constructor = proxy, globalThis.Date = proxy, timers(), chance(seed);
+  put(RealDate.prototype, "constructor", proxy), put(globalThis, "Date", proxy), timers(), chance(seed);
 }
 function timers() {
   let g = globalThis;
   for (let name of ["setTimeout", "setInterval"]) {
     let real = g[name];
-    g[name] = Object.assign((f, ms = 0, ...args) => {
+    put(g, name, Object.assign((f, ms = 0, ...args) => {
       if (typeof f != "function") return real(f, ms, ...args);
       let due = now + (Number(ms) || 0);
       return real((...a) => (advance(due), due = now + (Number(ms) || 0), f(...a)), ms, ...args);
-    }, real);
+    }, real));
   }
   let sleep = Bun.sleep;
-  Bun.sleep = (t) => {
+  put(Bun, "sleep", (t) => {
     let ms = typeof t == "number" ? t : t.getTime() - now, due = now + ms;
     return sleep(ms).then(() => advance(due));
-  };
+  });
 }
 function chance(seed) {
   let key = new Uint32Array(8);
@@ -180,17 +190,17 @@ function chance(seed) {
     for (let i = 0; i < into.length; i++)
       at === 64 && (chacha(state, block), state[12]++, at = 0), into[i] = bytes[at++];
   }, eight = new Uint8Array(8), view = new DataView(eight.buffer);
-  Math.random = () => (fill(eight), (view.getUint32(0) * 2097152 + (view.getUint32(4) >>> 11)) / 2 ** 53);
-  let crypto = globalThis.crypto;
-  crypto.getRandomValues = (into) => {
+  put(Math, "random", () => (fill(eight), (view.getUint32(0) * 2097152 + (view.getUint32(4) >>> 11)) / 2 ** 53));
+  let crypto2 = globalThis.crypto;
+  put(crypto2, "getRandomValues", (into) => {
     if (into.byteLength > 65536) throw new RangeError("getRandomValues fills at most 65536 bytes");
     return fill(new Uint8Array(into.buffer, into.byteOffset, into.byteLength)), into;
-  }, crypto.randomUUID = () => {
+  }), put(crypto2, "randomUUID", () => {
     let b = new Uint8Array(16);
     fill(b), b[6] = b[6] & 15 | 64, b[8] = b[8] & 63 | 128;
     let hex = Array.from(b, (x) => x.toString(16).padStart(2, "0")).join("");
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-  };
+  });
 }
 function chacha(state, out) {
   out.set(state);
@@ -388,7 +398,7 @@ async function warm(self2) {
 export const one = 1;` }], entry: "code/warm.js", export: "Warm", method: "run", args: [{ at: "2000-01-01T00:00:00Z" }], revive: [{ arg: 0, path: "/at", type: "date" }] }, start;
   take(encode(frame2), (f) => start = f), revive(start.args, start.revive);
   let unit = new (await load(start.files, start.entry))[start.export]();
-  encode({ t: "result", value: plain(await unit[start.method](...start.args)) }), failure(new Error("warm"), root, self2), forget(), require("node:fs");
+  encode({ t: "result", value: plain(await unit[start.method](...start.args)) }), failure(new Error("warm"), root, self2), rehearse(), forget(), require("node:fs");
 }
 
 // src/harness/main.ts

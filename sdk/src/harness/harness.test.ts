@@ -220,6 +220,16 @@ describe('taken up again, a unit does the same', () => {
     expect((await execute({ code, start: { ...start, seed: 'ac'.repeat(32) } })).end.value[4]).not.toBe(one.end.value[4]);
     expect(one.end.value[5]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
+  test('in a container that was parked too, and without a run the machine’s own', async () => {
+    const code = body(`return [Date.now(), new Date().getTime(), Math.random(), crypto.randomUUID(), Object.hasOwn(crypto, 'randomUUID'), new Date().constructor === Date]`);
+    const want = (await execute({ code, start })).end.value;
+    expect((await execute({ code, start, parked: true })).end.value).toEqual(want);
+    const began = Date.now();
+    const a = (await execute({ code, parked: true })).end.value;
+    const b = (await execute({ code, parked: true })).end.value;
+    expect(a[0]).toBeGreaterThanOrEqual(began);
+    expect([a[2] !== b[2], a[3] !== b[3], a[4], a[5]]).toEqual([true, true, false, true]);
+  });
   test('the clock moves with timers, and a loop that waits for it ends', async () => {
     const o = await execute({ code: body(`const t = Date.now(); await new Promise((r) => setTimeout(r, 30)); const d = Date.now() - t; while (Date.now() < t + 50); return d`), start });
     expect(o.end.value).toBe(30);

@@ -14,6 +14,8 @@ export interface Unit {
   revive?: object[];
   /** More of the start frame. */
   start?: object;
+  /** As a container that booted before anybody wanted it. */
+  parked?: boolean;
 }
 
 export interface Outcome {
@@ -33,7 +35,7 @@ export async function execute(unit: Unit, answer: Answer = () => null, raw?: (wr
   const files = typeof unit.code === 'string' ? { 'code/unit.js': unit.code } : unit.code;
   const child = spawn(process.execPath, ['--no-install', harness], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    env: { PATH: '/bin', HOME: '/tmp', BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0' },
+    env: { PATH: '/bin', HOME: '/tmp', BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0', ...(unit.parked && { ARIA_PARKED: '1' }) },
   });
   const socket = child.stdio[3] as any;
   const out: Outcome = { frames: [], end: undefined, exit: null, stdout: '', stderr: '' };

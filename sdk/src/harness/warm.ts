@@ -5,6 +5,7 @@
 import { encode, take } from './channel';
 import { failure } from './failure';
 import { forget, load, root } from './load';
+import { rehearse } from './sameness';
 import { plain, revive } from './values';
 
 const mark = 'ARIA_PARKED';
@@ -30,6 +31,7 @@ export async function warm(self: string): Promise<void> {
   const unit = new (await load(start.files, start.entry))[start.export]();
   encode({ t: 'result', value: plain(await unit[start.method](...start.args)) });
   failure(new Error('warm'), root, self);
+  rehearse();
   forget();
   require('node:fs'); // costs a unit that uses it 2.5 ms
 }
