@@ -10,11 +10,11 @@ import { plain, revive } from './values';
 
 const mark = 'ARIA_PARKED';
 
-/** Whether this container waits for nobody in particular. */
-export function parked(): boolean {
-  const is = process.env[mark] === '1';
+/** Whether this container waits for nobody in particular; 'load': for the next run of code that comes first. */
+export function parked(): '' | '1' | 'load' {
+  const is = process.env[mark];
   delete process.env[mark];
-  return is;
+  return is === '1' || is === 'load' ? is : '';
 }
 
 const code = `// @bun
