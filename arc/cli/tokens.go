@@ -60,7 +60,7 @@ func (a *app) tokenTables(w io.Writer, t remote.Tokens) {
 	table(w, "WAITER\tUNIT\tWAITS FOR\tFOR\tHELD BY\tBEHIND", len(t.Waiters), func(i int) string {
 		x := t.Waiters[i]
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", x.Run, x.Unit, strings.Join(x.Blocked, " "), ago(x.Since),
-			first(runs(x.HeldBy), "-"), first(runs(x.Behind), "-"))
+			first(runs(x.HeldBy), first(x.Limit, "-")), first(runs(x.Behind), "-"))
 	})
 }
 
@@ -139,6 +139,10 @@ func because(run remote.Run, t remote.Tokens) whyNot {
 
 func waiting(w remote.TokenWaiter, t remote.Tokens) string {
 	s := fmt.Sprintf("%s has waited %s for %s", w.Run, ago(w.Since), strings.Join(w.Blocked, " and "))
+	if !w.Opens.IsZero() {
+		return s + fmt.Sprintf("; nobody holds it, but %s is used up for now; it goes on in %s, or earlier if that is raised",
+			w.Limit, max(0, time.Until(w.Opens)).Round(100*time.Millisecond))
+	}
 	if len(w.HeldBy) == 0 {
 		return s + fmt.Sprintf("; nobody holds it, but %s asked earlier and %s first; it is number %d in the queue", runs(w.Behind), goes(len(w.Behind)), w.Position)
 	}
