@@ -351,7 +351,7 @@ func TestRates(t *testing.T) {
 	}{
 		{[]string{host + "?rate=2/1s"}, host + "?rate=2/1s"},
 		{[]string{"net:*.example.com:" + f.port + "?rate=9/1m"}, host + "?rate=9/1m"},
-		{[]string{host + "?rate=2/1s", "net:*.example.com:" + f.port}, host},
+		{[]string{host, "net:*.example.com:" + f.port + "?rate=9/1m"}, host},
 	} {
 		f.grant(t, x.tokens...)
 		var charged []string
