@@ -96,7 +96,7 @@ func (w *nested) all(ctx context.Context) {
 		})
 	}
 	for range w.n {
-		next <- [2]string{w.units[w.random.IntN(len(w.units))], fmt.Sprintf(`{"text":"touch %d"}`, w.random.IntN(6))}
+		next <- [2]string{w.units[w.random.IntN(len(w.units))], fmt.Sprintf(`{"text":"touch %d"}`, w.random.IntN(100))}
 	}
 	close(next)
 	workers.Wait()

@@ -45,7 +45,7 @@ func (s *sampler) run(ctx context.Context) error {
 		if err := s.round(ctx); err != nil && ctx.Err() == nil {
 			return err
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 	}
 	return nil
 }
