@@ -93,6 +93,7 @@ func writeManifest(w io.Writer, m *bundle.Manifest, digest bundle.Digest, size i
 		digest, bytesText(int64(size)), clean(m.Builder.Arc), clean(m.Builder.TypeScript), clean(m.Builder.Esbuild))
 	writeUnits(w, m)
 	writePermissions(w, m)
+	writeCalls(w, m)
 	if len(m.Dependencies) > 0 {
 		fmt.Fprintln(w, "dependencies:")
 		for _, d := range m.Dependencies {
@@ -108,6 +109,25 @@ func writeManifest(w io.Writer, m *bundle.Manifest, digest bundle.Digest, size i
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, p := range paths {
 		fmt.Fprintf(tw, "  %s\t%s\tsha256:%s\n", clean(p), bytesText(m.Files[p].Size), m.Files[p].Sha256)
+	}
+	tw.Flush()
+}
+
+// writeCalls lists the units of other bundles that it may call, and the version
+// that was locked when it was built.
+func writeCalls(w io.Writer, m *bundle.Manifest) {
+	refs := m.References()
+	if len(refs) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "calls:")
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range refs {
+		with := "nothing locked"
+		if p, ok := m.Pin(r.String()); ok {
+			with = "built with " + p.Version
+		}
+		fmt.Fprintf(tw, "  %s\t%s\n", clean(r.String()), with)
 	}
 	tw.Flush()
 }

@@ -29,7 +29,7 @@ func results() map[string]any {
 		"secret set": remote.Secret{}, "secret ls": secretList{}, "secret rm": removedSecret{},
 		"triggers": triggerList{}, "triggers pause": remote.Trigger{}, "triggers resume": remote.Trigger{}, "emit": remote.Emitted{},
 		"ps": openList{}, "approve": remote.Run{}, "graph": stepGraph{}, "models": remote.Models{},
-		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": map[string]string{},
+		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": share.Taken{},
 		"info": remote.Info{}, "doctor": doctorResult{}, "man": manResult{}, "version": versionResult{}, "firmware status": remote.Firmware{},
 		"help exit-codes": exitList{}, "error": problem{}, "progress": progressLine{}, "message": rawMessage{},
 	}

@@ -18,6 +18,7 @@ type live struct {
 	root     ID // the run at the top, for fairness
 	depth    int
 	callID   string
+	missed   string    // the version its caller was built with, if this is another
 	origin   string    // what triggered it, for people
 	deadline time.Time // zero: none
 	ctx      context.Context
@@ -31,6 +32,7 @@ type live struct {
 	parkMu         sync.Mutex // before mu; guards these and hasSlot
 	pieces, parked int        // of the run: those that go on by themselves, and of them those that wait
 	waits, hadSlot bool
+	counted        bool // as a waiting piece of its parent
 
 	mu       sync.Mutex
 	run      Run

@@ -134,6 +134,9 @@ type accepted struct {
 	Call     string        `json:"call,omitempty"`
 	Deadline int64         `json:"deadline_unix_ms,omitempty"`
 	Trigger  string        `json:"trigger,omitempty"`
+	// BuiltWith is the version of this bundle that the caller's aria.lock had,
+	// which is not registered here: name@version.
+	BuiltWith string `json:"built_with,omitempty"`
 }
 
 // accept puts the run on disk and sets it going. With a free slot it is born
@@ -163,7 +166,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 		l.mu.Unlock()
 	}
 	data, err := json.Marshal(accepted{l.unit.Name, l.unit.Kind, l.unit.Digest, l.unit.Bundle + "@" + l.unit.Version,
-		l.run.Parent, l.callID, unixMilli(l.deadline), l.origin})
+		l.run.Parent, l.callID, unixMilli(l.deadline), l.origin, l.missed})
 	if err != nil {
 		return fmt.Errorf("event accepted: %w", err)
 	}
