@@ -112,7 +112,8 @@ boot-tools:
 
 image: build boot-tools ## the bootable image, in bin/boot
 	@go build -tags boottest -ldflags='-s -w' -o $(BIN)/aria-init-test ./cmd/aria-init
-	@$(BIN)/mkboot -bin $(BIN) -init $(BIN)/aria-init -test-init $(BIN)/aria-init-test -out $(BIN)/boot
+	@go build -tags ariaimage -ldflags='-s -w' -o $(BIN)/boot/daemons/ ./cmd/ariad ./cmd/quiltd
+	@$(BIN)/mkboot -bin $(BIN) -daemons $(BIN)/boot/daemons -init $(BIN)/aria-init -test-init $(BIN)/aria-init-test -out $(BIN)/boot
 
 boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tests inside on cgroup v2
 	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot
