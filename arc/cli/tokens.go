@@ -105,7 +105,7 @@ func (a *app) whyCmd() *cobra.Command {
 	}
 }
 
-// runs names the runs of executions ("run.attempt").
+// runs names the runs of executions ("run.attempt", "run.step.attempt").
 func runs(executions []string) string {
 	out := make([]string, len(executions))
 	for i, x := range executions {
@@ -115,10 +115,8 @@ func runs(executions []string) string {
 }
 
 func runOf(execution string) string {
-	if i := strings.LastIndexByte(execution, '.'); i > 0 {
-		return execution[:i]
-	}
-	return execution
+	run, _, _ := strings.Cut(execution, ".")
+	return run
 }
 
 // ago is how long something has lasted.

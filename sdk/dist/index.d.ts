@@ -237,7 +237,8 @@ export function agent(opts: AgentOpts): (cls: AgentClass, context: ClassDecorato
 export interface TeamOpts extends StartOpts {
   name?: string;
   description?: string;
-  members: readonly AgentClass[];
+  /** Agents; teams and pipelines too. */
+  members: readonly (AgentClass | TeamClass | PipelineClass)[];
   /** Must be one of the members. */
   lead?: AgentClass;
   mode?: 'lead' | 'parallel' | 'sequence' | 'vote' | 'handoff';
