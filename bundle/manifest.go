@@ -115,7 +115,10 @@ type Unit struct {
 
 	Retries    int  `json:"retries,omitempty"`
 	Idempotent bool `json:"idempotent,omitempty"`
-	Approve    bool `json:"approve,omitempty"`
+	// Approve: another run may start it only when a person agrees; Approval says
+	// more of that.
+	Approve  bool      `json:"approve,omitempty"`
+	Approval *Approval `json:"approval,omitempty"`
 
 	Trigger     *Trigger     `json:"trigger,omitempty"`
 	Concurrency *Concurrency `json:"concurrency,omitempty"`
@@ -123,6 +126,12 @@ type Unit struct {
 	Agent    *AgentSpec    `json:"agent,omitempty"`
 	Team     *TeamSpec     `json:"team,omitempty"`
 	Pipeline *PipelineSpec `json:"pipeline,omitempty"`
+}
+
+// Approval of a unit by a person.
+type Approval struct {
+	Role      string `json:"role,omitempty"`      // who may agree; "": approver
+	TimeoutMS int64  `json:"timeoutMs,omitempty"` // 0: waits for ever
 }
 
 // Reflected says where schemas come from that are values. The value is in the
@@ -163,20 +172,24 @@ type AgentSpec struct {
 	Budget       Budget   `json:"budget,omitzero"`
 }
 
-// Budget bounds one run; zero is no bound of that sort.
+// Budget bounds one run and all that it calls together; zero is no bound of that
+// sort.
 type Budget struct {
 	USD    float64 `json:"usd,omitempty"`
 	Tokens int64   `json:"tokens,omitempty"`
 	TimeMS int64   `json:"timeMs,omitempty"`
+	Steps  int     `json:"steps,omitempty"` // turns of models
 }
 
 // TeamSpec is what @team says.
 type TeamSpec struct {
 	Members  []string `json:"members"`
 	Lead     string   `json:"lead,omitempty"`
-	Mode     string   `json:"mode"` // lead | parallel | sequence | vote | handoff
-	MaxTurns int      `json:"maxTurns,omitempty"`
+	Mode     string   `json:"mode"`               // lead | parallel | sequence | vote | handoff
+	MaxTurns int      `json:"maxTurns,omitempty"` // of the lead; of mode handoff: hand-overs
 	Budget   Budget   `json:"budget,omitzero"`
+	// Scratchpad: the members share notes.
+	Scratchpad bool `json:"scratchpad,omitempty"`
 }
 
 // PipelineSpec is what @pipeline and @step say. Without steps the unit's Entry

@@ -41,6 +41,9 @@ func checkUnit(m *Manifest, u *Unit) *fault.Error {
 	if err := checkStart(u); err != nil {
 		return refuse("%s", err.Message)
 	}
+	if a := u.Approval; a != nil && (!u.Approve || a.TimeoutMS < 0 || len(a.Role) > 200) {
+		return refuse("an approval belongs to a unit with approve, and its time is not below zero")
+	}
 	return checkRefs(m, u)
 }
 
@@ -92,7 +95,7 @@ func checkKind(u *Unit) *fault.Error {
 	return nil
 }
 
-func (b Budget) negative() bool { return b.USD < 0 || min(b.Tokens, b.TimeMS) < 0 }
+func (b Budget) negative() bool { return b.USD < 0 || b.Steps < 0 || min(b.Tokens, b.TimeMS) < 0 }
 
 // checkEntry: tools and pipelines without steps need code, agents and teams
 // have none.

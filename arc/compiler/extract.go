@@ -135,7 +135,8 @@ func (u *units) toolParts(unit *bundle.Unit, o *options, doc arctsc.Doc, shape a
 		unit.Params = append(unit.Params, p.Name)
 	}
 	unit.Limits = bundle.Limits{TimeoutMS: o.duration("timeout"), MemoryBytes: o.size("memory"), CPUMillis: o.cores("cpu")}
-	unit.Retries, unit.Idempotent, unit.Approve = o.count("retries"), o.flag("idempotent"), o.flag("approve")
+	unit.Retries, unit.Idempotent = o.count("retries"), o.flag("idempotent")
+	unit.Approve, unit.Approval = o.approval("approve")
 	u.start(unit, o)
 }
 

@@ -18,6 +18,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/ariacomputecompany/firmware/aria/agency"
 	"github.com/ariacomputecompany/firmware/aria/api"
 	"github.com/ariacomputecompany/firmware/aria/execution"
 	"github.com/ariacomputecompany/firmware/aria/oci"
@@ -30,6 +31,7 @@ import (
 	"github.com/ariacomputecompany/firmware/firmware/control"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/internal/version"
+	toolfind "github.com/ariacomputecompany/firmware/llm/find"
 )
 
 // serve runs this daemon until SIGTERM or SIGINT.
@@ -101,12 +103,12 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 		return nil, nil, nil, err
 	}
 	run := execution.New(reg, quilt, log)
-	thinking := &agents{reg: reg, check: run.Check, models: known, log: log}
+	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),
 		bundle.Agent:    thinking,
-		bundle.Team:     orchestrator.NewTeams(pieces{run}, thinking.lead),
+		bundle.Team:     orchestrator.NewTeams(pieces{run}, thinking),
 	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents, Pipelines: cfg.Pipelines}, log)
 	if err != nil {
 		return nil, nil, nil, err

@@ -68,27 +68,43 @@ func (t *Tasks) begin(ctx context.Context, l *live) error {
 	return t.setState(l, Running)
 }
 
-// approvalRole is who may agree to a unit that is marked with approve.
+// approvalRole is who may agree to a unit that is marked with approve and names
+// nobody.
 const approvalRole = "approver"
 
+// approval waits for a person. Who calls the unit learns how that ended: Denied,
+// or Timeout where nobody answered in the time that the unit gives.
 func (t *Tasks) approval(ctx context.Context, l *live) error {
 	data, err := json.Marshal(map[string]any{"unit": l.unit.Name, "input": l.run.Input})
 	if err != nil {
 		return fmt.Errorf("approval of %s: %w", l.run.ID, err)
 	}
+	w := Wait{Role: approvalRole, Data: data}
+	var most time.Duration
+	if spec := l.unit.Approval; spec != nil {
+		if spec.Role != "" {
+			w.Role = spec.Role
+		}
+		if most = time.Duration(spec.TimeoutMS) * time.Millisecond; most > 0 {
+			w.Due = l.run.Created.Add(most)
+		}
+	}
 	var a Answer
 	err = t.suspend(ctx, l, func(ctx context.Context) (err error) {
-		a, err = t.wait(ctx, l, "approve", Wait{Role: approvalRole, Data: data})
+		a, err = t.wait(ctx, l, "approve", w)
 		return err
 	})
 	if err != nil || a.OK {
 		return err
 	}
+	if a.Timeout {
+		return fault.New(fault.Timeout, "nobody approved %s within %s", l.unit.Name, most).WithHint("it was not done; ask again, or do without it")
+	}
 	why := ""
 	if a.Reason != "" {
 		why = ": " + a.Reason
 	}
-	return fault.New(fault.Denied, "%s was not approved%s", l.unit.Name, why)
+	return fault.New(fault.Denied, "%s was not approved%s", l.unit.Name, why).WithHint("it was not done; do without it")
 }
 
 // line waits for a slot and puts on disk that the run is running, before it is.

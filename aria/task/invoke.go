@@ -54,6 +54,12 @@ func adopt(ctx context.Context, parent, l *live) {
 // ending waits for a child. Its context is the parent's: it ends when we must.
 func (t *Tasks) ending(ctx context.Context, l *live) (Run, error) {
 	<-l.done
+	l.parkMu.Lock()
+	err := t.parkAbove(ctx, l, false)
+	l.parkMu.Unlock()
+	if err != nil {
+		return Run{}, err
+	}
 	r := l.snapshot()
 	if !r.State.Ended() {
 		return r, errStopping

@@ -32,6 +32,7 @@ type live struct {
 	parkMu         sync.Mutex // before mu; guards these and hasSlot
 	pieces, parked int        // of the run: those that go on by themselves, and of them those that wait
 	waits, hadSlot bool
+	counted        bool // as a waiting piece of its parent
 
 	mu       sync.Mutex
 	run      Run

@@ -15,13 +15,19 @@ export type Size = `${number}${'KiB' | 'MiB' | 'GiB'}`;
 /** Provider and model: `'openai:gpt-4o-mini'`, `'local:planner'`. */
 export type Model = `${string}:${string}`;
 
-/** What one run may cost at most. What is not stated is not bounded. */
+/**
+ * What one run may cost at most, together with everything it calls. The worst case
+ * of a turn is set aside before the model is asked, so it is never passed. What is
+ * not stated is not bounded.
+ */
 export interface Budget {
   /** US dollars. */
   usd?: number;
   /** Model tokens, in and out together. */
   tokens?: number;
   time?: Dur;
+  /** Turns of models. */
+  steps?: number;
 }
 
 /* ---- tools ---- */
@@ -91,8 +97,12 @@ export interface ToolOpts<I extends StandardSchema | undefined = undefined, O ex
   retries?: number;
   /** The same call twice does no more than once: retries are safe. */
   idempotent?: boolean;
-  /** A person must agree before it runs. */
-  approve?: boolean;
+  /**
+   * A person must agree before another unit may run it: whoever `arc approve` knows
+   * by that role. Without an answer in time the call fails with `timeout`, after a
+   * refusal with `denied`.
+   */
+  approve?: boolean | { role?: string; timeout?: Dur };
   memory?: Size;
   /** Cores: `0.5` is half of one. */
   cpu?: number;
@@ -231,8 +241,12 @@ export interface TeamOpts extends StartOpts {
   /** Must be one of the members. */
   lead?: AgentClass;
   mode?: 'lead' | 'parallel' | 'sequence' | 'vote' | 'handoff';
+  /** Turns of the lead; with mode `handoff`: hand-overs. */
   maxTurns?: number;
+  /** What the members may use together. */
   budget?: Budget;
+  /** Gives the members tools to write notes for one another, and to read them. */
+  scratchpad?: boolean;
 }
 
 /** Marks a class that extends {@link Team}. */
