@@ -44,6 +44,7 @@ type Config struct {
 	Model  func(ref string) (Model, error)
 	Find   *find.Index // for agents with more tools than a prompt should hold
 	Memory *memory.Store
+	Leases Leases
 	Log    *slog.Logger
 }
 
@@ -175,8 +176,10 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 		}
 		more = s.find.offered
 	}
+	model := s.leased()
+	defer model.close()
 	res, err := agent.Run(ctx, s.in, agent.Deps{
-		Model: s.model, Price: s.model.Price, MaxOutput: s.model.MaxOutput, Context: s.model.Context, Free: s.model.Free,
+		Model: model, Price: s.model.Price, MaxOutput: s.model.MaxOutput, Context: s.model.Context, Free: s.model.Free,
 		Account: s.d.payer(), Spent: s.d.spend, Tools: s.tools.list, More: more, Emit: s.d.emit, Live: pieces(s.d.job),
 		Recall: s.d.recall, Record: s.d.record, Invoke: s.invoke, Pieces: s.d.job.Pieces,
 	})

@@ -181,6 +181,9 @@ func TestHandoff(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if d := cmp.Diff([]string{"llm:triage:m", "llm:billing:m", "llm:billing:m"}, w.peer.leased); d != "" || w.peer.released != 3 {
+		t.Errorf("leases, %d given back (-want +got):\n%s", w.peer.released, d)
+	}
 	last := w.servers["billing"].Requests()[1]
 	if !strings.Contains(string(last.Messages[0].Content), "Pay back.") || last.Messages[1].Content != "I want a refund" {
 		t.Errorf("billing read %+v", last.Messages[:2])
