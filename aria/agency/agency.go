@@ -40,12 +40,13 @@ type Model struct {
 type Config struct {
 	Registry *registry.Registry
 	// Check completes and checks an input against a unit's schema.
-	Check  func(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
-	Model  func(ref string) (Model, error)
-	Find   *find.Index // for agents with more tools than a prompt should hold
-	Memory *memory.Store
-	Leases Leases
-	Log    *slog.Logger
+	Check   func(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
+	Model   func(ref string) (Model, error)
+	Find    *find.Index // for agents with more tools than a prompt should hold
+	Memory  *memory.Store
+	Leases  Leases
+	RunCode RunCode
+	Log     *slog.Logger
 }
 
 // Agents is the task.Runner of agents.
@@ -125,6 +126,11 @@ func (a *Agents) stint(ctx context.Context, d *desk, u registry.Unit) (*stint, e
 	}
 	if s.find, err = a.searched(d, s.tools, u); err != nil {
 		return nil, err
+	}
+	if u.Agent.Code {
+		if err := s.codeMode(); err != nil {
+			return nil, err
+		}
 	}
 	if u.Agent.Memory {
 		list, err := s.memoryTools(ctx)

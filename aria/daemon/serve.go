@@ -108,7 +108,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 		return nil, nil, nil, err
 	}
 	run := execution.New(reg, quilt, log)
-	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Memory: mind, Leases: quilt, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
+	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Memory: mind, Leases: quilt, RunCode: pieces{run}.code, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),

@@ -232,6 +232,11 @@ export interface AgentOpts extends StartOpts {
   budget?: Budget;
   /** Gives the agent tools to remember things of its user, and to recall them. */
   memory?: boolean;
+  /**
+   * The model writes TypeScript that calls the tools, several in one turn. Each
+   * program runs in a fresh container that can do nothing but call these tools.
+   */
+  code?: boolean;
 }
 
 /** Marks a class that extends {@link Agent}. */
