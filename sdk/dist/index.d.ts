@@ -210,8 +210,9 @@ export type PipelineClass = abstract new () => Pipeline<any, any>;
 
 /**
  * What an agent may call: a class (all its tools), one method
- * (`Orders.prototype.get`), a `tool.fn`, another agent, or a unit of another
- * bundle by name.
+ * (`Orders.prototype.get`), a `tool.fn`, another agent, a unit of another bundle by
+ * name, or all registered units that a pattern fits: `'acme/*@^1#orders.*'`. Of many
+ * the model is offered what fits the request, and a tool to search for more.
  */
 export type Ref =
   | ToolboxClass
@@ -229,6 +230,13 @@ export interface AgentOpts extends StartOpts {
   /** Model turns before the run is stopped. */
   maxSteps?: number;
   budget?: Budget;
+  /** Gives the agent tools to remember things of its user, and to recall them. */
+  memory?: boolean;
+  /**
+   * The model writes TypeScript that calls the tools, several in one turn. Each
+   * program runs in a fresh container that can do nothing but call these tools.
+   */
+  code?: boolean;
 }
 
 /** Marks a class that extends {@link Agent}. */

@@ -854,8 +854,12 @@ type StartRequest struct {
 	Words          string `protobuf:"bytes,3,opt,name=words,proto3" json:"words,omitempty"`
 	DeadlineMs     int64  `protobuf:"varint,4,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`            // from now; 0: the unit's own timeout
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"` // the same key answers with the same run
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of agents and of teams: the conversation that this is the next turn of, and
+	// whom they talk to. What is remembered belongs to the unit and the user.
+	Session       string `protobuf:"bytes,6,opt,name=session,proto3" json:"session,omitempty"`
+	User          string `protobuf:"bytes,7,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartRequest) Reset() {
@@ -919,6 +923,20 @@ func (x *StartRequest) GetDeadlineMs() int64 {
 func (x *StartRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *StartRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *StartRequest) GetUser() string {
+	if x != nil {
+		return x.User
 	}
 	return ""
 }
@@ -3751,14 +3769,16 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x0eGetUnitRequest\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\"4\n" +
 	"\x0fGetUnitResponse\x12!\n" +
-	"\x04unit\x18\x01 \x01(\v2\r.aria.v1.UnitR\x04unit\"\x98\x01\n" +
+	"\x04unit\x18\x01 \x01(\v2\r.aria.v1.UnitR\x04unit\"\xc6\x01\n" +
 	"\fStartRequest\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12\x14\n" +
 	"\x05input\x18\x02 \x01(\fR\x05input\x12\x14\n" +
 	"\x05words\x18\x03 \x01(\tR\x05words\x12\x1f\n" +
 	"\vdeadline_ms\x18\x04 \x01(\x03R\n" +
 	"deadlineMs\x12'\n" +
-	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"/\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x18\n" +
+	"\asession\x18\x06 \x01(\tR\asession\x12\x12\n" +
+	"\x04user\x18\a \x01(\tR\x04user\"/\n" +
 	"\rStartResponse\x12\x1e\n" +
 	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\xbe\x02\n" +
 	"\x03Run\x12\x0e\n" +
