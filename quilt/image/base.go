@@ -93,7 +93,7 @@ func importFault(err error, from string, maxBytes int64) error {
 	if _, ok := fault.As(err); ok {
 		return err
 	}
-	return fault.Wrap(err, fault.Invalid, "the image %s cannot be used", filepath.Base(from))
+	return fault.New(fault.Invalid, "the image %s cannot be used: %v", filepath.Base(from), err)
 }
 
 func (b Base) save(folder string) error {
