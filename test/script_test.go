@@ -84,6 +84,7 @@ func params(dir string) testscript.Params {
 			"flip":    cmdFlip,
 			"needs":   cmdNeeds,
 			"waitfor": cmdWaitFor,
+			"waitrun": cmdWaitRun,
 			"waits":   cmdWaits,
 		},
 	}

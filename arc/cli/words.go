@@ -88,6 +88,15 @@ reads them from stdin.`
 	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
 	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
 here: the events are the data. --after N starts behind event number N.`
+	wordsReplayLong = `Runs a run again with every answer that it had from outside: kv, models, the net,
+clock and chance, people, and the units that it called. Its code runs in containers as
+then, needs no key, spends nothing and changes nothing. Each event is held against the
+recorded one, except times, where it ran and whom it waited for; the first difference is
+shown, and then the exit code is 1.
+
+--with runs the code of another bundle on the same past. --from N gives the answers of
+events 1 to N only: what the code asks for behind them is denied and shown, or, with
+--live, real: a new run that goes on from there.`
 	wordsApproveLong = `Answers the oldest question that the run, or a run that it called, asks a person:
 approval() in a pipeline, or a tool that is marked with approve. The run then
 goes on; with --deny it hears of it as a result. "arc ps" shows what is asked.`

@@ -19,6 +19,7 @@ import (
 	"connectrpc.com/grpcreflect"
 
 	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/aria/replay"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	ariav1 "github.com/ariacomputecompany/firmware/proto/gen/aria/v1"
@@ -42,6 +43,8 @@ type Deps struct {
 	Log      *slog.Logger
 	// Secrets is the other daemon's store of credentials.
 	Secrets Secrets
+	// Replay plays recorded runs again.
+	Replay *replay.Player
 	// OCI serves the bundles as an OCI registry under /v2/; nil: it does not.
 	OCI http.Handler
 }
@@ -80,7 +83,8 @@ func New(stop context.Context, d Deps) http.Handler {
 	mux.Handle(ariav1connect.NewFirmwareServiceHandler(updates{s}, opts...))
 	mux.Handle(ariav1connect.NewModelServiceHandler(providers{s}, opts...))
 	mux.Handle(ariav1connect.NewSecretServiceHandler(secrets{s}, opts...))
-	names := []string{ariav1connect.SecretServiceName, ariav1connect.FirmwareServiceName, ariav1connect.ModelServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
+	mux.Handle(ariav1connect.NewOperationServiceHandler(operations{s: s}, append(opts, connect.WithReadMaxBytes(maxUpload))...))
+	names := []string{ariav1connect.OperationServiceName, ariav1connect.SecretServiceName, ariav1connect.FirmwareServiceName, ariav1connect.ModelServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
 		ariav1connect.TaskServiceName, ariav1connect.SystemServiceName, healthService}
 	mux.Handle(grpcreflect.NewHandlerV1(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(grpcreflect.NewStaticReflector(names...), opts...))

@@ -32,6 +32,9 @@ func (r *remembering) Generate(ctx context.Context, req llm.Request, emit func(l
 		}
 		return reply, nil
 	}
+	if r.job.Played() {
+		return reply, r.job.Beyond(name)
+	}
 	if reply, err = r.model.Generate(ctx, req, emit); err != nil {
 		return reply, err
 	}

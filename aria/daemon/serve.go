@@ -23,6 +23,7 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/oci"
 	"github.com/ariacomputecompany/firmware/aria/orchestrator"
 	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/aria/replay"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/aria/tokenapi"
 	"github.com/ariacomputecompany/firmware/bundle"
@@ -120,7 +121,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt},
+		Replay: replay.New(reg, tasks), Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt},
 	}), tasks, nil
 }
 

@@ -184,8 +184,11 @@ type Journal struct {
 	Seed        []byte                 `protobuf:"bytes,3,opt,name=seed,proto3" json:"seed,omitempty"`                                     // 32 bytes: of the unit's randomness
 	// What executions before this one recorded, in order. With more, the next
 	// message goes on.
-	Effects       []*Effect `protobuf:"bytes,4,rep,name=effects,proto3" json:"effects,omitempty"`
-	More          bool      `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
+	Effects []*Effect `protobuf:"bytes,4,rep,name=effects,proto3" json:"effects,omitempty"`
+	More    bool      `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
+	// A replay: the record answers, and nothing else does. A call that it does not
+	// hold ends the execution as diverged.
+	Sealed        bool `protobuf:"varint,6,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,6 +254,13 @@ func (x *Journal) GetEffects() []*Effect {
 func (x *Journal) GetMore() bool {
 	if x != nil {
 		return x.More
+	}
+	return false
+}
+
+func (x *Journal) GetSealed() bool {
+	if x != nil {
+		return x.Sealed
 	}
 	return false
 }
@@ -3678,13 +3688,14 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x03ack\x18\x15 \x01(\x04R\x03ack\x12(\n" +
 	"\x06answer\x18\x16 \x01(\v2\x10.quilt.v1.AnswerR\x06answer\x12\x16\n" +
 	"\x06attach\x18\x1e \x01(\bR\x06attach\x12\x14\n" +
-	"\x05after\x18\x1f \x01(\x04R\x05after\"\x93\x01\n" +
+	"\x05after\x18\x1f \x01(\x04R\x05after\"\xab\x01\n" +
 	"\aJournal\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\"\n" +
 	"\rclock_unix_ms\x18\x02 \x01(\x03R\vclockUnixMs\x12\x12\n" +
 	"\x04seed\x18\x03 \x01(\fR\x04seed\x12*\n" +
 	"\aeffects\x18\x04 \x03(\v2\x10.quilt.v1.EffectR\aeffects\x12\x12\n" +
-	"\x04more\x18\x05 \x01(\bR\x04more\"\xdb\x01\n" +
+	"\x04more\x18\x05 \x01(\bR\x04more\x12\x16\n" +
+	"\x06sealed\x18\x06 \x01(\bR\x06sealed\"\xdb\x01\n" +
 	"\x06Effect\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x0e\n" +
