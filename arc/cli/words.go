@@ -45,7 +45,12 @@ digest on stdout.`
 pinned Bun: every *.test.ts. They need no npm install: "bun:test" is Bun's own,
 "@aria/sdk" and "@aria/sdk/testing" are this arc's, whose memoryHost() stands for kv
 and the other handles. Tests are the author's code and run as the author, in no
-container.`
+container.
+
+Recorded runs in tests/runs/*.json are played too, on the code as it is now, in
+containers of a running ariad with every answer from the recording ("arc replay"): one
+that comes out otherwise fails. --from-runs makes such tests of runs of that ariad. They
+hold what the run was given and what it saw: look before you commit them.`
 	wordsDoctorLong = `Looks at everything that arc needs: Bun, the sandbox for --reflect, your keys, the
 ariad it talks to, and, in a project, its types, npm packages and source. With
 --fix it mends what it can. Exits 1 if something is ill.`
