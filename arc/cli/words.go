@@ -93,6 +93,19 @@ reads them from stdin.`
 	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
 	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
 here: the events are the data. --after N starts behind event number N.`
+	wordsTailLong = `Prints the events of a run as they come, from its first or from event --from on, until
+it ends; without a run, those of all runs from now on, until Ctrl-C. Each line has the
+run and the number of the event. What comes while nobody tails is in "arc logs".`
+	wordsCostLong = `Adds up, from the journal, what runs used: a run with all that it called, or all runs
+(--since 24h: of the last day), in one line or, with --by, a line for each agent, model,
+unit or bundle. Dollars are those of the models file when the answer came.`
+	wordsResumeLong = `Takes up a run that ended because it was given up: ariad had to take it up too often
+without getting further, or a part was away for too long. It goes on from its journal;
+what it had done stays done. A run that goes on, or that ended by itself, is refused.`
+	wordsDrainLong = `Has ariad refuse new runs (code "unavailable", with Retry-After) while those that run go
+on; with --wait it returns when none does any more, or with exit code 6. Runs that wait
+for a person or a moment stay in the journal. A restart of ariad ends the drain, and so
+does --undo.`
 	wordsReplayLong = `Runs a run again with every answer that it had from outside: kv, models, the net,
 clock and chance, people, and the units that it called. Its code runs in containers as
 then, needs no key, spends nothing and changes nothing. Each event is held against the

@@ -3,6 +3,9 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"time"
+
+	"connectrpc.com/connect"
 
 	ariav1 "github.com/ariacomputecompany/firmware/proto/gen/aria/v1"
 )
@@ -53,4 +56,78 @@ func (c *Client) Recording(ctx context.Context, run string) (json.RawMessage, er
 func (c *Client) Fork(ctx context.Context, run string, from uint64, digest string) (string, error) {
 	res, err := retry(ctx, c, c.ops.Fork, &ariav1.ForkRequest{Run: run, From: from, Bundle: digest})
 	return res.GetRun(), err
+}
+
+// Resume takes up a run that was given up, and gives its state.
+func (c *Client) Resume(ctx context.Context, run string) (Run, error) {
+	if _, err := retry(ctx, c, c.ops.Resume, &ariav1.ResumeRequest{Run: run}); err != nil {
+		return Run{}, err
+	}
+	return c.Run(ctx, run)
+}
+
+// TailEvent is an event with the unit of its run.
+type TailEvent struct {
+	Event
+	Unit string `json:"unit"`
+}
+
+// Tail hands over the events of all runs as they come, or of those of one unit,
+// until ctx ends. A connection that breaks ends it: what came meanwhile is in
+// each run's own events.
+func (c *Client) Tail(ctx context.Context, unit string, emit func(TailEvent) error) error {
+	stream, err := c.ops.Tail(ctx, connect.NewRequest(&ariav1.TailRequest{Unit: unit}))
+	if err != nil {
+		return c.toFault(ctx, err)
+	}
+	defer stream.Close()
+	for stream.Receive() {
+		for _, e := range stream.Msg().GetEvents() {
+			ev := Event{Run: e.Run, Seq: e.Seq, Time: time.Unix(0, e.TimeUnixNano), Kind: e.Kind, Data: e.Data}
+			if err := emit(TailEvent{ev, e.Unit}); err != nil {
+				return err
+			}
+		}
+	}
+	return c.toFault(ctx, stream.Err())
+}
+
+// CostLine is what some runs used together.
+type CostLine struct {
+	Name         string  `json:"name,omitempty"`
+	Runs         int64   `json:"runs"`
+	Turns        int64   `json:"turns"`
+	InputTokens  int64   `json:"inputTokens"`
+	OutputTokens int64   `json:"outputTokens"`
+	USD          float64 `json:"usd"`
+	CPUUS        int64   `json:"cpuUs"`
+	Unpriced     bool    `json:"unpriced,omitempty"`
+}
+
+// Cost adds up what a run and all it called used, or ("") what the runs since a
+// moment did, by agent, model, unit or bundle.
+func (c *Client) Cost(ctx context.Context, run string, since time.Time, by string) ([]CostLine, error) {
+	req := &ariav1.CostRequest{Run: run, By: by}
+	if !since.IsZero() {
+		req.SinceUnixMs = since.UnixMilli()
+	}
+	res, err := retry(ctx, c, c.ops.Cost, req)
+	out := []CostLine{}
+	for _, l := range res.GetLines() {
+		out = append(out, CostLine{l.Name, l.Runs, l.Turns, l.InputTokens, l.OutputTokens, l.Usd, l.CpuUs, l.Unpriced})
+	}
+	return out, err
+}
+
+// Drained is how far a drain is.
+type Drained struct {
+	Draining bool  `json:"draining"`
+	Running  int64 `json:"running"`
+	Waiting  int64 `json:"waiting"`
+}
+
+// Drain has new runs refused, or taken again.
+func (c *Client) Drain(ctx context.Context, undo bool) (Drained, error) {
+	res, err := retry(ctx, c, c.ops.Drain, &ariav1.DrainRequest{Undo: undo})
+	return Drained{res.GetDraining(), res.GetRunning(), res.GetWaiting()}, err
 }

@@ -112,7 +112,7 @@ func (s *server) bound(next http.Handler) http.Handler {
 				WithHint("only pages of this very address may call it"))
 			return
 		}
-		if strings.HasSuffix(r.URL.Path, "/Watch") || strings.HasSuffix(r.URL.Path, "/WatchTokens") || r.Method == http.MethodGet {
+		if strings.HasSuffix(r.URL.Path, "/Watch") || strings.HasSuffix(r.URL.Path, "/WatchTokens") || strings.HasSuffix(r.URL.Path, "/Tail") || r.Method == http.MethodGet {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"connectrpc.com/connect"
 
@@ -78,4 +79,51 @@ func (o operations) Fork(ctx context.Context, r *connect.Request[ariav1.ForkRequ
 		return nil, named(err, r.Msg.Run)
 	}
 	return connect.NewResponse(&ariav1.ForkResponse{Run: string(run.ID)}), nil
+}
+
+// Resume takes up a run that was given up.
+func (o operations) Resume(ctx context.Context, r *connect.Request[ariav1.ResumeRequest]) (*connect.Response[ariav1.ResumeResponse], error) {
+	run, err := o.s.Tasks.Resume(ctx, task.ID(r.Msg.Run))
+	if err != nil {
+		return nil, named(err, r.Msg.Run)
+	}
+	return connect.NewResponse(&ariav1.ResumeResponse{Run: string(run.ID), State: string(run.State)}), nil
+}
+
+// Tail streams the events of all runs.
+func (o operations) Tail(ctx context.Context, r *connect.Request[ariav1.TailRequest], out *connect.ServerStream[ariav1.TailResponse]) error {
+	ctx, done := o.s.watching(ctx)
+	defer done()
+	if err := out.Send(&ariav1.TailResponse{}); err != nil { // so that the caller knows it listens
+		return err
+	}
+	return o.s.Tasks.Tail(ctx, r.Msg.Unit, func(e task.Told) error {
+		return out.Send(&ariav1.TailResponse{Events: []*ariav1.TailEvent{{Run: string(e.Run), Seq: e.Seq, TimeUnixNano: e.Time.UnixNano(),
+			Kind: e.Event.Kind, Data: e.Data, Unit: e.Unit}}})
+	})
+}
+
+// Cost adds up what runs used.
+func (o operations) Cost(ctx context.Context, r *connect.Request[ariav1.CostRequest]) (*connect.Response[ariav1.CostResponse], error) {
+	var since time.Time
+	if r.Msg.SinceUnixMs > 0 {
+		since = time.UnixMilli(r.Msg.SinceUnixMs)
+	}
+	lines, err := o.s.Tasks.Cost(ctx, task.ID(r.Msg.Run), since, r.Msg.By)
+	if err != nil {
+		return nil, named(err, r.Msg.Run)
+	}
+	out := &ariav1.CostResponse{}
+	for _, c := range lines {
+		out.Lines = append(out.Lines, &ariav1.CostLine{Name: c.Name, Runs: c.Runs, Turns: c.Turns, InputTokens: c.InputTokens,
+			OutputTokens: c.OutputTokens, Usd: c.USD, CpuUs: c.CPUUS, Unpriced: c.Unpriced})
+	}
+	return connect.NewResponse(out), nil
+}
+
+// Drain refuses new runs, or takes them again.
+func (o operations) Drain(_ context.Context, r *connect.Request[ariav1.DrainRequest]) (*connect.Response[ariav1.DrainResponse], error) {
+	o.s.Tasks.Drain(!r.Msg.Undo)
+	on, running, waiting := o.s.Tasks.Draining()
+	return connect.NewResponse(&ariav1.DrainResponse{Draining: on, Running: int64(running), Waiting: int64(waiting)}), nil
 }

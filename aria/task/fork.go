@@ -61,10 +61,10 @@ func (t *Tasks) Fork(ctx context.Context, id ID, from uint64, digest bundle.Dige
 
 func (t *Tasks) branch(l *live, rec *Recording, u registry.Unit, at RecordedEvent) (Run, error) {
 	t.mu.Lock()
-	closing := t.closing
+	closing := t.closing || t.draining
 	t.mu.Unlock()
 	if closing {
-		return Run{}, unwritable(errJournalClosed)
+		return Run{}, stopping()
 	}
 	old := past{rec.Runs[0], at.Time}
 	l.root, l.resumed = l.run.ID, true
