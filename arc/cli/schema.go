@@ -27,7 +27,7 @@ func results() map[string]any {
 		"upload": uploadResult{}, "rm": rmResult{}, "run": remote.Run{}, "task": remote.Run{}, "cancel": remote.Run{},
 		"logs": remote.Event{}, "ls": unitList{}, "ls bundles": bundleList{}, "ls runs": runList{}, "tokens": remote.Tokens{}, "why": whyNot{}, "policy check": policyChecked{},
 		"secret set": remote.Secret{}, "secret ls": secretList{}, "secret rm": removedSecret{},
-		"ps": openList{}, "replay": remote.Replay{}, "tail": remote.TailEvent{}, "cost": costList{}, "resume": remote.Run{}, "drain": remote.Drained{}, "approve": remote.Run{}, "graph": stepGraph{}, "models": remote.Models{},
+		"ps": openList{}, "replay": remote.Replay{}, "tail": remote.TailEvent{}, "cost": costList{}, "resume": remote.Run{}, "drain": remote.Drained{}, "backup": backupResult{}, "restore": restoreResult{}, "approve": remote.Run{}, "graph": stepGraph{}, "models": remote.Models{},
 		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": map[string]string{},
 		"info": remote.Info{}, "doctor": doctorResult{}, "man": manResult{}, "version": versionResult{}, "firmware status": remote.Firmware{},
 		"help exit-codes": exitList{}, "error": problem{}, "progress": progressLine{}, "message": rawMessage{},

@@ -93,6 +93,13 @@ reads them from stdin.`
 	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
 	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
 here: the events are the data. --after N starts behind event number N.`
+	wordsBackupLong = `Writes the data of both daemons into one archive while they run: the journal of runs, the
+bundles, what lies behind the tokens, the configuration. It is what a power cut at that
+moment would leave: restored, open runs go on. Secrets are in it as they lie on disk,
+encrypted; their key and the credential are not. FILE must not be there.`
+	wordsRestoreLong = `Makes the data folder --data of an archive, for "ariad up --data DIR". It talks to no
+ariad. Run it as root, so that each daemon gets what is its own. An archive that was cut
+is refused and leaves nothing behind.`
 	wordsTailLong = `Prints the events of a run as they come, from its first or from event --from on, until
 it ends; without a run, those of all runs from now on, until Ctrl-C. Each line has the
 run and the number of the event. What comes while nobody tails is in "arc logs".`

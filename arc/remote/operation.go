@@ -3,10 +3,12 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"time"
 
 	"connectrpc.com/connect"
 
+	"github.com/ariacomputecompany/firmware/internal/fault"
 	ariav1 "github.com/ariacomputecompany/firmware/proto/gen/aria/v1"
 )
 
@@ -130,4 +132,22 @@ type Drained struct {
 func (c *Client) Drain(ctx context.Context, undo bool) (Drained, error) {
 	res, err := retry(ctx, c, c.ops.Drain, &ariav1.DrainRequest{Undo: undo})
 	return Drained{res.GetDraining(), res.GetRunning(), res.GetWaiting()}, err
+}
+
+// Backup writes an archive of both daemons' data and says how long it is.
+func (c *Client) Backup(ctx context.Context, to io.Writer) (int64, error) {
+	stream, err := c.ops.Backup(ctx, connect.NewRequest(&ariav1.BackupRequest{}))
+	if err != nil {
+		return 0, c.toFault(ctx, err)
+	}
+	defer stream.Close()
+	var n int64
+	for stream.Receive() {
+		k, err := to.Write(stream.Msg().GetData())
+		n += int64(k)
+		if err != nil {
+			return n, fault.Wrap(err, fault.Exhausted, "the backup cannot be written")
+		}
+	}
+	return n, c.toFault(ctx, stream.Err())
 }

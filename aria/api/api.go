@@ -43,6 +43,7 @@ type Deps struct {
 	Log      *slog.Logger
 	// Secrets is the other daemon's store of credentials.
 	Secrets Secrets
+	Backup  Backup
 	// Replay plays recorded runs again.
 	Replay *replay.Player
 	// OCI serves the bundles as an OCI registry under /v2/; nil: it does not.

@@ -121,7 +121,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Replay: replay.New(reg, tasks), Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt},
+		Replay: replay.New(reg, tasks), Backup: backups{cfg, db, quilt}.write, Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt},
 	}), tasks, nil
 }
 

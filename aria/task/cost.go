@@ -109,7 +109,7 @@ type tokens struct {
 
 // events reads what agents were told by their models, and what containers used.
 func (b *bill) events(ctx context.Context, db *sql.DB, ids string, args []any) error {
-	rows, err := db.QueryContext(ctx, `SELECT run, unit, runs.kind, bundle, events.kind, data FROM events JOIN runs ON id = run
+	rows, err := db.QueryContext(ctx, `SELECT run, unit, runs.kind, bundle, events.kind, data FROM events JOIN runs ON runs.id = run
 		WHERE run IN (`+ids+`) AND events.kind IN ('started', 'model.reply', 'ended') ORDER BY run, seq`, args...)
 	if err != nil {
 		return fmt.Errorf("cost: %w", err)
@@ -152,7 +152,7 @@ var modelOf = regexp.MustCompile(`"model":"([^"]+)"`)
 
 // effects reads what the code of units asked models for itself.
 func (b *bill) effects(ctx context.Context, db *sql.DB, ids string, args []any) error {
-	rows, err := db.QueryContext(ctx, `SELECT run, unit, kind, bundle, text, value FROM effects JOIN runs ON id = run
+	rows, err := db.QueryContext(ctx, `SELECT run, unit, kind, bundle, text, value FROM effects JOIN runs ON runs.id = run
 		WHERE run IN (`+ids+`) AND op LIKE 'llm.%' AND intent = 0 AND value IS NOT NULL`, args...)
 	if err != nil {
 		return fmt.Errorf("cost: %w", err)
