@@ -77,6 +77,7 @@ func serve(cfg Config, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	go shrink(streams, tasks)
+	go tasks.Retain(streams, task.Retention{Keep: time.Duration(cfg.Journal.Keep), MaxBytes: cfg.Journal.MaxBytes})
 	if cfg.Firmware != "" {
 		go prove(streams, control.Client(cfg.Firmware), quilt, cfg.own(), log)
 	}
@@ -169,7 +170,7 @@ func shrink(ctx context.Context, tasks *task.Tasks) {
 
 // open opens the store. Full sync: what was acknowledged survives a power cut.
 func open(path string) (*sql.DB, error) {
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-1024)",
+	q := url.Values{"_pragma": {"auto_vacuum(2)", "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-1024)",
 		"journal_size_limit(16777216)", "temp_store(MEMORY)"}, "_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {
