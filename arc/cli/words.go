@@ -78,7 +78,12 @@ trusts for its namespace has signed it, its author has not taken it back, and it
 tag leads where aria.lock says. An upgrade that may do more than the version
 before needs a yes.`
 	wordsYankLong = `Takes a published version back: "arc install" passes it over or, asked for it by
-name, refuses it with the reason. It stays where it is; nothing is deleted.`
+name, refuses it with the reason. It stays where it is; nothing is deleted.
+
+A yank is signed, and counts for whoever trusts the key for that bundle: sign with
+the key that signed the bundle. A yank that nobody trusted has signed is shown as
+a warning and stops nothing.`
+	wordsClaimed = "the registry says that it was taken back"
 	wordsRunLong = `Runs one unit and follows it: events on stderr, the result as JSON on stdout.
 
 UNIT is "unit", "bundle#unit", "bundle@version#unit", "bundle@^1#unit" or

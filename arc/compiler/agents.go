@@ -42,6 +42,7 @@ func (u *units) team(unit *bundle.Unit, o *options, mark arctsc.Mark) {
 	if modes := []string{"lead", "parallel", "sequence", "vote", "handoff"}; !slices.Contains(modes, spec.Mode) {
 		u.fail(o.at("mode"), "ARC1022", "one of: "+strings.Join(modes, ", "), "%q is no mode of a team", spec.Mode)
 	}
+	spec.Scratchpad = o.flag("scratchpad")
 	unit.Team = spec
 	members, at := o.list("members"), unit.Name
 	if len(members) == 0 {

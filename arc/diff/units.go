@@ -72,6 +72,7 @@ func fields(o, n *bundle.Unit) []field {
 		{Limit, "/limits/memoryBytes", number(o.Limits.MemoryBytes, " bytes"), number(n.Limits.MemoryBytes, " bytes")},
 		{Limit, "/limits/cpuMillis", number(o.Limits.CPUMillis, " thousandths of a core"), number(n.Limits.CPUMillis, " thousandths of a core")},
 		{Limit, "/retries", number(int64(o.Retries), ""), number(int64(n.Retries), "")},
+		{Unit, "/approval", text(o.Approval), text(n.Approval)},
 		{Unit, "/agent/model", agent(o).Model, agent(n).Model},
 		{Description, "/agent/instructions", agent(o).Instructions, agent(n).Instructions},
 		{Unit, "/agent/tools", strings.Join(agent(o).Tools, ", "), strings.Join(agent(n).Tools, ", ")},

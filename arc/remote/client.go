@@ -33,6 +33,7 @@ type Client struct {
 	firmware ariav1connect.FirmwareServiceClient
 	secrets  ariav1connect.SecretServiceClient
 	ops      ariav1connect.OperationServiceClient
+	triggers ariav1connect.TriggerServiceClient
 }
 
 // New makes a client of the ariad at server ("http://host:port") that shows
@@ -60,6 +61,7 @@ func New(server, credential string) (*Client, error) {
 		firmware: ariav1connect.NewFirmwareServiceClient(hc, base, opts...),
 		secrets:  ariav1connect.NewSecretServiceClient(hc, base, opts...),
 		ops:      ariav1connect.NewOperationServiceClient(hc, base, opts...),
+		triggers: ariav1connect.NewTriggerServiceClient(hc, base, opts...),
 	}, nil
 }
 

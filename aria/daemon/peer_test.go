@@ -140,13 +140,14 @@ func build(t *testing.T, dir string, p *peer, change func(*Config)) *house {
 		t.Fatal(err)
 	}
 	streams, cut := context.WithCancel(t.Context())
-	handler, tasks, err := assemble(streams, cfg, db, quilt, secretWord, testLog(t))
+	handler, tasks, started, err := assemble(streams, cfg, db, quilt, secretWord, testLog(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := tasks.Recover(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	go started.Run(streams)
 	srv := httptest.NewUnstartedServer(nil)
 	srv.Config = api.Server(handler, testLog(t))
 	srv.Start()

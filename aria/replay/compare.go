@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -13,7 +14,7 @@ import (
 
 // The world's own events: who waited for whom, and what a provider or a daemon
 // was like that day. A replay has none of them.
-var worlds = []string{"accepted", "queued", "resumed", "waiting", "answered", "model.retry", "model.fallback", "ended"}
+var worlds = []string{"accepted", "queued", "resumed", "waiting", "answered", "model.retry", "model.fallback", "tools.found", "forked", "stopped", "ended"}
 
 // Volatile are the fields of events that tell how long something took or where
 // it ran, and nothing of what happened. Dollars follow from a price list.
@@ -64,7 +65,7 @@ func lane(run *task.RecordedRun, kind string, data json.RawMessage) string {
 	switch {
 	case strings.HasPrefix(kind, "step."):
 		return fmt.Sprint("step ", at.Step)
-	case strings.HasPrefix(kind, "tool.") && at.Call != nil:
+	case kind != "started" && at.Call != nil:
 		return fmt.Sprint("call ", at.Call)
 	case steps(run) && (kind == "log" || kind == "started" || kind == "retry"):
 		return scattered
@@ -118,6 +119,9 @@ func strip(v any, depth int) any {
 	}
 	return m
 }
+
+// span is a duration in a sentence: how long something took that day.
+var span = regexp.MustCompile(`\b(\d+h)?(\d+m)?\d+(\.\d+)?(ns|µs|ms|s)\b`)
 
 // same compares two JSON values.
 func same(a, b json.RawMessage) bool { return whole(a) == whole(b) }

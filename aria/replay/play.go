@@ -244,7 +244,7 @@ func (t *tape) end(ctx context.Context, out json.RawMessage, err error) (json.Ra
 
 func ending(out json.RawMessage, f *fault.Error) string {
 	if f != nil {
-		return fmt.Sprintf("failed with %s: %s", f.Code, f.Message)
+		return fmt.Sprintf("failed with %s: %s", f.Code, span.ReplaceAllString(f.Message, "·"))
 	}
 	return "done with " + whole(out)
 }

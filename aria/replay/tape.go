@@ -150,8 +150,8 @@ func (t *tape) Wait(_ context.Context, name string) (task.Answer, error) {
 // Beyond: the code asks the world for something that the recording does not hold.
 func (t *tape) Beyond(what string) error {
 	if turn, ok := strings.CutPrefix(what, "turn/"); ok {
-		if t.s.until == 0 && t.turned("agent.turn", turn) && t.run.Error != nil {
-			return t.stopped(t.run.Error.Fault()) // the model was asked then, and failed
+		if t.s.until == 0 && t.run.Error != nil && (t.s.with == "" || t.turned("agent.turn", turn)) {
+			return t.stopped(t.run.Error.Fault()) // the model was asked then, and failed; or nothing was left to pay it
 		}
 		what = "turn " + turn + " of the model"
 	}

@@ -31,6 +31,15 @@ type Tape interface {
 // nothing outside.
 func (j Job) Played() bool { return j.Tape != nil }
 
+// Began is from when limits of time count: when the run was accepted, or, of one
+// that is played again, now.
+func (j Job) Began() time.Time {
+	if j.Tape != nil {
+		return time.Now()
+	}
+	return j.Created()
+}
+
 // Beyond is the error for what a played job would ask of the world, and its tape
 // does not hold.
 func (j Job) Beyond(what string) error { return j.Tape.Beyond(what) }

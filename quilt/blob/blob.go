@@ -65,7 +65,7 @@ func New(data Data, folder string, log *slog.Logger) (broker.Service, error) {
 	if err != nil {
 		return broker.Service{}, fmt.Errorf("blob folder: %w", err)
 	}
-	s := &service{data: data, files: files, uploads: uploads{open: map[int64]*upload{}}}
+	s := &service{data: data, files: files, uploads: uploads{open: map[broker.Opened]*upload{}}}
 	data.EachSweep(s.expiry())
 	return broker.Service{
 		Scheme: "blob",

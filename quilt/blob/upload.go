@@ -22,15 +22,14 @@ const maxUploads = 8
 // uploads are the blobs under way.
 type uploads struct {
 	mu   sync.Mutex
-	last int64
-	open map[int64]*upload
+	open map[broker.Opened]*upload
 }
 
 // upload is a blob that is not there yet. It belongs to one execution and ends
 // with it.
 type upload struct {
-	execution, tenant string
-	stop              func() bool
+	tenant string
+	stop   func() bool
 
 	mu   sync.Mutex
 	file *os.File
@@ -52,8 +51,8 @@ func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := 0
-	for _, other := range s.open {
-		if other.execution == c.Execution {
+	for other := range s.open {
+		if other.Execution == c.Execution {
 			n++
 		}
 	}
@@ -61,15 +60,14 @@ func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
 		u.discard()
 		return nil, fault.New(fault.Exhausted, "this unit has %d blobs under way, which is the most it may have", n).WithHint("await one before the next")
 	}
-	s.last++
-	id := s.last
+	id := c.Opens()
 	s.open[id] = u
 	u.stop = context.AfterFunc(ctx, func() { // the session's: it ends with the execution
-		if u := s.take(c.Execution, id); u != nil {
+		if u := s.take(id); u != nil {
 			u.discard()
 		}
 	})
-	return map[string]int64{"id": id}, nil
+	return map[string]int64{"id": c.ID}, nil
 }
 
 func (s *service) start(_ context.Context, c broker.Call) (*upload, error) {
@@ -77,15 +75,15 @@ func (s *service) start(_ context.Context, c broker.Call) (*upload, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &upload{execution: c.Execution, tenant: c.Grant.Tenant, file: f, sum: sha256.New(), stop: func() bool { return true }}, nil
+	return &upload{tenant: c.Grant.Tenant, file: f, sum: sha256.New(), stop: func() bool { return true }}, nil
 }
 
 // take takes an upload out: who gets it ends it.
-func (s *service) take(execution string, id int64) *upload {
+func (s *service) take(id broker.Opened) *upload {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.open[id]
-	if u == nil || u.execution != execution {
+	if u == nil {
 		return nil
 	}
 	delete(s.open, id)
@@ -108,9 +106,9 @@ func (s *service) chunk(ctx context.Context, c broker.Call) (any, error) {
 		return nil, err
 	}
 	s.mu.Lock()
-	u := s.open[a.ID]
+	u := s.open[broker.Opened{Execution: c.Execution, ID: a.ID}]
 	s.mu.Unlock()
-	if u == nil || u.execution != c.Execution {
+	if u == nil {
 		return nil, fault.New(fault.Conflict, "the blob is not under way any more").WithHint("begin it again")
 	}
 	if err := s.room(ctx, u, len(a.Data)); err != nil {
@@ -159,7 +157,7 @@ func (s *service) end(_ context.Context, c broker.Call) (any, error) {
 	if err := c.Into(&a); err != nil {
 		return nil, err
 	}
-	if u := s.take(c.Execution, a.ID); u != nil {
+	if u := s.take(broker.Opened{Execution: c.Execution, ID: a.ID}); u != nil {
 		u.discard()
 	}
 	return nil, nil
@@ -198,7 +196,7 @@ func (s *service) commit(ctx context.Context, c broker.Call) (any, error) {
 	if err := a.check(); err != nil {
 		return nil, err
 	}
-	u := s.take(c.Execution, a.ID)
+	u := s.take(broker.Opened{Execution: c.Execution, ID: a.ID})
 	if u == nil {
 		return nil, fault.New(fault.Conflict, "the blob is not under way any more").WithHint("begin it again")
 	}

@@ -52,6 +52,16 @@ func (st Start) Frame() ([]byte, error) {
 	return frame, nil
 }
 
+// LoadFrame is what a parked container is told that loads code before a run of
+// it: the files, and which is the entry.
+func LoadFrame(files []File, entry string) ([]byte, error) {
+	return encode(struct {
+		T     string `json:"t"`
+		Files []File `json:"files"`
+		Entry string `json:"entry"`
+	}{"load", files, entry})
+}
+
 // File is one module of the unit.
 type File struct {
 	Path    string `json:"path"`
@@ -79,12 +89,13 @@ type Config struct {
 	Start       []byte // from Start.Frame
 	Log         *Log
 	ResultBytes int64
-	Live        func(op string) bool // see Service; nil: none is
-	Repeats     func(op string) bool // see Service; nil: none does
-	Freeze      <-chan struct{}      // closed: the session is to be carried over; nil: never
-	Carry       *Carry               // go on with a session that was
-	Ready       func()               // called once, when the harness is up
-	Last        func()               // called once, when it has said how the unit ended
+	Live        func(op string) bool              // see Service; nil: none is
+	Repeats     func(op string) bool              // see Service; nil: none does
+	Freeze      <-chan struct{}                   // closed: the session is to be carried over; nil: never
+	Carry       *Carry                            // go on with a session that was
+	Enter       func(ctx context.Context, c Call) // called before it goes on; nil: nothing is to be taken up
+	Ready       func()                            // called once, when the harness is up
+	Last        func()                            // called once, when it has said how the unit ended
 }
 
 // Outcome is how a session ended. At most one of Result, Thrown, Protocol and
@@ -340,6 +351,9 @@ func (s *session) leave(out *Outcome) {
 // goOn takes up a session where it was left.
 func (s *session) goOn(ctx context.Context, c *Carry) {
 	s.count.Store(c.Calls)
+	if s.cfg.Enter != nil {
+		s.cfg.Enter(ctx, Call{Execution: s.cfg.Execution, Unit: s.cfg.Unit, Grant: s.cfg.Grant, Left: s.left})
+	}
 	if len(c.Unsent) > 0 {
 		s.writeMu.Lock() // before any answer
 		s.calls.Go(func() {

@@ -23,6 +23,11 @@ type Service struct {
 	// Live names the operations whose answer means nothing in another session (a
 	// transaction begun, a lock taken): a replay asks them again.
 	Live []string
+	// Leave is what an execution that moves to another quiltd has open here, as
+	// JSON; nil: nothing. Enter takes it up there, before the execution goes on:
+	// ctx is the session's, and c.Reuse gives the locks back. Both may be nil.
+	Leave func(execution string) any
+	Enter func(ctx context.Context, c Call, left json.RawMessage) error
 	// Repeats: an operation whose context ended with an error has done nothing, and
 	// can be asked again. A planned restart does so.
 	Repeats bool
@@ -57,11 +62,16 @@ type Grant struct {
 	Lent   map[token.Token]uint64
 	Charge Charger // nil: nothing is counted
 	Take   Take    // nil: nothing can be taken beside what the lease holds
+	Retake Retake  // nil: nothing was taken in a quiltd before this one
 }
 
 // Take locks tokens for a while beside what the lease holds: all of want or
 // nothing, waiting for them. The holds come in the order of want.
 type Take func(ctx context.Context, want token.Set) ([]Hold, error)
+
+// Retake is one use of a lock that was taken in the quiltd before this one, under
+// the fence it had there. False if there is no such use.
+type Retake func(locked token.Token, fence uint64) (Hold, bool)
 
 // Hold is the use of a token by one operation, or by several: a transaction
 // keeps it from its begin to its end.

@@ -51,6 +51,11 @@ type Config struct {
 	// the next executions: 4 MiB of memory each, and never more than an eighth of
 	// what is free. They are made as they are needed. 0: every start is cold.
 	Parked int `toml:"parked"`
+	// Warm is how many of the codes that ran last are kept loaded, each in one more
+	// parked container, so that the next run of that code need not load it. The top
+	// level of the code then runs before its run, without tokens, input, clock or
+	// chance; code that needs them there is not kept. Each may take 64 MiB. 0: none.
+	Warm int `toml:"warm"`
 	// ParkedQuiet is how long they wait without any execution.
 	ParkedQuiet duration `toml:"parked_quiet"`
 	// TenantItems and TenantBytes bound what one tenant may keep behind all its
@@ -112,6 +117,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	fs.StringVar(&image, "image", "", "ready-made image `folder` on a read-only file system")
 	fs.StringVar(&policy, "policy", "", "policy `file` (default DATA/policy.toml, if there is one)")
 	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions; 0: none (default 16)")
+	warm := fs.Int("warm", -1, "codes that are kept loaded for their next run; 0: none (default 0)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
 	if err := fs.Parse(args); err != nil {
 		return cfg, false, err
@@ -137,6 +143,12 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	}
 	if cfg.Parked < 0 || cfg.Parked > 1024 {
 		return cfg, false, fault.New(fault.Invalid, "parked is %d; it may be 0 to 1024", cfg.Parked).WithHint("each takes about 4 MiB of memory")
+	}
+	if *warm >= 0 {
+		cfg.Warm = *warm
+	}
+	if cfg.Warm < 0 || cfg.Warm > 256 {
+		return cfg, false, fault.New(fault.Invalid, "warm is %d; it may be 0 to 256", cfg.Warm).WithHint("each may take 64 MiB of memory")
 	}
 	return cfg.resolved(), print, nil
 }

@@ -145,11 +145,17 @@ func containerImage(cfg Config) (image.Image, string, error) {
 	if err != nil {
 		return image.Image{}, "", err
 	}
-	version, err := bunVersion(bun)
-	if err != nil {
-		return image.Image{}, "", err
-	}
+	var version string
+	var runs error
+	asked := make(chan struct{})
+	go func() { // it takes as long as looking at the image
+		defer close(asked)
+		version, runs = bunVersion(bun)
+	}()
 	img, err := image.Build(image.Config{Bun: bun, Harness: sdk.Harness(), CA: cfg.Net.CA, CacheDir: filepath.Join(cfg.Data, "images")})
+	if <-asked; runs != nil {
+		return image.Image{}, "", runs
+	}
 	if err != nil {
 		return image.Image{}, "", fmt.Errorf("bun image: %w", err)
 	}

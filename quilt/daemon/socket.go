@@ -6,6 +6,8 @@ import (
 	"os"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
@@ -32,9 +34,28 @@ func listen(cfg Config) (*os.File, error) {
 	if err := os.Lchown(path, cfg.UID, cfg.SocketGID); err != nil {
 		return nil, fail(err)
 	}
-	f, err := l.File()
+	f, err := steady(l)
 	if err != nil {
 		return nil, fmt.Errorf("socket: %w", err)
 	}
 	return f, nil
+}
+
+// steady is l's descriptor as a file that never blocks. What File gives would
+// turn blocking whenever it is handed to a process, and with it the listener of
+// every engine that has it: one that waited for a caller in that moment could
+// not stop listening, and so not leave, before somebody called.
+func steady(l *net.UnixListener) (f *os.File, err error) {
+	raw, err := l.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	fd := -1
+	if outer := raw.Control(func(have uintptr) { fd, err = unix.FcntlInt(have, unix.F_DUPFD_CLOEXEC, 0) }); outer != nil {
+		err = outer
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), l.Addr().String()), nil
 }

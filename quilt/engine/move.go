@@ -10,7 +10,6 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
-	"github.com/ariacomputecompany/firmware/token"
 )
 
 const (
@@ -39,7 +38,9 @@ type Carried struct {
 	Waits     bool
 	Asked     time.Time // waits: since when
 	Lease     Lease
-	Locks     []string // held beside the lease
+	Shown     uint64                     // the fence that the table shows
+	Locks     []carriedLock              // held beside the lease
+	Open      map[string]json.RawMessage `json:",omitempty"` // what services have open, by scheme
 	Granted   time.Time
 	Container uint64
 	Start     string
@@ -98,7 +99,7 @@ func Moved(err error) (is, begun bool) {
 // Leave brings every execution to rest and says what the next engine needs.
 // Containers that go along were left with the machine. After it the engine
 // takes nothing any more, and must end.
-func (e *Engine) Leave(parked []*Container) (State, error) {
+func (e *Engine) Leave(parked []*Container) (state State, err error) {
 	e.mu.Lock()
 	e.moving = true
 	live := make([]*execution, 0, len(e.live))
@@ -116,11 +117,11 @@ func (e *Engine) Leave(parked []*Container) (State, error) {
 		}
 	}
 	slices.SortFunc(live, func(a, b *execution) int { return int(a.order) - int(b.order) })
-	state := State{Epoch: e.cfg.Epoch, Fence: e.leases.fence()}
-	since := map[string]time.Time{}
+	state = State{Epoch: e.cfg.Epoch, Fence: e.leases.fence()}
+	shown := map[string]Lease{}
 	held, _ := e.leases.snapshot()
 	for _, h := range held {
-		since[h.Execution] = h.Since
+		shown[h.Execution] = h
 	}
 	for _, x := range live {
 		if x.carried == nil {
@@ -132,8 +133,11 @@ func (e *Engine) Leave(parked []*Container) (State, error) {
 			}
 		}
 		x.carried.Locks = e.leases.locked(x.req.Execution)
-		x.carried.Lease.Since = since[x.req.Execution]
+		x.carried.Lease.Since, x.carried.Shown = shown[x.req.Execution].Since, shown[x.req.Execution].Fence
 		x.carried.Events = carryEvents(x.tape.all())
+		if x.carried.Open, err = e.opened(x.req.Execution); err != nil {
+			return State{}, fmt.Errorf("what %s has open: %w", x.req.Execution, err)
+		}
 		state.Executions = append(state.Executions, *x.carried)
 	}
 	for _, c := range parked {
@@ -205,12 +209,12 @@ func (e *Engine) carry(c *Carried, boxes map[uint64]*Container) (*execution, err
 			return nil, fmt.Errorf("its container %d was not handed over", c.Container)
 		}
 		x.box.Start = c.Start
-		locks, err := token.ParseSet(c.Locks)
+		locks, err := c.locks()
 		if err != nil {
 			return nil, err
 		}
 		var ok bool
-		if c.Lease, ok = e.leases.restore(req, c.Lease, locks); !ok {
+		if c.Lease, ok = e.leases.restore(req, c.Lease, c.Shown, locks); !ok {
 			return nil, fmt.Errorf("its tokens cannot be restored")
 		}
 		return x, e.admit(x)

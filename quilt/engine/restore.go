@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
+	"github.com/ariacomputecompany/firmware/quilt/broker"
 	"github.com/ariacomputecompany/firmware/quilt/scheduler"
 	"github.com/ariacomputecompany/firmware/token"
 )
@@ -10,9 +12,10 @@ import (
 // restore makes the session of an execution that had lease and locks in another
 // engine. Its authority was checked there; a caller that is not here any more,
 // because it was a session of a process that lost its stream, bounds and lends
-// nothing more. The locks stay its own until it ends: who held them for it is
-// gone, and nobody else may believe to be first. False if they cannot be had.
-func (l *leases) restore(req checked, lease Lease, locks token.Set) (Lease, bool) {
+// nothing more. The locks keep their fences; each stays its own until the service
+// that took it gives it up (reuse), or it ends: nobody else may believe to be
+// first. False if they cannot be had. shown is the fence in the table.
+func (l *leases) restore(req checked, lease Lease, shown uint64, locks []*lock) (Lease, bool) {
 	l.mu.Lock()
 	if l.live[req.Standing.Parent] == nil {
 		req.Standing.Parent = ""
@@ -27,19 +30,21 @@ func (l *leases) restore(req checked, lease Lease, locks token.Set) (Lease, bool
 			x.lease = append(x.lease, t)
 		}
 	}
-	if !l.table.Restore(l.now(), l.request(x, x.lease, false), lease.Fence, lease.Since) {
+	shown = max(shown, lease.Fence)
+	ok := l.table.Restore(l.now(), l.request(x, x.lease, false), shown, lease.Since)
+	for _, k := range locks {
+		ok = ok && l.table.Restore(l.now(), l.request(x, token.Set{k.token}, true), shown, lease.Since)
+		if k.users == 0 {
+			x.late = append(x.late, k)
+			continue
+		}
+		x.locks = append(x.locks, k)
+	}
+	if !ok {
 		l.mu.Unlock()
 		return lease, false
 	}
 	l.live[req.Execution] = x
-	for _, t := range locks {
-		fence, ok := l.retake(x, t)
-		if !ok {
-			l.mu.Unlock()
-			return lease, false
-		}
-		x.locks = append(x.locks, &lock{token: t, fence: x.lent(t, fence), users: 1})
-	}
 	l.mu.Unlock()
 	again := l.begun(req.Execution, lease.Fence)
 	again.ID, again.Since = lease.ID, lease.Since
@@ -64,26 +69,64 @@ func (l *leases) reopen(req checked, since time.Time) <-chan scheduler.Effect {
 	return answer
 }
 
-// retake gives x a lock it had. The caller holds mu.
-func (l *leases) retake(x *session, t token.Token) (fence uint64, ok bool) {
-	for _, e := range l.table.Submit(l.now(), l.request(x, token.Set{t}, true)) {
-		if g, is := e.(scheduler.Granted); is && g.Session == x.req.Execution {
-			return g.Fence, true
-		}
-	}
-	return 0, false
+// carriedLock is a lock between two engines.
+type carriedLock struct {
+	Token string
+	Fence uint64
+	Late  bool `json:",omitempty"` // nobody uses it, but nested ones use its units
 }
 
 // locked lists what an execution holds beside its lease.
-func (l *leases) locked(execution string) (out []string) {
+func (l *leases) locked(execution string) (out []carriedLock) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if x := l.live[execution]; x != nil {
-		for _, k := range append(x.locks[:len(x.locks):len(x.locks)], x.late...) {
-			out = append(out, k.token.String())
-		}
+	x := l.live[execution]
+	if x == nil {
+		return nil
+	}
+	for i, k := range slices.Concat(x.locks, x.late) {
+		out = append(out, carriedLock{k.token.String(), k.fence, i >= len(x.locks)})
 	}
 	return out
+}
+
+// locks of an execution as they were.
+func (c *Carried) locks() (out []*lock, err error) {
+	for _, h := range c.Locks {
+		t, err := token.Parse(h.Token)
+		if err != nil {
+			return nil, err
+		}
+		k := &lock{token: t, fence: h.Fence, users: 1, unclaimed: true}
+		if h.Late {
+			k.users, k.unclaimed = 0, false
+		}
+		out = append(out, k)
+	}
+	return out, nil
+}
+
+// reuse is what services take their locks up with that they had in the engine
+// before: the first use is the one that restore kept alive.
+func (l *leases) reuse(execution string) broker.Retake {
+	return func(locked token.Token, fence uint64) (broker.Hold, bool) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		x := l.live[execution]
+		if x == nil {
+			return broker.Hold{}, false
+		}
+		at := slices.IndexFunc(x.locks, func(k *lock) bool { return k.token == locked && k.fence == fence })
+		if at < 0 {
+			return broker.Hold{}, false
+		}
+		k := x.locks[at]
+		if !k.unclaimed {
+			k.users++
+		}
+		k.unclaimed = false
+		return l.hold(x, k, k.token), true
+	}
 }
 
 func (l *leases) fence() uint64 {

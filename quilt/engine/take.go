@@ -18,6 +18,8 @@ type lock struct {
 	token token.Token
 	fence uint64
 	users int
+	// unclaimed: it came from the engine before, and no service took it up yet.
+	unclaimed bool
 }
 
 // taker is what an execution's operations take tokens with.

@@ -35,7 +35,7 @@ type listedArgs struct {
 }
 
 // commit writes all of a transaction or nothing, if what it read is still so,
-// and closes the span. A span of an earlier session is not there any more: its
+// and closes the span. A span of a session that crashed is not there any more: its
 // namespaces are claimed again, and the check of what was read says whether
 // anybody wrote meanwhile.
 func (s *service) commit(ctx context.Context, c broker.Call) (any, error) {
@@ -47,7 +47,7 @@ func (s *service) commit(ctx context.Context, c broker.Call) (any, error) {
 		return nil, fault.New(fault.Invalid, "a transaction reads at most %d keys and writes at most %d", maxReads, maxWrites).
 			WithHint("split it")
 	}
-	sp := s.forget(c.Execution, a.ID)
+	sp := s.forget(broker.Opened{Execution: c.Execution, ID: a.ID})
 	if sp == nil || sp.snapshot != nil {
 		sp = &span{}
 		if err := sp.take(ctx, c, a.needs()); err != nil {

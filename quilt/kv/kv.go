@@ -31,14 +31,15 @@ type reader interface {
 
 // New makes the service over data.
 func New(data Store) broker.Service {
-	s := &service{data: data, spans: spans{open: map[int64]*span{}}}
+	s := &service{data: data, spans: spans{open: map[broker.Opened]*span{}}}
 	return broker.Service{
 		Scheme: "kv", Repeats: true,
 		Ops: map[string]broker.Op{
 			"kv.get": s.get, "kv.list": s.list, "kv.put": s.put, "kv.cas": s.swap, "kv.delete": s.remove,
 			"kv.begin": s.begin, "kv.commit": s.commit, "kv.end": s.end, "kv.watch": s.watch,
 		},
-		Live: []string{"kv.begin", "kv.end"},
+		Live:  []string{"kv.begin", "kv.end"},
+		Leave: s.leave, Enter: s.enter,
 		Nature: broker.Natures{
 			"kv.get": broker.Read, "kv.list": broker.Read, "kv.watch": broker.Read, "kv.begin": broker.Read, "kv.end": broker.Read,
 			"kv.put": broker.Keyed, "kv.cas": broker.Keyed, "kv.delete": broker.Keyed, "kv.commit": broker.Keyed,

@@ -20,17 +20,15 @@ const (
 // spans are the transactions and snapshots that are open.
 type spans struct {
 	mu   sync.Mutex
-	last int64
-	open map[int64]*span
+	open map[broker.Opened]*span
 }
 
 // span is what is held between begin and commit or end. It belongs to one
 // execution and ends with it.
 type span struct {
-	execution string
-	holds     map[string]broker.Hold // by namespace
-	snapshot  *store.Snapshot        // nil: a transaction
-	stop      func() bool
+	holds    map[string]broker.Hold // by namespace
+	snapshot *store.Snapshot        // nil: a transaction
+	stop     func() bool
 }
 
 func (sp *span) close() {
@@ -58,7 +56,7 @@ func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
 	if n := len(a.NS) + len(a.Reads); n < 1 || n > maxSpaces {
 		return nil, fault.New(fault.Invalid, "a transaction is over 1 to %d namespaces, not %d", maxSpaces, n).WithHint("name them in kv.tx")
 	}
-	sp := &span{execution: c.Execution}
+	sp := &span{}
 	if err := sp.take(ctx, c, a.verbs(c)); err != nil {
 		return nil, err
 	}
@@ -69,12 +67,11 @@ func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
 			return nil, err
 		}
 	}
-	id, err := s.keep(ctx, sp)
-	if err != nil {
+	if err := s.keep(ctx, c.Opens(), sp); err != nil {
 		sp.close()
 		return nil, err
 	}
-	return map[string]int64{"id": id}, nil
+	return map[string]int64{"id": c.ID}, nil
 }
 
 // verbs is what a span needs of each namespace: a transaction what its tokens
@@ -124,36 +121,44 @@ func (sp *span) take(ctx context.Context, c broker.Call, verbs map[string]token.
 	return nil
 }
 
-func (s *service) keep(ctx context.Context, sp *span) (int64, error) {
+// keep notes a span until it is forgotten or ctx, the session's, ends.
+func (s *service) keep(ctx context.Context, id broker.Opened, sp *span) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	was := s.open[id] // a restart came before its answer was told
 	n := 0
-	for _, other := range s.open {
-		if other.execution == sp.execution {
+	for other := range s.open {
+		if other.Execution == id.Execution {
 			n++
 		}
 	}
-	if n >= maxSpans {
-		return 0, fault.New(fault.Exhausted, "this unit has %d transactions and snapshots open, which is the most it may have", n).
+	if n >= maxSpans && was == nil {
+		s.mu.Unlock()
+		return fault.New(fault.Exhausted, "this unit has %d transactions and snapshots open, which is the most it may have", n).
 			WithHint("await one before the next")
 	}
-	s.last++
-	id := s.last
 	s.open[id] = sp
-	sp.stop = context.AfterFunc(ctx, func() { // the session's: it ends with the execution
-		if sp := s.forget(sp.execution, id); sp != nil && !broker.Moved(ctx) {
+	sp.stop = context.AfterFunc(ctx, func() {
+		if broker.Moved(ctx) {
+			return
+		}
+		if sp := s.forget(id); sp != nil {
 			sp.close()
 		}
 	})
-	return id, nil
+	s.mu.Unlock()
+	if was != nil {
+		was.stop()
+		was.close()
+	}
+	return nil
 }
 
 // forget takes a span out: who gets it closes it.
-func (s *service) forget(execution string, id int64) *span {
+func (s *service) forget(id broker.Opened) *span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sp := s.open[id]
-	if sp == nil || sp.execution != execution {
+	if sp == nil {
 		return nil
 	}
 	delete(s.open, id)
@@ -161,13 +166,10 @@ func (s *service) forget(execution string, id int64) *span {
 	return sp
 }
 
-func (s *service) find(execution string, id int64) *span {
+func (s *service) find(id broker.Opened) *span {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if sp := s.open[id]; sp != nil && sp.execution == execution {
-		return sp
-	}
-	return nil
+	return s.open[id]
 }
 
 // end closes a span without writing anything.
@@ -178,7 +180,7 @@ func (s *service) end(_ context.Context, c broker.Call) (any, error) {
 	if err := c.Into(&a); err != nil {
 		return nil, err
 	}
-	if sp := s.forget(c.Execution, a.ID); sp != nil {
+	if sp := s.forget(broker.Opened{Execution: c.Execution, ID: a.ID}); sp != nil {
 		sp.close()
 	}
 	return nil, nil
@@ -186,12 +188,12 @@ func (s *service) end(_ context.Context, c broker.Call) (any, error) {
 
 // reading claims the namespace for one read: of the data as it is, or of the
 // snapshot that the call names. A transaction holds its namespaces already; one
-// of an earlier session is no more, and its commit checks what it read.
+// of a session that crashed is no more, and its commit checks what it read.
 func (s *service) reading(ctx context.Context, c broker.Call, a kvArgs) (reader, func(), error) {
 	if a.Snap == 0 && a.Tx == 0 {
 		return s.claimed(ctx, c, a.NS)
 	}
-	sp := s.find(c.Execution, a.Snap+a.Tx)
+	sp := s.find(broker.Opened{Execution: c.Execution, ID: a.Snap + a.Tx})
 	if sp == nil && a.Snap == 0 {
 		return s.claimed(ctx, c, a.NS)
 	}

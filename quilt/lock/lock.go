@@ -5,6 +5,9 @@ package lock
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -17,26 +20,25 @@ const maxHeld = 64
 
 // New makes the service.
 func New() broker.Service {
-	s := &service{open: map[int64]held{}}
+	s := &service{open: map[broker.Opened]held{}}
 	return broker.Service{
 		Scheme: "lock", Repeats: true,
 		Ops:    map[string]broker.Op{"lock.take": s.take, "lock.drop": s.drop},
 		Nature: broker.Natures{"lock.take": broker.Read, "lock.drop": broker.Read}.Of,
 		Live:   []string{"lock.take", "lock.drop"},
+		Leave:  s.leave, Enter: s.enter,
 	}
 }
 
 type service struct {
 	mu   sync.Mutex
-	last int64
-	open map[int64]held
+	open map[broker.Opened]held
 }
 
 // held is one use of a lock.
 type held struct {
-	execution string
-	done      func()
-	stop      func() bool
+	hold broker.Hold
+	stop func() bool
 }
 
 type taken struct {
@@ -64,35 +66,71 @@ func (s *service) take(ctx context.Context, c broker.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	id, err := s.keep(ctx, held{execution: c.Execution, done: hold.Done})
-	if err != nil {
+	if err := s.keep(ctx, c.Opens(), hold); err != nil {
 		hold.Done()
 		return nil, err
 	}
-	return taken{ID: id, Fence: hold.Fence}, nil
+	return taken{ID: c.ID, Fence: hold.Fence}, nil
 }
 
-func (s *service) keep(ctx context.Context, h held) (int64, error) {
+// keep notes a use until it is released or ctx, the session's, ends.
+func (s *service) keep(ctx context.Context, id broker.Opened, hold broker.Hold) error {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	was, again := s.open[id] // a restart came before its answer was told
 	n := 0
-	for _, other := range s.open {
-		if other.execution == h.execution {
+	for other := range s.open {
+		if other.Execution == id.Execution {
 			n++
 		}
 	}
-	if n >= maxHeld {
-		return 0, fault.New(fault.Exhausted, "this unit holds %d locks, which is the most it may hold", n).WithHint("let one go before the next")
+	if n >= maxHeld && !again {
+		s.mu.Unlock()
+		return fault.New(fault.Exhausted, "this unit holds %d locks, which is the most it may hold", n).WithHint("let one go before the next")
 	}
-	s.last++
-	id := s.last
-	h.stop = context.AfterFunc(ctx, func() { // the session's: it ends with the execution
+	s.open[id] = held{hold, context.AfterFunc(ctx, func() {
 		if !broker.Moved(ctx) {
-			s.release(h.execution, id)
+			s.release(id)
 		}
-	})
-	s.open[id] = h
-	return id, nil
+	})}
+	s.mu.Unlock()
+	if again {
+		was.stop()
+		was.hold.Done()
+	}
+	return nil
+}
+
+// leave lists the uses of an execution by their ids.
+func (s *service) leave(execution string) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := map[int64]broker.Kept{}
+	for id, h := range s.open {
+		if id.Execution == execution {
+			out[id.ID] = h.hold.Keep()
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// enter goes on with what leave listed.
+func (s *service) enter(ctx context.Context, c broker.Call, left json.RawMessage) error {
+	var uses map[int64]broker.Kept
+	if err := json.Unmarshal(left, &uses); err != nil {
+		return fmt.Errorf("locks of %s: %w", c.Execution, err)
+	}
+	var failed error
+	for id, kept := range uses {
+		hold, err := c.Reuse(kept)
+		if err == nil {
+			err = s.keep(ctx, broker.Opened{Execution: c.Execution, ID: id}, hold)
+		}
+		failed = errors.Join(failed, err)
+	}
+	return failed
 }
 
 // drop ends one use. Where it is not known and the lease does not hold the lock
@@ -106,7 +144,7 @@ func (s *service) drop(_ context.Context, c broker.Call) (any, error) {
 	if err := c.Into(&a); err != nil {
 		return nil, err
 	}
-	if s.release(c.Execution, a.ID) {
+	if s.release(broker.Opened{Execution: c.Execution, ID: a.ID}) {
 		return nil, nil
 	}
 	need, err := broker.Need("lock", a.Name, verb(a.Shared))
@@ -118,7 +156,7 @@ func (s *service) drop(_ context.Context, c broker.Call) (any, error) {
 			return nil, nil
 		}
 	}
-	return nil, fault.New(fault.Interrupted, "the lock %q was lost when quiltd was replaced", a.Name).
+	return nil, fault.New(fault.Interrupted, "the lock %q is not held by this use of it any more", a.Name).
 		WithHint("others may have held it meanwhile; check what was done under it")
 }
 
@@ -130,16 +168,14 @@ func verb(shared bool) token.Verb {
 }
 
 // release gives one use back, once.
-func (s *service) release(execution string, id int64) bool {
+func (s *service) release(id broker.Opened) bool {
 	s.mu.Lock()
 	h, ok := s.open[id]
-	if !ok || h.execution != execution {
-		s.mu.Unlock()
-		return false
-	}
 	delete(s.open, id)
 	s.mu.Unlock()
-	h.stop()
-	h.done()
-	return true
+	if ok {
+		h.stop()
+		h.hold.Done()
+	}
+	return ok
 }

@@ -40,6 +40,7 @@ func findHierarchy(mountinfo, selfCgroup, name string) (*hierarchy, error) {
 		}
 	}
 	h.version, h.own = 1, map[string]string{}
+	ours := string(filepath.Separator) + h.base + ".launcher" // we may be in it already
 	var missing []string
 	for _, c := range v1Controllers {
 		m, ok := mounts[c]
@@ -47,7 +48,7 @@ func findHierarchy(mountinfo, selfCgroup, name string) (*hierarchy, error) {
 			missing = append(missing, c)
 			continue
 		}
-		h.own[c] = m.resolve(paths[c])
+		h.own[c] = strings.TrimSuffix(m.resolve(paths[c]), ours)
 	}
 	if len(missing) > 0 {
 		return nil, fault.New(fault.Unavailable, "no cgroup controller for %s", strings.Join(missing, ", ")).
@@ -82,13 +83,91 @@ func (h *hierarchy) open(name string) error {
 				WithHint("start quiltd as root, with its cgroup delegated and writable")
 		}
 	}
+	h.weigh(h.base, baseWeight)
 	if h.version == 2 {
-		// Not every host lets a group weigh more; it is a matter of speed only.
-		_ = writeFile(filepath.Join(h.own[""], h.base, "cpu.weight"), strconv.Itoa(baseWeight*100))
-		return enableControllers(filepath.Join(h.own[""], h.base))
+		if err := enableControllers(filepath.Join(h.own[""], h.base)); err != nil {
+			return err
+		}
 	}
-	_ = writeFile(filepath.Join(h.own["cpu"], h.base, "cpu.shares"), strconv.Itoa(baseWeight*1024))
+	h.steady()
 	return nil
+}
+
+// steady makes a group with a cpu limit and nobody in it. The kernel changes its own
+// code, with every processor stopped, when the first group gets such a limit and when
+// the last one gives it up (cfs_bandwidth_usage_inc in sched/fair.c). Without this
+// group each container that is alone and killed would have it done twice; and QEMU
+// 7.2, which emulates more than one processor on threads, sometimes goes on with the
+// old code for ever.
+func (h *hierarchy) steady() {
+	g := h.steadyGroup()
+	if err := os.Mkdir(g.dirs[0], 0o755); err == nil {
+		_ = g.apply([]setting{h.cpuLimit("1000")}) // the least there is, so that it fits below any limit of the host
+	}
+}
+
+func (h *hierarchy) steadyGroup() *cgroup {
+	own := h.own[""]
+	if h.version == 1 {
+		own = h.own["cpu"]
+	}
+	dir := filepath.Join(own, h.base, "steady")
+	return &cgroup{version: h.version, dirs: []string{dir}, dir: map[string]string{"": dir, "cpu": dir}}
+}
+
+// cpuLimit is microseconds of each cpuPeriod, or the kernel's word for no limit.
+func (h *hierarchy) cpuLimit(quota string) setting {
+	if h.version == 2 {
+		return setting{file: "cpu.max", value: quota}
+	}
+	return setting{controller: "cpu", file: "cpu.cfs_quota_us", value: quota}
+}
+
+// weigh gives one of our groups its weight, in that of single processes. Not every
+// host lets a group weigh more; it is a matter of speed only.
+func (h *hierarchy) weigh(group string, weight int) {
+	if h.version == 2 {
+		_ = writeFile(filepath.Join(h.own[""], group, "cpu.weight"), strconv.Itoa(weight*100))
+		return
+	}
+	_ = writeFile(filepath.Join(h.own["cpu"], group, "cpu.shares"), strconv.Itoa(weight*1024))
+}
+
+// daemonWeight is what launcher and engine weigh, and containers that are to die
+// after a crash: what hundreds of containers wait for comes first.
+const daemonWeight = 16
+
+// preferOurselves lets this process weigh as a daemon from its first moments: after a
+// crash the containers of the one before are still dying.
+func preferOurselves(name string) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return
+	}
+	if h, err := findHierarchy(string(mounts), string(self), name); err == nil {
+		h.prefer(os.Getpid())
+	}
+}
+
+// prefer lets processes weigh as daemons do: in a group beside the base group,
+// whose name a sweep knows. On v2 it is there only where delegate made it.
+func (h *hierarchy) prefer(pids ...int) {
+	dir := h.daemons()
+	if h.version == 1 {
+		_ = os.Mkdir(dir, 0o755)
+	}
+	h.weigh(filepath.Base(dir), daemonWeight)
+	for _, pid := range pids {
+		_ = writeFile(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid))
+	}
+}
+
+func (h *hierarchy) daemons() string {
+	return filepath.Join(h.own[map[int]string{1: "cpu"}[h.version]], h.base+".launcher")
 }
 
 // delegate turns the controllers on below the launcher's own v2 group. A group
@@ -100,7 +179,7 @@ func (h *hierarchy) delegate(name string) error {
 	if enableControllers(dir) == nil {
 		return nil
 	}
-	leaf := filepath.Join(dir, h.base+".launcher")
+	leaf := h.daemons()
 	if err := os.Mkdir(leaf, 0o755); err != nil && !os.IsExist(err) {
 		return fault.Wrap(err, fault.Unavailable, "cannot make a cgroup below %s", dir).
 			WithHint("run quiltd with its cgroup delegated (systemd: Delegate=yes)")
@@ -165,8 +244,18 @@ func (h *hierarchy) create(name string) (*cgroup, error) {
 	return g, nil
 }
 
-// close removes the base group, which must be empty.
+// close removes the base group, which must be empty but for the steady one.
 func (h *hierarchy) close() error {
+	// A group that is removed with its limit is counted for ever.
+	steady := h.steadyGroup()
+	_ = steady.apply([]setting{h.cpuLimit(map[int]string{1: "-1", 2: "max"}[h.version])})
+	if err := steady.remove(); err != nil {
+		return err
+	}
+	if h.version == 1 {
+		_ = writeFile(filepath.Join(h.own["cpu"], "cgroup.procs"), "0")
+		_ = unix.Rmdir(h.daemons())
+	}
 	g := &cgroup{version: h.version}
 	for _, d := range h.dirs() {
 		g.dirs = append(g.dirs, filepath.Join(d, h.base))

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -61,8 +62,9 @@ type launcher struct {
 	engine    *worker    // who hears of exits
 	moving    bool       // from one engine to the next: exits are kept in backlog
 	backlog   []message
-	era       uint64 // rises when containers lose their engine
-	last      uint64 // highest number seen
+	era       uint64        // rises when containers lose their engine
+	rush      chan struct{} // an engine crashed; closed when the next one serves; nil: calm
+	last      uint64        // highest number seen
 	closed    bool
 	started   uint64
 	born      uint64
@@ -82,6 +84,7 @@ type running struct {
 	born  bool // in its group, by CLONE_INTO_CGROUP
 
 	claim sync.Once
+	over  atomic.Bool // its last process is dead
 }
 
 // newLauncher probes the host, sweeps, and makes template and pools. On an
@@ -279,6 +282,8 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 // namespace is the last to go, so nothing of r runs after this.
 func (l *launcher) ended(r *running) Exit {
 	status := waitFor(r.pidfd)
+	r.over.Store(true)
+	l.patient()
 	exit := r.slot.group.usage()
 	exit.Code, exit.Signal = status.code, status.signal
 	return exit

@@ -33,7 +33,7 @@ const (
 )
 
 // refill is how long the pool gets to park the next container.
-const refill = 40 * time.Millisecond
+const refill = 80 * time.Millisecond
 
 func main() {
 	bin := flag.String("bin", "bin", "folder of the programs")
@@ -149,6 +149,9 @@ func parked(bin, project string, n int) (line string, ok bool, err error) {
 	p.claim.print("grant of the tokens to first result, inside quiltd")
 	p.direct.print("quiltd's socket to the last event and back")
 	p.whole.print("client, ariad, quiltd, container, client")
+	for i, hop := range p.hops {
+		hop.print("  " + hopNames[i])
+	}
 	short.print("the same after 300 ms of idleness")
 	long.print("the same after 10 s of idleness")
 	p.bare.print("a bare bun that does nothing, for comparison")
@@ -166,6 +169,8 @@ type probe struct {
 	serial int
 
 	claim, direct, whole, bare sample
+	hops                       [len(hopNames)]sample
+	last                       []float64 // the pieces of the last path
 	pooled, starts             int
 }
 
@@ -188,6 +193,9 @@ func (p *probe) round(ctx context.Context) error {
 	if p.starts++; how == "pooled" {
 		p.pooled++
 		p.whole = append(p.whole, took)
+		for i, piece := range p.last {
+			p.hops[i] = append(p.hops[i], piece)
+		}
 	}
 	began := time.Now()
 	if err := exec.CommandContext(ctx, p.bun, "-e", "0").Run(); err != nil {
@@ -219,10 +227,12 @@ func (p *probe) execute(ctx context.Context) (took float64, usage tokenapi.Usage
 // path runs work.inc through ariad and follows it to its end.
 func (p *probe) path(ctx context.Context) (took float64, how string, err error) {
 	began := time.Now()
+	h := hops{asked: began}
 	r, err := p.inst.Tasks.Start(ctx, connect.NewRequest(&ariav1.StartRequest{Unit: "work.inc", Input: []byte(`{"n":41}`)}))
 	if err != nil {
 		return 0, "", err
 	}
+	h.answered = time.Now()
 	s, err := p.inst.Tasks.Watch(ctx, connect.NewRequest(&ariav1.WatchRequest{Run: r.Msg.Run.Id}))
 	if err != nil {
 		return 0, "", err
@@ -231,11 +241,11 @@ func (p *probe) path(ctx context.Context) (took float64, how string, err error) 
 	var last string
 	for s.Receive() {
 		for _, e := range s.Msg().Events {
-			if e.Kind == "started" && strings.Contains(string(e.Data), `"start":"pooled"`) {
-				how = "pooled"
+			if err := h.read(e); err != nil {
+				return 0, "", err
 			}
 			if last = string(e.Data); e.Kind == "ended" {
-				took = since(began)
+				h.told = time.Now()
 			}
 		}
 	}
@@ -245,5 +255,6 @@ func (p *probe) path(ctx context.Context) (took float64, how string, err error) 
 	if !strings.Contains(last, `"output":42`) {
 		return 0, "", fmt.Errorf("work.inc ended with %s", last)
 	}
-	return took, how, nil
+	p.last = h.pieces()
+	return h.told.Sub(h.asked).Seconds() * 1e3, h.start, nil
 }

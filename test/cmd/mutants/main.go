@@ -24,7 +24,7 @@ func main() {
 	only := flag.String("only", "", "run the mutants whose name has this in it")
 	egress := flag.Bool("net", false, "plant those of quilt/net, quilt/gate and quilt/secret instead")
 	flag.Parse()
-	table, healthy := table, []string{"./" + sched, "./" + broker, "./" + engine, "./policy", "./" + filepath.Dir(store)}
+	table, healthy := table, []string{"./" + sched, "./" + broker, "./" + engine, "./policy", "./quilt/lock", "./" + filepath.Dir(store)}
 	if *egress {
 		table, healthy = netTable, []string{"./quilt/net", "./quilt/gate", "./quilt/secret"}
 	}
