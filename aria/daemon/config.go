@@ -39,6 +39,8 @@ type Config struct {
 	Pipelines int `toml:"pipelines"`
 	// Grace is how long runs may go on after SIGTERM.
 	Grace duration `toml:"grace"`
+	// Journal says how long ended runs are kept.
+	Journal journalConfig `toml:"journal"`
 	// Trust says which bundles are taken in.
 	Trust trustConfig `toml:"trust"`
 	// ModelsFile says which providers agents and units may name before the colon;
@@ -60,12 +62,22 @@ type trustConfig struct {
 	File string `toml:"file"`
 }
 
+type journalConfig struct {
+	// Keep is how long a run stays after its end, with all that it called; open
+	// runs stay whatever their age. 0s: for ever.
+	Keep duration `toml:"keep"`
+	// MaxBytes is what the journal may take; beyond it the oldest ended runs go
+	// earlier. 0: no bound.
+	MaxBytes int64 `toml:"max_bytes"`
+}
+
 // defaults of everything.
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", Listen: "127.0.0.1:7600",
 		Tools: 64, Agents: 128, Pipelines: 64, Grace: duration(10 * time.Second),
-		Models: llm.DefaultCatalog(),
+		Journal: journalConfig{Keep: duration(30 * 24 * time.Hour)},
+		Models:  llm.DefaultCatalog(),
 	}
 }
 
@@ -181,6 +193,8 @@ func (c *Config) check() error {
 	case len(c.Socket) > 107:
 		return fault.New(fault.Invalid, "the socket path %s has more than 107 bytes, which Linux refuses", c.Socket).
 			WithHint("choose a shorter data folder")
+	case c.Journal.Keep < 0 || c.Journal.MaxBytes < 0:
+		return fault.New(fault.Invalid, "journal.keep and journal.max_bytes must not be negative").WithHint("0 keeps everything")
 	case c.Tools < 1 || c.Agents < 1 || c.Pipelines < 1:
 		return fault.New(fault.Invalid, "tools and agents must be at least 1")
 	}

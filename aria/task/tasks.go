@@ -42,6 +42,10 @@ type Tasks struct {
 	live    map[ID]*live
 	dormant map[ID]*live // of another process, until their parents call them again
 	closing bool
+	// draining: new runs are refused, and what goes on goes on.
+	draining bool
+
+	told observers
 }
 
 // New opens the runs in db. Nothing runs before Recover.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -100,6 +101,8 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, pool, warm, arg.BunVersion)
+	}, Backup: func(ctx context.Context, to io.Writer) error {
+		return backup(ctx, data, filepath.Join(cfg.Data, "quilt"), to)
 	}})
 	l, err := net.FileListener(os.NewFile(4, "socket"))
 	if err != nil {
