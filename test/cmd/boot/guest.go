@@ -55,7 +55,7 @@ func (b *bench) direct(ctx context.Context) error {
 		if try == 3 {
 			return fmt.Errorf("%w (three tries)", slow)
 		}
-		threads = !errors.Is(slow, errBusy)
+		threads = threads && !errors.Is(slow, errBusy)
 		m.Kill()
 	}
 	if err := b.audit(ctx, m); err != nil {
@@ -102,7 +102,7 @@ func inTime(threads bool, clock, used, waited time.Duration) error {
 
 // waitReady returns the time from the kernel's start that the machine reports.
 func waitReady(ctx context.Context, m *qemu.Machine) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	line, err := m.WaitLine(ctx, "aria: ready")
 	if err != nil {
@@ -138,7 +138,7 @@ func (b *bench) arc(ctx context.Context, server, want string, args ...string) er
 
 // powerOff presses the button; the machine must end in order.
 func powerOff(ctx context.Context, m *qemu.Machine) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	if err := m.Stop(ctx); err != nil {
 		return fmt.Errorf("power button: %w\n%s", err, tail(m.Serial()))
