@@ -1039,7 +1039,7 @@ func (x *Queued) GetPosition() int64 {
 
 type Started struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Start         string                 `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`                        // cold | pooled | forked
+	Start         string                 `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`                        // cold | pooled | warm
 	TookUs        int64                  `protobuf:"varint,2,opt,name=took_us,json=tookUs,proto3" json:"took_us,omitempty"`       // from grant to the harness ready
 	WaitedUs      int64                  `protobuf:"varint,3,opt,name=waited_us,json=waitedUs,proto3" json:"waited_us,omitempty"` // for the lease
 	Lease         string                 `protobuf:"bytes,4,opt,name=lease,proto3" json:"lease,omitempty"`
