@@ -59,6 +59,9 @@ type Config struct {
 	// level of the code then runs before its run, without tokens, input, clock or
 	// chance; code that needs them there is not kept. Each may take 64 MiB. 0: none.
 	Warm int `toml:"warm"`
+	// JIT lets Bun make machine code. Without, units run several times slower, and no
+	// memory of a container can become code: a wall for code that nobody has read.
+	JIT bool `toml:"jit"`
 	// ParkedQuiet is how long they wait without any execution.
 	ParkedQuiet duration `toml:"parked_quiet"`
 	// TenantItems and TenantBytes bound what one tenant may keep behind all its
@@ -84,7 +87,7 @@ type secretConfig struct {
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
-		MaxExecutions: 256, Parked: 16, ParkedQuiet: duration(30 * time.Second),
+		MaxExecutions: 256, Parked: 16, JIT: true, ParkedQuiet: duration(30 * time.Second),
 		TenantItems: 10_000_000, TenantBytes: 20 << 30, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
 	}
 }
