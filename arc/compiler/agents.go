@@ -11,7 +11,7 @@ import (
 )
 
 func (u *units) agent(c *arctsc.Class, unit *bundle.Unit, o *options, mark arctsc.Mark) {
-	spec := &bundle.AgentSpec{Model: o.text("model", ""), MaxSteps: o.count("maxSteps"), Budget: o.budget("budget")}
+	spec := &bundle.AgentSpec{Model: o.text("model", ""), MaxSteps: o.count("maxSteps"), Budget: o.budget("budget"), Memory: o.flag("memory"), Code: o.flag("code")}
 	if spec.Model == "" {
 		u.fail(mark.At, "ARC1020", `write { model: "local:planner" } or another provider's`, "agent %s names no model", unit.Name)
 	}
