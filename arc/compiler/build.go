@@ -67,9 +67,10 @@ func assemble(ctx context.Context, o Options, do stages) (*Result, error) {
 	m.Builder.Bun = bun
 	m.Permissions.Imports = code.imports
 	m.Dependencies = code.deps
-	files, err := in.withSources(code, found.facts.Sources)
-	if err != nil {
-		return nil, err
+	files, outside, err := in.withSources(code, found.facts.Sources)
+	if err != nil || len(outside) > 0 {
+		res.Messages = diag.Sort(append(res.Messages, outside...))
+		return res, err
 	}
 	if files[sbomFile], err = sbom(in, m); err != nil {
 		return nil, err

@@ -59,7 +59,7 @@ func (c *checked) extract(in *input) *units {
 func (u *units) outside(sources []string) {
 	for _, s := range sources {
 		if strings.HasPrefix(s, "../") {
-			u.fail(arctsc.Span{File: s}, "ARC4005", "move it into the project, or make it a package", "this file is imported but lies outside the project")
+			u.fail(arctsc.Span{File: s}, "ARC4005", hintOutside, "this file is imported but "+wordsOutside)
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (p *Pool) Start(ctx context.Context, s Spec) (*Container, error) {
 			return p.counted(one.c), nil
 		}
 		p.cfg.Log.Warn("parked container not claimed, starting cold", "execution", s.ID, "err", err)
-		p.scrap(one)
+		scrap(one, p.cfg.Log)
 	}
 	c, err := p.inner.Start(ctx, s)
 	if err != nil {
@@ -173,7 +173,7 @@ func (p *Pool) park(id string) {
 	if p.closed || p.want == 0 {
 		p.mu.Unlock()
 		cancel()
-		p.scrap(one)
+		scrap(one, p.cfg.Log)
 		return
 	}
 	p.keep(ctx, one)
@@ -238,15 +238,15 @@ func (p *Pool) watch(ctx context.Context, one *parkedOne) {
 }
 
 // scrap ends a parked container and waits until nothing of it is left.
-func (p *Pool) scrap(one *parkedOne) {
+func scrap(one *parkedOne, log *slog.Logger) {
 	one.forget()
 	if err := one.c.Kill(); err != nil {
-		p.cfg.Log.Warn("parked container not killed", "err", err)
+		log.Warn("parked container not killed", "err", err)
 	}
 	ctx, done := context.WithTimeout(context.Background(), cleanLimit)
 	defer done()
 	if _, err := one.c.Wait(ctx); err != nil {
-		p.cfg.Log.Error("parked container left something behind", "err", err)
+		log.Error("parked container left something behind", "err", err)
 	}
 	closeAll(one.c)
 }
@@ -267,7 +267,7 @@ func (p *Pool) drain() {
 	p.parked, p.want = nil, 0
 	p.mu.Unlock()
 	for _, one := range all {
-		p.scrap(one)
+		scrap(one, p.cfg.Log)
 	}
 }
 

@@ -245,7 +245,8 @@ export function agent(opts: AgentOpts): (cls: AgentClass, context: ClassDecorato
 export interface TeamOpts extends StartOpts {
   name?: string;
   description?: string;
-  members: readonly AgentClass[];
+  /** Agents; teams and pipelines too. */
+  members: readonly (AgentClass | TeamClass | PipelineClass)[];
   /** Must be one of the members. */
   lead?: AgentClass;
   mode?: 'lead' | 'parallel' | 'sequence' | 'vote' | 'handoff';
@@ -441,6 +442,12 @@ export interface HandleOpts {
   hold?: 'exec' | 'tx';
   /** How long to wait for it, `'30s'`; without, as long as it takes. */
   wait?: string;
+  /**
+   * How long it may be had, `'10m'`: with `hold: 'tx'` each lock or transaction, else
+   * all of it from the start. After that it is free for others, and its use fails
+   * with the code `timeout`.
+   */
+  ttl?: string;
 }
 
 /**
@@ -838,6 +845,12 @@ export type NetAuth =
 export interface NetOpts {
   /** Added to requests for this host and port over https, and to no others. */
   auth?: NetAuth;
+  /** Requests in a time: `'10/1m'`; who is over it waits. Through the global `fetch` over https each connection is one. */
+  rate?: `${number}/${number}${'ms' | 's' | 'm' | 'h'}`;
+  /** How long to wait for the rate, `'30s'`; without, as long as it takes. */
+  wait?: string;
+  /** How long after the start the host may be reached, `'10m'`. */
+  ttl?: string;
 }
 
 /** One host, or all below one. */

@@ -2994,6 +2994,8 @@ type TokenWaiter struct {
 	SinceUnixMs   int64                  `protobuf:"varint,9,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
 	Tenant        string                 `protobuf:"bytes,10,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	Class         string                 `protobuf:"bytes,11,opt,name=class,proto3" json:"class,omitempty"`
+	OpensUnixMs   int64                  `protobuf:"varint,12,opt,name=opens_unix_ms,json=opensUnixMs,proto3" json:"opens_unix_ms,omitempty"` // it waits for a rate, which lets it through then; nobody holds anything; 0: it does not
+	Limit         string                 `protobuf:"bytes,13,opt,name=limit,proto3" json:"limit,omitempty"`                                   // whose rate that is, for people
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3101,6 +3103,20 @@ func (x *TokenWaiter) GetTenant() string {
 func (x *TokenWaiter) GetClass() string {
 	if x != nil {
 		return x.Class
+	}
+	return ""
+}
+
+func (x *TokenWaiter) GetOpensUnixMs() int64 {
+	if x != nil {
+		return x.OpensUnixMs
+	}
+	return 0
+}
+
+func (x *TokenWaiter) GetLimit() string {
+	if x != nil {
+		return x.Limit
 	}
 	return ""
 }
@@ -3911,7 +3927,7 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x05fence\x18\x05 \x01(\x04R\x05fence\x12\"\n" +
 	"\rsince_unix_ms\x18\x06 \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\b \x01(\tR\x05class\"\xa2\x02\n" +
+	"\x05class\x18\b \x01(\tR\x05class\"\xdc\x02\n" +
 	"\vTokenWaiter\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x12\n" +
@@ -3924,7 +3940,9 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\rsince_unix_ms\x18\t \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\n" +
 	" \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\v \x01(\tR\x05class\"*\n" +
+	"\x05class\x18\v \x01(\tR\x05class\x12\"\n" +
+	"\ropens_unix_ms\x18\f \x01(\x03R\vopensUnixMs\x12\x14\n" +
+	"\x05limit\x18\r \x01(\tR\x05limit\"*\n" +
 	"\x12WatchTokensRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\"\xcd\x02\n" +
 	"\x13WatchTokensResponse\x12\x10\n" +
