@@ -45,6 +45,8 @@ type Deps struct {
 	// Secrets is the other daemon's store of credentials.
 	Secrets Secrets
 	Backup  Backup
+	// Counted are more figures for monitoring; nil: there are none.
+	Counted func() []Figure
 	// Replay plays recorded runs again.
 	Replay *replay.Player
 	// OCI serves the bundles as an OCI registry under /v2/; nil: it does not.

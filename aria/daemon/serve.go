@@ -135,7 +135,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Replay: replay.New(reg, tasks), Backup: backups{cfg, db, quilt}.write, Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt}, Triggers: started,
+		Replay: replay.New(reg, tasks), Backup: backups{cfg, db, quilt}.write, Counted: watched(streams, cfg, tasks, log), Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt}, Triggers: started,
 		Verify: quilt.VerifySecret,
 	}), tasks, started, nil
 }

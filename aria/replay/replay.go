@@ -65,8 +65,9 @@ type Divergence struct {
 type session struct {
 	p     *Player
 	rec   *task.Recording
-	with  bundle.Digest // "": none
-	until int64         // Unix nanoseconds; 0: no bound
+	with  bundle.Digest      // "": none
+	until int64              // Unix nanoseconds; 0: no bound
+	last  task.RecordedEvent // at that moment
 	stop  context.CancelCauseFunc
 
 	mu       sync.Mutex
@@ -97,7 +98,7 @@ func (p *Player) Play(ctx context.Context, req Request) (Report, error) {
 			return Report{}, fault.New(fault.Invalid, "run %s has no event %d; its last is %d", root.ID, req.From, len(root.Events)).
 				WithHint("arc logs %s --json shows their numbers", root.ID)
 		}
-		s.until = root.Events[i].Time
+		s.last, s.until = root.Events[i], root.Events[i].Time
 	}
 	digest := root.Bundle
 	if req.Bundle != "" {

@@ -40,7 +40,7 @@ func newTape(s *session, run *task.RecordedRun, u registry.Unit) *tape {
 func (t *tape) Past(scope string) []task.Effect {
 	var out []task.Effect
 	for _, e := range t.run.Effects {
-		if e.Scope == scope && t.s.within(e.Clock*int64(time.Millisecond)) {
+		if e.Scope == scope && t.knew(e) {
 			out = append(out, e.Effect())
 		}
 	}
@@ -49,6 +49,12 @@ func (t *tape) Past(scope string) []task.Effect {
 	t.s.effects += uint64(len(out))
 	t.s.mu.Unlock()
 	return out
+}
+
+// knew: the answer came within what is played. What a run called is played whole
+// or not at all.
+func (t *tape) knew(e task.RecordedEffect) bool {
+	return t.s.until == 0 || t.run.ID != t.s.rec.Run || e.Before(t.s.last)
 }
 
 // anew are marks that a run makes by itself: what it came to is worked out again

@@ -36,3 +36,16 @@ func (t *Tasks) Draining() (on bool, running, waiting int) {
 func stopping() error {
 	return fault.New(fault.Unavailable, "ariad is stopping and takes no new runs").WithHint("try again in %d s", int(retryAfter.Seconds()))
 }
+
+// States counts the runs that have not ended.
+func (t *Tasks) States() map[State]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := map[State]int{Pending: 0, Running: 0, Waiting: 0}
+	for _, l := range t.live {
+		if s := l.snapshot().State; !s.Ended() {
+			out[s]++
+		}
+	}
+	return out
+}

@@ -66,7 +66,7 @@ func (t *Tasks) branch(l *live, rec *Recording, u registry.Unit, at RecordedEven
 	if closing {
 		return Run{}, stopping()
 	}
-	old := past{rec.Runs[0], at.Time}
+	old := past{rec.Runs[0], at, at.Time}
 	l.root, l.resumed = l.run.ID, true
 	l.ctx, l.cancel = context.WithCancelCause(context.Background())
 	l.run.State = Running
@@ -86,7 +86,7 @@ func (t *Tasks) branch(l *live, rec *Recording, u registry.Unit, at RecordedEven
 			return err
 		}
 		for _, c := range rec.Runs[1:] {
-			child := past{c, at.Time}
+			child := past{c, at, at.Time}
 			if c.Parent == old.run.ID && child.ended() {
 				if err := child.copyChild(tx, l); err != nil {
 					return err
@@ -110,7 +110,8 @@ func (t *Tasks) branch(l *live, rec *Recording, u registry.Unit, at RecordedEven
 // past is a run up to a moment.
 type past struct {
 	run  RecordedRun
-	till int64 // Unix nanoseconds
+	at   RecordedEvent // of the run at the top
+	till int64         // its time
 }
 
 // Origin is the run whose clock and chance this one has: itself, unless it was
@@ -139,7 +140,7 @@ func (p past) copyTo(tx *sql.Tx, to ID) error {
 	}
 	for _, e := range p.run.Effects {
 		if p.knew(e) {
-			if err := insertEffect(tx, to, e.Scope, e.Effect()); err != nil {
+			if err := insertEffect(tx, to, e.Scope, e.Effect(), e.After); err != nil {
 				return err
 			}
 		}
@@ -156,7 +157,7 @@ func (p past) copyTo(tx *sql.Tx, to ID) error {
 
 // knew: the answer had come by then. A call that was under way is made anew.
 func (p past) knew(e RecordedEffect) bool {
-	return !e.Intent && e.Clock <= p.till/int64(time.Millisecond)
+	return !e.Intent && e.Before(p.at)
 }
 
 // had says whether a mark was there by then, by the event that goes with it.

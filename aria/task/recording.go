@@ -73,6 +73,15 @@ type RecordedEffect struct {
 	Value  json.RawMessage `json:"value,omitempty"`
 	Error  *RecordedError  `json:"error,omitempty"`
 	Clock  int64           `json:"clock_unix_ms"`
+	After  uint64          `json:"after,omitempty"` // the event of the run that was told last; 0: not known
+}
+
+// Before says whether the answer came before an event of the run.
+func (e RecordedEffect) Before(ev RecordedEvent) bool {
+	if e.After > 0 {
+		return e.After < ev.Seq
+	}
+	return e.Clock <= ev.Time/int64(time.Millisecond)
 }
 
 // Effect is the effect as a job has it.
@@ -171,6 +180,10 @@ func (t *Tasks) recordedEffects(ctx context.Context, out *RecordedRun) error {
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("scopes of %s: %w", out.ID, err)
 	}
+	after, err := t.effectsAfter(ctx, out.ID)
+	if err != nil {
+		return err
+	}
 	for _, s := range scopes {
 		past, err := t.past(ctx, out.ID, s)
 		if err != nil {
@@ -178,10 +191,29 @@ func (t *Tasks) recordedEffects(ctx context.Context, out *RecordedRun) error {
 		}
 		for _, e := range past {
 			out.Effects = append(out.Effects, RecordedEffect{Scope: s, Seq: e.Seq, ID: e.ID, Op: e.Op, Args: e.Args, Text: e.Text,
-				Intent: e.Intent, Value: e.Value, Error: store(e.Error), Clock: e.Clock.UnixMilli()})
+				Intent: e.Intent, Value: e.Value, Error: store(e.Error), Clock: e.Clock.UnixMilli(), After: after[fmt.Sprint(s, " ", e.Seq)]})
 		}
 	}
 	return nil
+}
+
+// effectsAfter are the events that effects came behind, by scope and number.
+func (t *Tasks) effectsAfter(ctx context.Context, run ID) (map[string]uint64, error) {
+	rows, err := t.db.QueryContext(ctx, `SELECT scope, seq, after FROM effects WHERE run = ?`, run)
+	if err != nil {
+		return nil, fmt.Errorf("effects of %s: %w", run, err)
+	}
+	defer rows.Close()
+	out := map[string]uint64{}
+	for rows.Next() {
+		var scope string
+		var seq, after int64
+		if err := rows.Scan(&scope, &seq, &after); err != nil {
+			return nil, fmt.Errorf("effects of %s: %w", run, err)
+		}
+		out[fmt.Sprint(scope, " ", seq)] = uint64(after)
+	}
+	return out, rows.Err()
 }
 
 func (t *Tasks) recordedMarks(ctx context.Context, out *RecordedRun) error {

@@ -53,6 +53,9 @@ func New(db *sql.DB, reg *registry.Registry, runners map[bundle.Kind]Runner, cfg
 	if _, err := db.Exec(schema + effectSchema + waitSchema); err != nil {
 		return nil, fmt.Errorf("run store: %w", err)
 	}
+	if err := grow(db); err != nil {
+		return nil, err
+	}
 	key, err := secret(db)
 	if err != nil {
 		return nil, err
