@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"sync"
@@ -32,11 +33,12 @@ func main() {
 	runs := flag.Int("runs", 1000, "runs")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the instants")
 	atOnce := flag.Int("at-once", 8, "runs that go on at the same time")
+	copies := flag.Int("copies", 0, "instead of kills: so many copies of the data folder, each started and held to the same")
 	project := flag.String("project", "test/testdata/projects/chaos", "project with the pipelines")
 	flag.Parse()
 	begin := time.Now()
 	fmt.Printf("chaos: seed %d\n", *seed)
-	c := &chaos{runs: *runs, atOnce: *atOnce, random: rand.New(rand.NewPCG(*seed, 1))}
+	c := &chaos{runs: *runs, atOnce: *atOnce, copies: *copies, ids: map[int]string{}, random: rand.New(rand.NewPCG(*seed, 1))}
 	if err := c.run(*bin, *project); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
@@ -45,7 +47,11 @@ func main() {
 	fmt.Printf("the server outside had %d requests, %d of them again with the same key, %d without one\n", requests, again, bare)
 	c.doubled += bare
 	fmt.Printf("took %s\n", time.Since(begin).Round(time.Second))
-	fmt.Printf("chaos: %d runs, %d kills, %d lost, %d doubled\n", c.runs, c.kills, c.lost, c.doubled)
+	what := fmt.Sprintf("%d kills", c.kills)
+	if c.copies > 0 {
+		what = fmt.Sprintf("%d copies", c.copies)
+	}
+	fmt.Printf("chaos: %d runs, %s, %d lost, %d doubled\n", c.runs, what, c.lost, c.doubled)
 	if c.lost+c.doubled > 0 {
 		os.Exit(1)
 	}
@@ -53,6 +59,7 @@ func main() {
 
 type chaos struct {
 	runs, atOnce int
+	copies       int
 	random       *rand.Rand // of the killer
 	inst         *system.Instance
 	counter      *counter
@@ -60,6 +67,14 @@ type chaos struct {
 
 	mu            sync.Mutex
 	lost, doubled int
+	ids           map[int]string // of runs that were accepted
+}
+
+// accepted are the runs that ariad had said yes to.
+func (c *chaos) accepted() map[int]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.ids)
 }
 
 func (c *chaos) run(bin, project string) error {
@@ -88,7 +103,13 @@ func (c *chaos) run(bin, project string) error {
 		return err
 	}
 	kills, killed := make(chan struct{}), make(chan error, 1)
-	go func() { killed <- c.killer(ctx, kills) }()
+	go func() {
+		if c.copies == 0 {
+			killed <- c.killer(ctx, kills)
+			return
+		}
+		killed <- (&copier{c: c, bin: bin, random: c.random}).run(ctx, c.copies, kills)
+	}()
 	c.all(ctx)
 	close(kills)
 	if err := <-killed; err != nil {
@@ -98,7 +119,7 @@ func (c *chaos) run(bin, project string) error {
 		return err
 	}
 	for n := range c.runs {
-		if err := c.count(ctx, n); err != nil {
+		if err := c.countIn(ctx, c.inst, n); err != nil {
 			return err
 		}
 	}
@@ -139,6 +160,9 @@ func (c *chaos) one(ctx context.Context, n int) error {
 		s, err := c.inst.Tasks.Start(ctx, connect.NewRequest(req))
 		if err == nil {
 			id = s.Msg.Run.Id
+			c.mu.Lock()
+			c.ids[n] = id
+			c.mu.Unlock()
 		} else if !passing(err) {
 			return err
 		}
@@ -208,9 +232,10 @@ func (c *chaos) killer(ctx context.Context, stop <-chan struct{}) error {
 	}
 }
 
-// count holds what was counted against what must have been.
-func (c *chaos) count(ctx context.Context, n int) error {
-	out, err := system.Done(c.inst.Run(ctx, "seen.read", fmt.Sprintf(`{"run":%q}`, name(n))))
+// countIn holds what was counted, in the store of an instance and outside, against
+// what must have been.
+func (c *chaos) countIn(ctx context.Context, inst *system.Instance, n int) error {
+	out, err := system.Done(inst.Run(ctx, "seen.read", fmt.Sprintf(`{"run":%q}`, name(n))))
 	if err != nil {
 		return err
 	}
@@ -227,6 +252,8 @@ func (c *chaos) count(ctx context.Context, n int) error {
 
 // judge one effect by how often it was seen.
 func (c *chaos) judge(n, step, times int, where string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case times == 0:
 		c.lost++
