@@ -84,7 +84,7 @@ chaos: RUNS := 1000
 chaos: build ## kill -9 of ariad, quiltd or both during RUNS ten-step pipelines; nothing may be lost or done twice
 	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS)
 
-chaos-copy: RUNS ?= 200
+chaos-copy: RUNS ?= 100
 chaos-copy: COPIES ?= 20
 chaos-copy: build ## COPIES of the data folder at random instants, as a power cut leaves it; each opens and goes on
 	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS) -copies $(COPIES)

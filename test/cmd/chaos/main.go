@@ -14,6 +14,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -38,7 +39,7 @@ func main() {
 	flag.Parse()
 	begin := time.Now()
 	fmt.Printf("chaos: seed %d\n", *seed)
-	c := &chaos{runs: *runs, atOnce: *atOnce, copies: *copies, ids: map[int]string{}, random: rand.New(rand.NewPCG(*seed, 1))}
+	c := &chaos{runs: *runs, atOnce: *atOnce, copies: *copies, ids: map[int]string{}, over: map[int]bool{}, random: rand.New(rand.NewPCG(*seed, 1))}
 	if err := c.run(*bin, *project); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
@@ -68,13 +69,16 @@ type chaos struct {
 	mu            sync.Mutex
 	lost, doubled int
 	ids           map[int]string // of runs that were accepted
+	over          map[int]bool   // of these, those whose end was seen
+
+	copied atomic.Bool // no more copies are to be made
 }
 
-// accepted are the runs that ariad had said yes to.
-func (c *chaos) accepted() map[int]string {
+// accepted are the runs that ariad had said yes to, and those that had ended.
+func (c *chaos) accepted() (ids map[int]string, over map[int]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return maps.Clone(c.ids)
+	return maps.Clone(c.ids), maps.Clone(c.over)
 }
 
 func (c *chaos) run(bin, project string) error {
@@ -104,7 +108,9 @@ func (c *chaos) run(bin, project string) error {
 	}
 	kills, killed := make(chan struct{}), make(chan error, 1)
 	go func() {
+		defer c.copied.Store(true)
 		if c.copies == 0 {
+			c.copied.Store(true)
 			killed <- c.killer(ctx, kills)
 			return
 		}
@@ -142,9 +148,11 @@ func (c *chaos) all(ctx context.Context) {
 			}
 		})
 	}
-	for n := range c.runs {
+	n := 0
+	for ; n < c.runs || !c.copied.Load(); n++ {
 		next <- n
 	}
+	c.runs = n
 	close(next)
 	workers.Wait()
 }
@@ -176,6 +184,9 @@ func (c *chaos) one(ctx context.Context, n int) error {
 			if r := g.Msg.Run; r.State != "done" || string(r.Output) != fmt.Sprintf("%q", name(n)) {
 				return fmt.Errorf("%s ended as %s %s: %s (%s)", id, r.State, r.Output, r.GetError().GetMessage(), r.GetError().GetCode())
 			}
+			c.mu.Lock()
+			c.over[n] = true
+			c.mu.Unlock()
 			return nil
 		}
 		if err != nil && !passing(err) {
