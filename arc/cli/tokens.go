@@ -60,7 +60,7 @@ func (a *app) tokenTables(w io.Writer, t remote.Tokens) {
 	table(w, "WAITER\tUNIT\tWAITS FOR\tFOR\tHELD BY\tBEHIND", len(t.Waiters), func(i int) string {
 		x := t.Waiters[i]
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", x.Run, x.Unit, strings.Join(x.Blocked, " "), ago(x.Since),
-			first(runs(x.HeldBy), "-"), first(runs(x.Behind), "-"))
+			first(runs(x.HeldBy), first(x.Limit, "-")), first(runs(x.Behind), "-"))
 	})
 }
 

@@ -152,7 +152,7 @@ func (t *Tasks) orphans(parent ID) {
 	t.mu.Unlock()
 	for _, l := range left {
 		t.orphans(l.run.ID)
-		if err := t.settle(l, fault.New(fault.Cancelled, "the run that called it is over")); err != nil {
+		if err := t.settle(l, fault.New(fault.Cancelled, callerOver)); err != nil {
 			t.log.Error("orphan", "task", l.run.ID, "err", err)
 		}
 	}

@@ -105,7 +105,12 @@ func (t *Tasks) append(l *live, kind string, data json.RawMessage, also func(*sq
 			}
 			return nil
 		},
-		done: func(err error) { l.written(ev, err) },
+		done: func(err error) {
+			l.written(ev, err)
+			if err == nil {
+				t.told.tell(&l.run, ev)
+			}
+		},
 	})
 }
 
