@@ -12,6 +12,8 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked path powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
@@ -85,6 +87,11 @@ chaos-quilt: build ## planned restarts and kill -9 of quiltd under 200 running e
 chaos: RUNS := 1000
 chaos: build ## kill -9 of ariad, quiltd or both during RUNS ten-step pipelines; nothing may be lost or done twice
 	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS)
+
+chaos-copy: RUNS ?= 100
+chaos-copy: COPIES ?= 20
+chaos-copy: build ## COPIES of the data folder at random instants, as a power cut leaves it; each opens and goes on
+	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS) -copies $(COPIES)
 
 resume: CUTS ?= 100
 resume: build ## CUTS cuts of a followed run over gRPC, WebSocket and SSE; no event may be lost or come twice
