@@ -12,7 +12,7 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -69,6 +69,14 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 
 tool-choice: build ## the right one of 1000 tools among the first five, for 100 requests in other words
 	@go run ./test/cmd/tool-choice -bin $(BIN)
+
+bench-runtime: OPEN := 1000,10000
+bench-runtime: build test/bench-runtime/node_modules ## journaled steps beside Restate; recovery with OPEN open runs
+	@go run ./test/cmd/bench-runtime -bin $(BIN) -open $(OPEN)
+
+test/bench-runtime/node_modules: test/bench-runtime/package-lock.json
+	@echo "bench-runtime: fetching the rival from npm (once, 220 MB)"
+	@npm ci --prefix test/bench-runtime --no-fund --no-audit --loglevel=error >/dev/null && touch $@
 
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
