@@ -92,6 +92,10 @@ The input is one JSON object with the unit's parameters: as text, as @file, or
 "-" for stdin; without --input it is {}.
 
 Ctrl-C cancels the run. --detach prints the run's id and leaves it running.`
+	wordsChatLong = `Talks to an agent: every line of stdin is a turn, and what the agent says is printed
+as it says it. The turns are one session, which the agent remembers, over restarts
+too; --session goes on with an earlier one. A refusal or failure ends it with its
+exit code.`
 	wordsTaskLong = `Gives an agent a task in words and follows it: events on stderr, the agent's
 answer as JSON on stdout. Words in several arguments are joined by blanks; "-"
 reads them from stdin.`

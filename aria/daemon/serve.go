@@ -21,6 +21,7 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/agency"
 	"github.com/ariacomputecompany/firmware/aria/api"
 	"github.com/ariacomputecompany/firmware/aria/execution"
+	"github.com/ariacomputecompany/firmware/aria/memory"
 	"github.com/ariacomputecompany/firmware/aria/oci"
 	"github.com/ariacomputecompany/firmware/aria/orchestrator"
 	"github.com/ariacomputecompany/firmware/aria/registry"
@@ -104,8 +105,12 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	mind, err := memory.New(db)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	run := execution.New(reg, quilt, log)
-	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
+	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Memory: mind, Leases: quilt, RunCode: pieces{run}.code, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/aria/task"
@@ -28,6 +29,8 @@ type durable struct {
 	asks  *asks
 	began bool            // a container ran
 	until context.Context // of the run, for what outlives an execution
+
+	current atomic.Value // string: the execution that goes on, or went on last
 }
 
 func (d *durable) ctx() context.Context { return d.until }
@@ -53,6 +56,7 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 			return tokenapi.Ended{}, err
 		}
 		req.Execution = d.execution(again)
+		d.current.Store(req.Execution)
 		if d.job.Played() {
 			req.Tokens = nil // the record answers: nothing needs to be held
 		}

@@ -26,7 +26,14 @@ type Request struct {
 	// Origin is what triggered the run, for people: "event order.paid". Such a
 	// request is not held against an earlier one with its key, and its key begins
 	// with OwnKeys.
-	Origin string
+	Origin  string
+	Session Session
+}
+
+// Session is the conversation that a run is a turn of; zero: none.
+type Session struct {
+	ID   string `json:"id,omitempty"`
+	User string `json:"user,omitempty"` // whom the agent talks to
 }
 
 // OwnKeys begin the idempotency keys that nobody outside may use.
@@ -40,6 +47,9 @@ func (r Request) asked() []byte {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %d", r.Unit, compact.Bytes(), r.Words, r.Deadline)
+	if r.Session != (Session{}) {
+		fmt.Fprintf(h, " %q %q", r.Session.ID, r.Session.User)
+	}
 	return h.Sum(nil)
 }
 
@@ -76,6 +86,9 @@ func (t *Tasks) Start(ctx context.Context, req Request) (Run, error) {
 		l.deadline = l.run.Created.Add(req.Deadline)
 	}
 	l.root, l.origin = l.run.ID, req.Origin
+	if err := l.join(req.Session); err != nil {
+		return Run{}, err
+	}
 	err = t.accept(context.Background(), l, req.Key, req.asked())
 	if errors.Is(err, errRepeated) {
 		r, _, err := t.repeated(ctx, req)
@@ -184,6 +197,11 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 		}
 		if err := insertRun(tx, l, key, asked); err != nil {
 			return err
+		}
+		if s := l.marks[sessionMark]; s != nil {
+			if _, err := tx.Exec(`INSERT INTO marks VALUES (?,?,?)`, l.run.ID, sessionMark, []byte(s)); err != nil {
+				return err
+			}
 		}
 		return insertEvent(tx, first)
 	})

@@ -73,7 +73,7 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == ""}
+	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == "", noJIT: !cfg.JIT}
 	var host engine.Machine = box
 	var pool *pools
 	if cfg.Parked > 0 {

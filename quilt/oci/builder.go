@@ -20,6 +20,7 @@ type builder struct {
 	root     *root
 	trees    map[int]int // mounts that the parent has prepared, by index
 	null     *os.File    // the host's /dev/null, for masks
+	empty    *os.File    // the folder that masks others, once there is one
 	groups   []groupView
 	inUserns bool
 	console  *pty // nil: no terminal
@@ -184,6 +185,9 @@ func (b *builder) enter() error {
 	}
 	b.root.file.Close()
 	b.null.Close()
+	if b.empty != nil {
+		b.empty.Close()
+	}
 	return nil
 }
 

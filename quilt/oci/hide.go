@@ -47,12 +47,7 @@ func (b *builder) mask(name string) error {
 		return err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		tree, err := newFilesystem(mount{kind: "tmpfs", data: []string{"nr_blocks=1", "nr_inodes=1", "mode=755"}})
-		if err != nil {
-			return err
-		}
-		defer unix.Close(tree)
-		return frozen(tree, f, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+		return b.maskFolder(f)
 	}
 	tree, err := cloneTree(b.null, false)
 	if err != nil {
@@ -60,6 +55,24 @@ func (b *builder) mask(name string) error {
 	}
 	defer unix.Close(tree)
 	return frozen(tree, f, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+}
+
+// maskFolder covers all with the same empty folder.
+func (b *builder) maskFolder(f *os.File) error {
+	if b.empty != nil {
+		tree, err := cloneTree(b.empty, false)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(tree)
+		return attach(tree, int(f.Fd()))
+	}
+	tree, err := newFilesystem(mount{kind: "tmpfs", data: []string{"nr_blocks=1", "nr_inodes=1", "mode=755"}})
+	if err != nil {
+		return err
+	}
+	b.empty = os.NewFile(uintptr(tree), "empty")
+	return frozen(tree, f, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 }
 
 // freeze puts a read-only view of a file or folder over itself.

@@ -74,3 +74,5 @@ func (h *hops) pieces() []float64 {
 	}
 	return out
 }
+
+func (h *hops) total() float64 { return h.told.Sub(h.asked).Seconds() * 1e3 }

@@ -1797,6 +1797,8 @@ type Wait struct {
 	HeldBy        []string               `protobuf:"bytes,9,rep,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"` // executions that hold them
 	Behind        []string               `protobuf:"bytes,10,rep,name=behind,proto3" json:"behind,omitempty"`              // executions whose turn is earlier
 	Position      int64                  `protobuf:"varint,11,opt,name=position,proto3" json:"position,omitempty"`
+	OpensUnixMs   int64                  `protobuf:"varint,12,opt,name=opens_unix_ms,json=opensUnixMs,proto3" json:"opens_unix_ms,omitempty"` // it waits for a rate, which lets it through then; nobody holds anything; 0: it does not
+	Limit         string                 `protobuf:"bytes,13,opt,name=limit,proto3" json:"limit,omitempty"`                                   // whose rate that is, for people
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1906,6 +1908,20 @@ func (x *Wait) GetPosition() int64 {
 		return x.Position
 	}
 	return 0
+}
+
+func (x *Wait) GetOpensUnixMs() int64 {
+	if x != nil {
+		return x.OpensUnixMs
+	}
+	return 0
+}
+
+func (x *Wait) GetLimit() string {
+	if x != nil {
+		return x.Limit
+	}
+	return ""
 }
 
 type SessionRequest struct {
@@ -3999,7 +4015,7 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x05fence\x18\x05 \x01(\x04R\x05fence\x12\"\n" +
 	"\rsince_unix_ms\x18\x06 \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\b \x01(\tR\x05class\"\xa6\x02\n" +
+	"\x05class\x18\b \x01(\tR\x05class\"\xe0\x02\n" +
 	"\x04Wait\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x16\n" +
@@ -4012,7 +4028,9 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\aheld_by\x18\t \x03(\tR\x06heldBy\x12\x16\n" +
 	"\x06behind\x18\n" +
 	" \x03(\tR\x06behind\x12\x1a\n" +
-	"\bposition\x18\v \x01(\x03R\bposition\"\xca\x01\n" +
+	"\bposition\x18\v \x01(\x03R\bposition\x12\"\n" +
+	"\ropens_unix_ms\x18\f \x01(\x03R\vopensUnixMs\x12\x14\n" +
+	"\x05limit\x18\r \x01(\tR\x05limit\"\xca\x01\n" +
 	"\x0eSessionRequest\x12+\n" +
 	"\x04open\x18\x01 \x01(\v2\x15.quilt.v1.SessionOpenH\x00R\x04open\x124\n" +
 	"\aacquire\x18\x02 \x01(\v2\x18.quilt.v1.SessionAcquireH\x00R\aacquire\x124\n" +
