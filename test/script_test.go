@@ -86,6 +86,7 @@ func params(dir string) testscript.Params {
 			"needs":   cmdNeeds,
 			"until":   cmdUntil,
 			"waitfor": cmdWaitFor,
+			"waitrun": cmdWaitRun,
 			"waits":   cmdWaits,
 		},
 	}

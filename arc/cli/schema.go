@@ -27,6 +27,7 @@ func results() map[string]any {
 		"upload": uploadResult{}, "rm": rmResult{}, "run": remote.Run{}, "task": remote.Run{}, "cancel": remote.Run{},
 		"logs": remote.Event{}, "ls": unitList{}, "ls bundles": bundleList{}, "ls runs": runList{}, "tokens": remote.Tokens{}, "why": remote.Why{}, "policy check": policyChecked{},
 		"secret set": remote.Secret{}, "secret ls": secretList{}, "secret rm": removedSecret{},
+		"replay": remote.Replay{}, "tail": remote.TailEvent{}, "cost": costList{}, "resume": remote.Run{}, "drain": remote.Drained{}, "backup": backupResult{}, "restore": restoreResult{},
 		"triggers": triggerList{}, "triggers pause": remote.Trigger{}, "triggers resume": remote.Trigger{}, "emit": remote.Emitted{},
 		"ps": openList{}, "approve": remote.Run{}, "graph": stepGraph{}, "models": remote.Models{},
 		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": share.Taken{},

@@ -161,7 +161,7 @@ func (a *Agents) stint(ctx context.Context, d *desk, u registry.Unit) (*stint, e
 	b := u.Agent.Budget
 	s.in = agent.Input{Agent: u.Name, Before: before, Instructions: u.Agent.Instructions, Input: d.job.Input, InputSchema: in, OutputSchema: out,
 		Limits: agent.Limits{Steps: u.Agent.MaxSteps, Tokens: b.Tokens, USD: b.USD,
-			Time: time.Duration(b.TimeMS) * time.Millisecond, Began: d.job.Created()}}
+			Time: time.Duration(b.TimeMS) * time.Millisecond, Began: d.job.Began()}}
 	return s, nil
 }
 

@@ -160,6 +160,9 @@ func spentBelow(ctx context.Context, job task.Job) (budget.Amount, error) {
 // recall gives an answer of the model that is on record.
 func (d *desk) recall(ctx context.Context, name string) (*llm.Reply, error) {
 	raw, err := d.job.Recall(ctx, name)
+	if err == nil && raw == nil && d.job.Played() {
+		return nil, d.job.Beyond(name)
+	}
 	if err != nil || raw == nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -29,6 +30,7 @@ func runEngine(text string, log *slog.Logger) error {
 	if err := json.Unmarshal([]byte(text), &arg); err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
+	log = logger(arg.Config.LogFormat, os.Stderr)
 	// From the first moment: who is told to stop while it boots ends in order.
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
@@ -71,7 +73,7 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == ""}
+	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == "", noJIT: !cfg.JIT}
 	var host engine.Machine = box
 	var pool *pools
 	if cfg.Parked > 0 {
@@ -100,6 +102,8 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, pool, warm, arg.BunVersion)
+	}, Backup: func(ctx context.Context, to io.Writer) error {
+		return backup(ctx, data, filepath.Join(cfg.Data, "quilt"), to)
 	}})
 	l, err := net.FileListener(os.NewFile(4, "socket"))
 	if err != nil {
