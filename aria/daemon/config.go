@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/ariacomputecompany/firmware/aria/agency"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
 )
@@ -53,6 +54,8 @@ type Config struct {
 	ModelsFile string `toml:"models_file"`
 	// Models are providers for agents alone; they win over the file's.
 	Models llm.Catalog `toml:"models"`
+	// Resident is the agent "firmware", which every ariad has.
+	Resident agency.Resident `toml:"resident"`
 
 	file string // absolute; the one that --config named, or ""
 }

@@ -110,7 +110,16 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 		return nil, nil, nil, err
 	}
 	run := execution.New(reg, quilt, log)
-	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Memory: mind, Leases: quilt, RunCode: pieces{run}.code, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
+	keep, err := keeper(reg, cfg.own())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Memory: mind, Leases: quilt,
+		RunCode: pieces{run}.code, Program: execution.Program, Keep: keep, Resident: cfg.Resident,
+		Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
+	if err := thinking.Settle(streams); err != nil {
+		return nil, nil, nil, err
+	}
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),
