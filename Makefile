@@ -12,7 +12,10 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked path powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -67,6 +70,9 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 	@echo "bench-arc: fetching the rivals from npm (once)"
 	@npm ci --prefix test/bench-arc --no-fund --no-audit --loglevel=error >/dev/null && touch $@
 
+tool-choice: build ## the right one of 1000 tools among the first five, for 100 requests in other words
+	@go run ./test/cmd/tool-choice -bin $(BIN)
+
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
 
@@ -80,7 +86,14 @@ chaos: RUNS := 1000
 chaos: build ## kill -9 of ariad, quiltd or both during RUNS ten-step pipelines; nothing may be lost or done twice
 	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS)
 
-cycles: build ## N executions in a row; nothing may leak
+resume: CUTS ?= 100
+resume: build ## CUTS cuts of a followed run over gRPC, WebSocket and SSE; no event may be lost or come twice
+	@go run ./test/cmd/resume -bin $(BIN) -cuts $(CUTS)
+
+nested: N := 1000
+nested: build ## N random nested teams and pipelines over contended tokens; none may stall, each wait is explained
+	@go run ./test/cmd/nested -bin $(BIN) -n $(N)
+
 cycles: build ## N executions in a row, and PARKED=1000 at once; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
 	@if [ -n "$(PARKED)" ]; then $(MAKE) -s parked PARKED=$(PARKED); fi
@@ -101,7 +114,8 @@ boot-tools:
 
 image: build boot-tools ## the bootable image, in bin/boot
 	@go build -tags boottest -ldflags='-s -w' -o $(BIN)/aria-init-test ./cmd/aria-init
-	@$(BIN)/mkboot -bin $(BIN) -init $(BIN)/aria-init -test-init $(BIN)/aria-init-test -out $(BIN)/boot
+	@go build -tags ariaimage -ldflags='-s -w' -o $(BIN)/boot/daemons/ ./cmd/ariad ./cmd/quiltd
+	@$(BIN)/mkboot -bin $(BIN) -daemons $(BIN)/boot/daemons -init $(BIN)/aria-init -test-init $(BIN)/aria-init-test -out $(BIN)/boot
 
 boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tests inside on cgroup v2
 	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot
@@ -153,6 +167,9 @@ faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each
 
 bench-containers: build $(BIN)/sandbox.test ## a container alone, many at once, parked, ended; beside bare bun and the runtimes that are installed
 	@ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/bench-containers -bin $(BIN)
+
+path: build ## one call through client, ariad, quiltd and a parked container, hop by hop
+	@go run ./test/cmd/bench-containers -bin $(BIN) -sandbox ""
 
 $(BIN)/sandbox.test: setup
 	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox

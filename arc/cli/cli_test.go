@@ -157,7 +157,7 @@ func TestBytesAndTook(t *testing.T) {
 func TestAResultThatCannotBeWritten(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip(err)
+		t.Fatalf("this test writes to a device that is always full: %v", err)
 	}
 	defer full.Close()
 	for _, args := range [][]string{{"version"}, {"version", "--json"}, {"help", "exit-codes"}} {

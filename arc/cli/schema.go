@@ -25,10 +25,11 @@ func results() map[string]any {
 		"inspect": inspectResult{Manifest: &bundle.Manifest{}}, "verify": verifyResult{}, "sign": signedResult{}, "diff": diffResult{},
 		"key new": keys.Key{}, "key show": keys.Key{}, "key list": keyList{}, "trust": trustResult{},
 		"upload": uploadResult{}, "rm": rmResult{}, "run": remote.Run{}, "task": remote.Run{}, "cancel": remote.Run{},
-		"logs": remote.Event{}, "ls": unitList{}, "ls bundles": bundleList{}, "ls runs": runList{}, "tokens": remote.Tokens{}, "why": whyNot{}, "policy check": policyChecked{},
+		"logs": remote.Event{}, "ls": unitList{}, "ls bundles": bundleList{}, "ls runs": runList{}, "tokens": remote.Tokens{}, "why": remote.Why{}, "policy check": policyChecked{},
 		"secret set": remote.Secret{}, "secret ls": secretList{}, "secret rm": removedSecret{},
+		"triggers": triggerList{}, "triggers pause": remote.Trigger{}, "triggers resume": remote.Trigger{}, "emit": remote.Emitted{},
 		"ps": openList{}, "approve": remote.Run{}, "graph": stepGraph{}, "models": remote.Models{},
-		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": map[string]string{},
+		"publish": share.Published{}, "install": installResult{}, "outdated": outdatedResult{}, "yank": share.Taken{},
 		"info": remote.Info{}, "doctor": doctorResult{}, "man": manResult{}, "version": versionResult{}, "firmware status": remote.Firmware{},
 		"help exit-codes": exitList{}, "error": problem{}, "progress": progressLine{}, "message": rawMessage{},
 	}

@@ -73,7 +73,12 @@ trusts for its namespace has signed it, its author has not taken it back, and it
 tag leads where aria.lock says. An upgrade that may do more than the version
 before needs a yes.`
 	wordsYankLong = `Takes a published version back: "arc install" passes it over or, asked for it by
-name, refuses it with the reason. It stays where it is; nothing is deleted.`
+name, refuses it with the reason. It stays where it is; nothing is deleted.
+
+A yank is signed, and counts for whoever trusts the key for that bundle: sign with
+the key that signed the bundle. A yank that nobody trusted has signed is shown as
+a warning and stops nothing.`
+	wordsClaimed = "the registry says that it was taken back"
 	wordsRunLong = `Runs one unit and follows it: events on stderr, the result as JSON on stdout.
 
 UNIT is "unit", "bundle#unit", "bundle@version#unit", "bundle@^1#unit" or
@@ -82,6 +87,10 @@ The input is one JSON object with the unit's parameters: as text, as @file, or
 "-" for stdin; without --input it is {}.
 
 Ctrl-C cancels the run. --detach prints the run's id and leaves it running.`
+	wordsChatLong = `Talks to an agent: every line of stdin is a turn, and what the agent says is printed
+as it says it. The turns are one session, which the agent remembers, over restarts
+too; --session goes on with an earlier one. A refusal or failure ends it with its
+exit code.`
 	wordsTaskLong = `Gives an agent a task in words and follows it: events on stderr, the agent's
 answer as JSON on stdout. Words in several arguments are joined by blanks; "-"
 reads them from stdin.`

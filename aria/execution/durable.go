@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/aria/task"
@@ -29,6 +30,8 @@ type durable struct {
 	began bool            // a container ran
 	self  caller          // as what others rest on
 	until context.Context // of the run, for what outlives an execution
+
+	current atomic.Value // string: the execution that goes on, or went on last
 }
 
 func (d *durable) ctx() context.Context { return d.until }
@@ -85,6 +88,7 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 func (d *durable) execute(ctx context.Context, req tokenapi.Request) (tokenapi.Ended, error) {
 	for {
 		began := false
+		d.current.Store(req.Execution)
 		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
 			if _, is := ev.(tokenapi.Started); is {
 				d.began, began = true, true

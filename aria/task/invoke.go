@@ -33,6 +33,7 @@ func (t *Tasks) invoke(parent *live) Invoke {
 		}
 		l.run.ID = id
 		l.callID, l.run.Parent = callID, parent.run.ID
+		l.missed = t.reg.Instead(parent.unit.Digest, u)
 		adopt(ctx, parent, l)
 		if err := t.accept(ctx, l, "", nil); err != nil {
 			return nil, err
@@ -53,6 +54,12 @@ func adopt(ctx context.Context, parent, l *live) {
 // ending waits for a child. Its context is the parent's: it ends when we must.
 func (t *Tasks) ending(ctx context.Context, l *live) (Run, error) {
 	<-l.done
+	l.parkMu.Lock()
+	err := t.parkAbove(ctx, l, false)
+	l.parkMu.Unlock()
+	if err != nil {
+		return Run{}, err
+	}
 	r := l.snapshot()
 	if !r.State.Ended() {
 		return r, errStopping

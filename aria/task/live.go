@@ -18,17 +18,21 @@ type live struct {
 	root     ID // the run at the top, for fairness
 	depth    int
 	callID   string
+	missed   string    // the version its caller was built with, if this is another
+	origin   string    // what triggered it, for people
 	deadline time.Time // zero: none
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	done     chan struct{} // closed when the end can be read, or nobody drives it any more
 	slot     *queue        // nil: it needs none
 	hasSlot  bool
-	resumed  bool // another process drove it before
+	place    *place // in a lane; guarded by lanes.mu
+	resumed  bool   // another process drove it before
 
 	parkMu         sync.Mutex // before mu; guards these and hasSlot
 	pieces, parked int        // of the run: those that go on by themselves, and of them those that wait
 	waits, hadSlot bool
+	counted        bool // as a waiting piece of its parent
 
 	mu       sync.Mutex
 	run      Run
@@ -40,6 +44,7 @@ type live struct {
 	broken   error         // the journal refused an event: no more are written
 	end      *Run          // how it ends; shown from the moment that "ended" is
 	finished bool
+	lining   bool                       // it stands in the line for a slot
 	recorded int                        // effects and marks, in this process
 	marks    map[string]json.RawMessage // of this process
 	waiters  map[string]chan Answer

@@ -36,6 +36,7 @@ type Tasks struct {
 	count   atomic.Uint64 // runs accepted by this process
 
 	secret []byte
+	lanes  *lanes
 
 	mu      sync.Mutex
 	live    map[ID]*live
@@ -53,7 +54,7 @@ func New(db *sql.DB, reg *registry.Registry, runners map[bundle.Kind]Runner, cfg
 		return nil, err
 	}
 	return &Tasks{
-		db: db, reg: reg, runners: runners, log: log, journal: newJournal(db), secret: key, live: map[ID]*live{}, dormant: map[ID]*live{},
+		db: db, reg: reg, runners: runners, log: log, journal: newJournal(db), secret: key, lanes: newLanes(), live: map[ID]*live{}, dormant: map[ID]*live{},
 		queues: map[bundle.Kind]*queue{bundle.Tool: newQueue(cfg.Tools), bundle.Agent: newQueue(cfg.Agents),
 			bundle.Pipeline: newQueue(cfg.Pipelines), bundle.Team: newQueue(cfg.Agents)},
 	}, nil

@@ -79,6 +79,8 @@ func runEngine(text string, log *slog.Logger) error {
 		defer pool.close()
 		host = pool
 	}
+	warm, host := newWarm(host, box, cfg, log)
+	defer warm.close()
 	behind, err := services(data, cfg, !before.real, log)
 	if err != nil {
 		return err
@@ -97,7 +99,7 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
-		return facts(ctx, launcher, data, pool, arg.BunVersion)
+		return facts(ctx, launcher, data, pool, warm, arg.BunVersion)
 	}})
 	l, err := net.FileListener(os.NewFile(4, "socket"))
 	if err != nil {
@@ -115,6 +117,7 @@ func runEngine(text string, log *slog.Logger) error {
 	notify("READY=1")
 	err = untilStopped(cfg, eng, srv, launcher, served, stop, log)
 	if err == errYield {
+		warm.close() // what is loaded is made again; what is empty moves
 		return leave(launcher, pool, eng, srv, log, data.Close, audit.Close)
 	}
 	return err

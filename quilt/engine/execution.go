@@ -133,6 +133,7 @@ func (x *execution) place(ctx context.Context) (*Container, error) {
 	return x.engine.cfg.Machine.Start(ctx, Spec{
 		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
 		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.tokens),
+		Files: x.req.Files, Entry: x.req.Entry,
 	})
 }
 
@@ -183,7 +184,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: grant,
-		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
+		Start: x.first(c), Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session, Enter: x.engine.enter(from.Open),
 		Alone: func() bool { return x.engine.leases.alone(x.req.Execution) },
 		Ready: func() {
@@ -212,6 +213,18 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	pumps.wait()
 	out.Written += log.Piped()
 	return out, exit, err
+}
+
+// first is what the harness is told first.
+func (x *execution) first(c *Container) []byte {
+	if c.Loaded {
+		short := x.req.opening
+		short.Files = []File{}
+		if frame, err := short.Frame(); err == nil {
+			return frame
+		}
+	}
+	return x.req.start
 }
 
 // told acts on what the container said: a result goes out at once, and whoever

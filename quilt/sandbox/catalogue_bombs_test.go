@@ -50,7 +50,7 @@ new CFunction({ptr:p,returns:F.i32,args:[]})();console.log("survived")`, 0,
 			func(o outcome, _ time.Duration) string { return unless(o.exit.OOM && o.exit.PeakMemory <= 96<<20, o) }},
 		{43, "fork bomb", Spec{Argv: attack("forks")}, "", 400 * time.Millisecond,
 			func(o outcome, took time.Duration) string {
-				return unless(o.exit.PidsHit && o.exit.Signal == 9 && took < 3*time.Second, o)
+				return unless(o.exit.PidsHit && o.exit.Signal == 9 && took < testenv.Patience(3*time.Second), o)
 			}},
 		{44, "thread bomb", Spec{Pids: 32}, `for(let i=0;i<200;i++)new Worker("data:text/javascript,setInterval(()=>{},1e6)");setInterval(()=>{},1e6)`, testenv.Patience(700 * time.Millisecond),
 			func(o outcome, _ time.Duration) string { return unless(o.exit.PidsHit, o) }},

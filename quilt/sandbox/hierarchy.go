@@ -85,9 +85,42 @@ func (h *hierarchy) open(name string) error {
 	}
 	h.weigh(h.base, baseWeight)
 	if h.version == 2 {
-		return enableControllers(filepath.Join(h.own[""], h.base))
+		if err := enableControllers(filepath.Join(h.own[""], h.base)); err != nil {
+			return err
+		}
 	}
+	h.steady()
 	return nil
+}
+
+// steady makes a group with a cpu limit and nobody in it. The kernel changes its own
+// code, with every processor stopped, when the first group gets such a limit and when
+// the last one gives it up (cfs_bandwidth_usage_inc in sched/fair.c). Without this
+// group each container that is alone and killed would have it done twice; and QEMU
+// 7.2, which emulates more than one processor on threads, sometimes goes on with the
+// old code for ever.
+func (h *hierarchy) steady() {
+	g := h.steadyGroup()
+	if err := os.Mkdir(g.dirs[0], 0o755); err == nil {
+		_ = g.apply([]setting{h.cpuLimit("1000")}) // the least there is, so that it fits below any limit of the host
+	}
+}
+
+func (h *hierarchy) steadyGroup() *cgroup {
+	own := h.own[""]
+	if h.version == 1 {
+		own = h.own["cpu"]
+	}
+	dir := filepath.Join(own, h.base, "steady")
+	return &cgroup{version: h.version, dirs: []string{dir}, dir: map[string]string{"": dir, "cpu": dir}}
+}
+
+// cpuLimit is microseconds of each cpuPeriod, or the kernel's word for no limit.
+func (h *hierarchy) cpuLimit(quota string) setting {
+	if h.version == 2 {
+		return setting{file: "cpu.max", value: quota}
+	}
+	return setting{controller: "cpu", file: "cpu.cfs_quota_us", value: quota}
 }
 
 // weigh gives one of our groups its weight, in that of single processes. Not every
@@ -211,8 +244,14 @@ func (h *hierarchy) create(name string) (*cgroup, error) {
 	return g, nil
 }
 
-// close removes the base group, which must be empty.
+// close removes the base group, which must be empty but for the steady one.
 func (h *hierarchy) close() error {
+	// A group that is removed with its limit is counted for ever.
+	steady := h.steadyGroup()
+	_ = steady.apply([]setting{h.cpuLimit(map[int]string{1: "-1", 2: "max"}[h.version])})
+	if err := steady.remove(); err != nil {
+		return err
+	}
 	if h.version == 1 {
 		_ = writeFile(filepath.Join(h.own["cpu"], "cgroup.procs"), "0")
 		_ = unix.Rmdir(h.daemons())

@@ -80,3 +80,18 @@ func TestOwnerDead(t *testing.T) {
 		}
 	}
 }
+
+// TestSteady: one group has a cpu limit for as long as the launcher lives, and
+// nobody is in it.
+func TestSteady(t *testing.T) {
+	sharedClient(t)
+	h := shared.launcher.tree
+	g := h.steadyGroup()
+	limit := h.cpuLimit("")
+	if n := readCount(g.at(limit.controller, limit.file), ""); n != 1000 {
+		t.Errorf("its limit is %d microseconds, want 1000", n)
+	}
+	if b, err := os.ReadFile(filepath.Join(g.dirs[0], "cgroup.procs")); err != nil || len(b) > 0 {
+		t.Errorf("in it: %q, %v", b, err)
+	}
+}

@@ -14,7 +14,7 @@ import (
 )
 
 // machine starts the test image by direct boot.
-func (b *bench) machine(ctx context.Context, words string, memory int, disks ...qemu.Disk) (*qemu.Machine, error) {
+func (b *bench) machine(ctx context.Context, words string, memory int, threads bool, disks ...qemu.Disk) (*qemu.Machine, error) {
 	cmdline, err := os.ReadFile(filepath.Join(b.boot, "cmdline.txt"))
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func (b *bench) machine(ctx context.Context, words string, memory int, disks ...
 	return qemu.Start(ctx, qemu.Config{
 		Kernel: filepath.Join(b.boot, "vmlinuz"), Initrd: filepath.Join(b.boot, "initrd-test"),
 		Append: strings.TrimSpace(string(cmdline)) + " " + words,
-		Disks:  disks, Ports: []int{7600}, MemoryMiB: memory, CPUs: 2, NoReboot: true,
+		Disks:  disks, Ports: []int{7600}, MemoryMiB: memory, CPUs: 2, Threads: threads, NoReboot: true, Log: b.log,
 	})
 }
 
@@ -40,7 +40,7 @@ func (b *bench) direct(ctx context.Context) error {
 		if b.disk, err = b.overlay(fmt.Sprintf("disk%d", try)); err != nil {
 			return err
 		}
-		if m, err = b.machine(ctx, "aria.audit=1 aria.credential="+secret, 512, qemu.Disk{Path: b.disk, Format: "qcow2"}); err != nil {
+		if m, err = b.machine(ctx, "aria.audit=1 aria.credential="+secret, 512, true, qemu.Disk{Path: b.disk, Format: "qcow2"}); err != nil {
 			return err
 		}
 		if b.ready, err = waitReady(ctx, m); err != nil {

@@ -1,6 +1,7 @@
 // Command chaos kills ariad, quiltd or both, at random instants, during runs of
-// a ten-step pipeline whose every step counts something up, and helps nobody:
-// each run that was accepted must end as done, with every step counted once.
+// a ten-step pipeline whose every step counts something up, in a store of Aria's
+// and at an HTTP server that is none of it, and helps nobody: each run that was
+// accepted must end as done, with every step counted once in both.
 package main
 
 import (
@@ -33,12 +34,17 @@ func main() {
 	atOnce := flag.Int("at-once", 8, "runs that go on at the same time")
 	project := flag.String("project", "test/testdata/projects/chaos", "project with the pipelines")
 	flag.Parse()
+	begin := time.Now()
 	fmt.Printf("chaos: seed %d\n", *seed)
 	c := &chaos{runs: *runs, atOnce: *atOnce, random: rand.New(rand.NewPCG(*seed, 1))}
 	if err := c.run(*bin, *project); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
+	requests, again, bare := c.counter.repeats()
+	fmt.Printf("the server outside had %d requests, %d of them again with the same key, %d without one\n", requests, again, bare)
+	c.doubled += bare
+	fmt.Printf("took %s\n", time.Since(begin).Round(time.Second))
 	fmt.Printf("chaos: %d runs, %d kills, %d lost, %d doubled\n", c.runs, c.kills, c.lost, c.doubled)
 	if c.lost+c.doubled > 0 {
 		os.Exit(1)
@@ -49,6 +55,7 @@ type chaos struct {
 	runs, atOnce int
 	random       *rand.Rand // of the killer
 	inst         *system.Instance
+	counter      *counter
 	kills        int
 
 	mu            sync.Mutex
@@ -59,11 +66,25 @@ func (c *chaos) run(bin, project string) error {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var err error
-	if c.inst, err = system.Start(ctx, bin, ""); err != nil {
+	if c.counter, err = newCounter(); err != nil {
+		return err
+	}
+	defer c.counter.server.Close()
+	dir, err := dataFolder(c.counter)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if c.inst, err = system.Start(ctx, bin, dir); err != nil {
 		return err
 	}
 	defer c.inst.Stop()
-	if _, err := c.inst.Upload(ctx, project); err != nil {
+	source, err := withPort(project, c.counter.port)
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(source)
+	if _, err := c.inst.Upload(ctx, source); err != nil {
 		return err
 	}
 	kills, killed := make(chan struct{}), make(chan error, 1)
@@ -189,23 +210,29 @@ func (c *chaos) killer(ctx context.Context, stop <-chan struct{}) error {
 
 // count holds what was counted against what must have been.
 func (c *chaos) count(ctx context.Context, n int) error {
-	out, err := system.Done(c.inst.Run(ctx, "count.read", fmt.Sprintf(`{"run":%q}`, name(n))))
+	out, err := system.Done(c.inst.Run(ctx, "seen.read", fmt.Sprintf(`{"run":%q}`, name(n))))
 	if err != nil {
 		return err
 	}
 	var seen []int
 	if err := json.Unmarshal([]byte(out), &seen); err != nil || len(seen) != steps {
-		return fmt.Errorf("count.read said %s", out)
+		return fmt.Errorf("seen.read said %s", out)
 	}
 	for place, times := range seen {
-		switch {
-		case times == 0:
-			c.lost++
-			fmt.Printf("run %d: step %d is lost\n", n, place)
-		case times > 1:
-			c.doubled++
-			fmt.Printf("run %d: step %d was done %d times\n", n, place, times)
-		}
+		c.judge(n, place, times, "in the store")
+		c.judge(n, place, c.counter.counted(name(n), place), "outside")
 	}
 	return nil
+}
+
+// judge one effect by how often it was seen.
+func (c *chaos) judge(n, step, times int, where string) {
+	switch {
+	case times == 0:
+		c.lost++
+		fmt.Printf("run %d: step %d is lost %s\n", n, step, where)
+	case times > 1:
+		c.doubled++
+		fmt.Printf("run %d: step %d was done %d times %s\n", n, step, times, where)
+	}
 }

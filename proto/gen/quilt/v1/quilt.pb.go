@@ -1039,7 +1039,7 @@ func (x *Queued) GetPosition() int64 {
 
 type Started struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Start         string                 `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`                        // cold | pooled | forked
+	Start         string                 `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`                        // cold | pooled | warm
 	TookUs        int64                  `protobuf:"varint,2,opt,name=took_us,json=tookUs,proto3" json:"took_us,omitempty"`       // from grant to the harness ready
 	WaitedUs      int64                  `protobuf:"varint,3,opt,name=waited_us,json=waitedUs,proto3" json:"waited_us,omitempty"` // for the lease
 	Lease         string                 `protobuf:"bytes,4,opt,name=lease,proto3" json:"lease,omitempty"`
@@ -3614,6 +3614,118 @@ func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
 	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{47}
 }
 
+type VerifySecretRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tenant        string                 `protobuf:"bytes,1,opt,name=tenant,proto3" json:"tenant,omitempty"`
+	Name          string                 `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
+	Message       []byte                 `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"` // at most 2 MiB
+	Mac           []byte                 `protobuf:"bytes,4,opt,name=mac,proto3" json:"mac,omitempty"`         // 32 bytes
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifySecretRequest) Reset() {
+	*x = VerifySecretRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifySecretRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifySecretRequest) ProtoMessage() {}
+
+func (x *VerifySecretRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifySecretRequest.ProtoReflect.Descriptor instead.
+func (*VerifySecretRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *VerifySecretRequest) GetTenant() string {
+	if x != nil {
+		return x.Tenant
+	}
+	return ""
+}
+
+func (x *VerifySecretRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VerifySecretRequest) GetMessage() []byte {
+	if x != nil {
+		return x.Message
+	}
+	return nil
+}
+
+func (x *VerifySecretRequest) GetMac() []byte {
+	if x != nil {
+		return x.Mac
+	}
+	return nil
+}
+
+type VerifySecretResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Ok            bool                   `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VerifySecretResponse) Reset() {
+	*x = VerifySecretResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VerifySecretResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VerifySecretResponse) ProtoMessage() {}
+
+func (x *VerifySecretResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VerifySecretResponse.ProtoReflect.Descriptor instead.
+func (*VerifySecretResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *VerifySecretResponse) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
 // Secret is what may be told of one.
 type Secret struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3626,7 +3738,7 @@ type Secret struct {
 
 func (x *Secret) Reset() {
 	*x = Secret{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3638,7 +3750,7 @@ func (x *Secret) String() string {
 func (*Secret) ProtoMessage() {}
 
 func (x *Secret) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3651,7 +3763,7 @@ func (x *Secret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secret.ProtoReflect.Descriptor instead.
 func (*Secret) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{48}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *Secret) GetName() string {
@@ -3954,7 +4066,14 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x13RemoveSecretRequest\x12\x16\n" +
 	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\"\x16\n" +
-	"\x14RemoveSecretResponse\"^\n" +
+	"\x14RemoveSecretResponse\"m\n" +
+	"\x13VerifySecretRequest\x12\x16\n" +
+	"\x06tenant\x18\x01 \x01(\tR\x06tenant\x12\x12\n" +
+	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
+	"\amessage\x18\x03 \x01(\fR\amessage\x12\x10\n" +
+	"\x03mac\x18\x04 \x01(\fR\x03mac\"&\n" +
+	"\x14VerifySecretResponse\x12\x0e\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\"^\n" +
 	"\x06Secret\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12&\n" +
@@ -3966,11 +4085,12 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12B\n" +
 	"\aSession\x12\x18.quilt.v1.SessionRequest\x1a\x19.quilt.v1.SessionResponse(\x010\x01\x12;\n" +
 	"\x06Policy\x12\x17.quilt.v1.PolicyRequest\x1a\x18.quilt.v1.PolicyResponse\x12;\n" +
-	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponse2\xdd\x01\n" +
+	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponse2\xa6\x02\n" +
 	"\rSecretService\x12>\n" +
 	"\x03Set\x12\x1a.quilt.v1.SetSecretRequest\x1a\x1b.quilt.v1.SetSecretResponse\x12C\n" +
 	"\x04List\x12\x1c.quilt.v1.ListSecretsRequest\x1a\x1d.quilt.v1.ListSecretsResponse\x12G\n" +
-	"\x06Remove\x12\x1d.quilt.v1.RemoveSecretRequest\x1a\x1e.quilt.v1.RemoveSecretResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
+	"\x06Remove\x12\x1d.quilt.v1.RemoveSecretRequest\x1a\x1e.quilt.v1.RemoveSecretResponse\x12G\n" +
+	"\x06Verify\x12\x1d.quilt.v1.VerifySecretRequest\x1a\x1e.quilt.v1.VerifySecretResponseBCZAgithub.com/ariacomputecompany/firmware/proto/gen/quilt/v1;quiltv1b\x06proto3"
 
 var (
 	file_quilt_v1_quilt_proto_rawDescOnce sync.Once
@@ -3984,7 +4104,7 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
 var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),       // 0: quilt.v1.ExecuteRequest
 	(*Journal)(nil),              // 1: quilt.v1.Journal
@@ -4034,8 +4154,10 @@ var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*ListSecretsResponse)(nil),  // 45: quilt.v1.ListSecretsResponse
 	(*RemoveSecretRequest)(nil),  // 46: quilt.v1.RemoveSecretRequest
 	(*RemoveSecretResponse)(nil), // 47: quilt.v1.RemoveSecretResponse
-	(*Secret)(nil),               // 48: quilt.v1.Secret
-	nil,                          // 49: quilt.v1.TokenCounts.RefusedEntry
+	(*VerifySecretRequest)(nil),  // 48: quilt.v1.VerifySecretRequest
+	(*VerifySecretResponse)(nil), // 49: quilt.v1.VerifySecretResponse
+	(*Secret)(nil),               // 50: quilt.v1.Secret
+	nil,                          // 51: quilt.v1.TokenCounts.RefusedEntry
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	5,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
@@ -4073,10 +4195,10 @@ var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	15, // 32: quilt.v1.SessionRefused.error:type_name -> quilt.v1.Error
 	20, // 33: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
 	40, // 34: quilt.v1.StatusResponse.tokens:type_name -> quilt.v1.TokenCounts
-	49, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
+	51, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
 	41, // 36: quilt.v1.TokenCounts.pools:type_name -> quilt.v1.PoolCount
-	48, // 37: quilt.v1.SetSecretResponse.secret:type_name -> quilt.v1.Secret
-	48, // 38: quilt.v1.ListSecretsResponse.secrets:type_name -> quilt.v1.Secret
+	50, // 37: quilt.v1.SetSecretResponse.secret:type_name -> quilt.v1.Secret
+	50, // 38: quilt.v1.ListSecretsResponse.secrets:type_name -> quilt.v1.Secret
 	0,  // 39: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
 	17, // 40: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
 	19, // 41: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
@@ -4087,18 +4209,20 @@ var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	42, // 46: quilt.v1.SecretService.Set:input_type -> quilt.v1.SetSecretRequest
 	44, // 47: quilt.v1.SecretService.List:input_type -> quilt.v1.ListSecretsRequest
 	46, // 48: quilt.v1.SecretService.Remove:input_type -> quilt.v1.RemoveSecretRequest
-	8,  // 49: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	18, // 50: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	20, // 51: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	37, // 52: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
-	28, // 53: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
-	35, // 54: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
-	39, // 55: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	43, // 56: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
-	45, // 57: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
-	47, // 58: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
-	49, // [49:59] is the sub-list for method output_type
-	39, // [39:49] is the sub-list for method input_type
+	48, // 49: quilt.v1.SecretService.Verify:input_type -> quilt.v1.VerifySecretRequest
+	8,  // 50: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	18, // 51: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	20, // 52: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	37, // 53: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	28, // 54: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
+	35, // 55: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
+	39, // 56: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	43, // 57: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
+	45, // 58: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
+	47, // 59: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
+	49, // 60: quilt.v1.SecretService.Verify:output_type -> quilt.v1.VerifySecretResponse
+	50, // [50:61] is the sub-list for method output_type
+	39, // [39:50] is the sub-list for method input_type
 	39, // [39:39] is the sub-list for extension type_name
 	39, // [39:39] is the sub-list for extension extendee
 	0,  // [0:39] is the sub-list for field type_name
@@ -4137,7 +4261,7 @@ func file_quilt_v1_quilt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   50,
+			NumMessages:   52,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

@@ -379,6 +379,7 @@ const (
 	SecretService_Set_FullMethodName    = "/quilt.v1.SecretService/Set"
 	SecretService_List_FullMethodName   = "/quilt.v1.SecretService/List"
 	SecretService_Remove_FullMethodName = "/quilt.v1.SecretService/Remove"
+	SecretService_Verify_FullMethodName = "/quilt.v1.SecretService/Verify"
 )
 
 // SecretServiceClient is the client API for SecretService service.
@@ -391,6 +392,8 @@ type SecretServiceClient interface {
 	Set(ctx context.Context, in *SetSecretRequest, opts ...grpc.CallOption) (*SetSecretResponse, error)
 	List(ctx context.Context, in *ListSecretsRequest, opts ...grpc.CallOption) (*ListSecretsResponse, error)
 	Remove(ctx context.Context, in *RemoveSecretRequest, opts ...grpc.CallOption) (*RemoveSecretResponse, error)
+	// Verify says whether mac is the HMAC-SHA256 of message under the secret.
+	Verify(ctx context.Context, in *VerifySecretRequest, opts ...grpc.CallOption) (*VerifySecretResponse, error)
 }
 
 type secretServiceClient struct {
@@ -431,6 +434,16 @@ func (c *secretServiceClient) Remove(ctx context.Context, in *RemoveSecretReques
 	return out, nil
 }
 
+func (c *secretServiceClient) Verify(ctx context.Context, in *VerifySecretRequest, opts ...grpc.CallOption) (*VerifySecretResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(VerifySecretResponse)
+	err := c.cc.Invoke(ctx, SecretService_Verify_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // SecretServiceServer is the server API for SecretService service.
 // All implementations must embed UnimplementedSecretServiceServer
 // for forward compatibility.
@@ -441,6 +454,8 @@ type SecretServiceServer interface {
 	Set(context.Context, *SetSecretRequest) (*SetSecretResponse, error)
 	List(context.Context, *ListSecretsRequest) (*ListSecretsResponse, error)
 	Remove(context.Context, *RemoveSecretRequest) (*RemoveSecretResponse, error)
+	// Verify says whether mac is the HMAC-SHA256 of message under the secret.
+	Verify(context.Context, *VerifySecretRequest) (*VerifySecretResponse, error)
 	mustEmbedUnimplementedSecretServiceServer()
 }
 
@@ -459,6 +474,9 @@ func (UnimplementedSecretServiceServer) List(context.Context, *ListSecretsReques
 }
 func (UnimplementedSecretServiceServer) Remove(context.Context, *RemoveSecretRequest) (*RemoveSecretResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Remove not implemented")
+}
+func (UnimplementedSecretServiceServer) Verify(context.Context, *VerifySecretRequest) (*VerifySecretResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Verify not implemented")
 }
 func (UnimplementedSecretServiceServer) mustEmbedUnimplementedSecretServiceServer() {}
 func (UnimplementedSecretServiceServer) testEmbeddedByValue()                       {}
@@ -535,6 +553,24 @@ func _SecretService_Remove_Handler(srv interface{}, ctx context.Context, dec fun
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SecretService_Verify_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(VerifySecretRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(SecretServiceServer).Verify(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: SecretService_Verify_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(SecretServiceServer).Verify(ctx, req.(*VerifySecretRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // SecretService_ServiceDesc is the grpc.ServiceDesc for SecretService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -553,6 +589,10 @@ var SecretService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Remove",
 			Handler:    _SecretService_Remove_Handler,
+		},
+		{
+			MethodName: "Verify",
+			Handler:    _SecretService_Verify_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
