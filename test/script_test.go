@@ -88,6 +88,7 @@ func params(dir string) testscript.Params {
 			"until":    cmdUntil,
 			"waitfor":  cmdWaitFor,
 			"waitfree": cmdWaitFree,
+			"waitrun":  cmdWaitRun,
 			"waits":    cmdWaits,
 		},
 	}
