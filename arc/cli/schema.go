@@ -24,7 +24,7 @@ func results() map[string]any {
 		"new": newResult{}, "build": buildResult{}, "check": buildResult{}, "dev": devEvent{}, "test": testResult{},
 		"inspect": inspectResult{Manifest: &bundle.Manifest{}}, "verify": verifyResult{}, "sign": signedResult{}, "diff": diffResult{},
 		"key new": keys.Key{}, "key show": keys.Key{}, "key list": keyList{}, "trust": trustResult{},
-		"upload": uploadResult{}, "rm": rmResult{}, "run": remote.Run{}, "task": remote.Run{}, "cancel": remote.Run{},
+		"upload": uploadResult{}, "rm": rmResult{}, "run": remote.Run{}, "task": remote.Run{}, "chat": remote.Run{}, "cancel": remote.Run{},
 		"logs": remote.Event{}, "ls": unitList{}, "ls bundles": bundleList{}, "ls runs": runList{}, "tokens": remote.Tokens{}, "why": remote.Why{}, "policy check": policyChecked{},
 		"secret set": remote.Secret{}, "secret ls": secretList{}, "secret rm": removedSecret{},
 		"replay": remote.Replay{}, "tail": remote.TailEvent{}, "cost": costList{}, "resume": remote.Run{}, "drain": remote.Drained{}, "backup": backupResult{}, "restore": restoreResult{},

@@ -28,6 +28,7 @@ type durable struct {
 	scope string // of its effects
 	asks  *asks
 	began bool            // a container ran
+	self  caller          // as what others rest on
 	until context.Context // of the run, for what outlives an execution
 
 	current atomic.Value // string: the execution that goes on, or went on last
@@ -43,7 +44,7 @@ func (x *Executor) attempt(job task.Job, p *plan, name string, n int) *durable {
 
 // run returns how the attempt ended. The error is for when that cannot be known.
 func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended, error) {
-	d.until = ctx
+	d.until, d.self.tokens = d.self.in(ctx), req.Tokens
 	if d.job.Resumed {
 		if err := d.asks.takeUp(ctx); err != nil {
 			return tokenapi.Ended{}, err
@@ -55,16 +56,11 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 		if req.Journal, err = d.journal(ctx, again); err != nil {
 			return tokenapi.Ended{}, err
 		}
-		req.Execution = d.execution(again)
-		d.current.Store(req.Execution)
 		if d.job.Played() {
 			req.Tokens = nil // the record answers: nothing needs to be held
 		}
-		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
-			_, is := ev.(tokenapi.Started)
-			d.began = d.began || is
-			return report(d.job, d.n, ev)
-		})
+		req.Execution, req.Standing.Parent = d.execution(again), lender(ctx, req.Tokens)
+		end, err := d.execute(ctx, req)
 		if err == nil && lost(end) {
 			err = end.Error
 		}
@@ -103,6 +99,28 @@ func (d *durable) played(end tokenapi.Ended) tokenapi.Ended {
 		}
 	}
 	return end
+}
+
+// execute is one execution of the attempt. While its container is there it lends to
+// what it calls.
+func (d *durable) execute(ctx context.Context, req tokenapi.Request) (tokenapi.Ended, error) {
+	for {
+		began := false
+		d.current.Store(req.Execution)
+		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
+			if _, is := ev.(tokenapi.Started); is {
+				d.began, began = true, true
+				d.self.begins(req.Execution)
+			}
+			return report(d.job, d.n, ev)
+		})
+		d.self.ended()
+		if !unlent(req, end, err, began) || ctx.Err() != nil {
+			return end, err
+		}
+		req.Standing.Parent = ""
+		req.Execution += "-alone"
+	}
 }
 
 // lost: it was quiltd or its launcher that ended, not the unit.

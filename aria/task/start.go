@@ -68,6 +68,12 @@ func (t *Tasks) Start(ctx context.Context, req Request) (Run, error) {
 			return r, err
 		}
 	}
+	t.mu.Lock()
+	late := t.closing || t.draining
+	t.mu.Unlock()
+	if late {
+		return Run{}, stopping()
+	}
 	u, err := t.reg.Resolve(req.Unit)
 	if err != nil {
 		return Run{}, err

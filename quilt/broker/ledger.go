@@ -338,8 +338,12 @@ func (l *ledger) rest() {
 		l.quiet = time.AfterFunc(settle, func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			if l.idle() {
+			switch {
+			case !l.idle():
+			case l.s.cfg.Alone == nil || l.s.cfg.Alone():
 				l.s.suspend()
+			default: // it lends what it holds to what it waits for
+				l.rest()
 			}
 		})
 	}

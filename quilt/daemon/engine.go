@@ -39,6 +39,9 @@ func runEngine(text string, log *slog.Logger) error {
 	debug.SetMemoryLimit(256 << 20)
 	cfg := arg.Config
 
+	// Started from a descriptor, it would be called after its number. A name helps
+	// people only, so an error is no matter.
+	_ = os.WriteFile("/proc/self/comm", []byte("quilt-engine"), 0)
 	launcher, err := sandbox.Dial(os.NewFile(3, "launcher"))
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")

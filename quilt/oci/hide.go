@@ -101,3 +101,13 @@ func frozen(tree int, f *os.File, more uint64) error {
 	}
 	return attach(tree, int(f.Fd()))
 }
+
+// lock makes a mount of ours read-only.
+func (b *builder) lock(name string) error {
+	f, err := b.root.open(name, unix.O_PATH)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.MountSetattr(int(f.Fd()), "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
+}

@@ -21,8 +21,8 @@ import (
 // The gates, as docs/spec/promises.md states them.
 const (
 	maxClaim = 2.0 // ms
-	maxPath  = 5.0 // ms
-	maxWarm  = 5.0 // ms, with the code loaded
+	maxPath  = 2.2 // times a bare bun that does nothing, in the same rounds
+	maxWarm  = 1.8 // the same, with the code loaded
 	maxIdle  = 1.5 // times a busy one
 )
 

@@ -88,10 +88,10 @@ func parked(bin, project string, n int) (line string, ok bool, err error) {
 		return "", false, err
 	}
 	p.print(short, long)
-	claim, whole := p.claim.gate(), plain.whole.gate()
-	ok = claim <= maxClaim && whole <= maxPath && warm.whole.gate() <= maxWarm && short.at(.5) <= maxIdle*plain.whole.at(.5) && long.at(0) <= maxIdle*plain.whole.at(.5)
-	return fmt.Sprintf("claim p50 %.2f p10 %.2f ms, whole path p50 %.2f p10 %.2f ms, with the code loaded p50 %.2f p10 %.2f ms, bare bun p50 %.2f ms",
-		p.claim.at(.5), p.claim.at(.1), plain.whole.at(.5), plain.whole.at(.1), warm.whole.at(.5), warm.whole.at(.1), p.bare.at(.5)), ok, nil
+	claim, whole, loaded := p.claim.gate(), plain.whole.gate()/p.bare.gate(), warm.whole.gate()/p.bare.gate()
+	ok = claim <= maxClaim && whole <= maxPath && loaded <= maxWarm && short.at(.5) <= maxIdle*plain.whole.at(.5) && long.at(0) <= maxIdle*plain.whole.at(.5)
+	return fmt.Sprintf("claim p50 %.2f p10 %.2f ms, whole path p50 %.2f p10 %.2f ms = %.2f x bare bun, with the code loaded p50 %.2f p10 %.2f ms = %.2f x",
+		p.claim.at(.5), p.claim.at(.1), plain.whole.at(.5), plain.whole.at(.1), whole, warm.whole.at(.5), warm.whole.at(.1), loaded), ok, nil
 }
 
 // idle takes the whole path after pauses.

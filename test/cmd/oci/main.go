@@ -43,8 +43,16 @@ func main() {
 	bin := flag.String("bin", "bin", "folder of quilt-oci")
 	work := flag.String("work", ".build/oci", "work folder")
 	only := flag.String("only", "", "programs whose suite and name hold this")
+	eyes := flag.Bool("eyes", false, "instead, have CDK and amicontained look around in Quilt's own containers")
+	cdk := flag.String("cdk", os.Getenv("CDK"), "with -eyes: folder of CDK's source")
 	flag.Parse()
-	if err := run(*bin, *work, *only); err != nil {
+	var err error
+	if *eyes {
+		err = lookAround(*bin, *work, *cdk)
+	} else {
+		err = run(*bin, *work, *only)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "oci:", err)
 		os.Exit(1)
 	}
@@ -137,4 +145,15 @@ func report(all []result, exceptions []*exception, whole bool) error {
 		return fmt.Errorf("%d tests failed that should not", bad)
 	}
 	return nil
+}
+
+// printLast prints the line of a test's output that begins with "outside-eyes:".
+func printLast(out []byte) error {
+	for line := range strings.Lines(string(out)) {
+		if strings.HasPrefix(line, "outside-eyes:") {
+			fmt.Print(line)
+			return nil
+		}
+	}
+	return fmt.Errorf("nothing looked:\n%s", out)
 }
