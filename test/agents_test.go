@@ -19,7 +19,9 @@ import (
 // each, and looks at the leases of agents.
 func TestAgents(t *testing.T) {
 	testenv.NeedRoot(t)
-	code := func(lines ...string) scripted.Turn { return turnCall("run_code", map[string]string{"code": strings.Join(lines, "\n")}) }
+	code := func(lines ...string) scripted.Turn {
+		return turnCall("run_code", map[string]string{"code": strings.Join(lines, "\n")})
+	}
 	servers := map[string]*scripted.Server{
 		"coder": serveScript(t, scripted.Script{Turns: []scripted.Turn{
 			code("const a: number = await tools.sums.add({ x: 1, y: 2 });",
@@ -33,6 +35,14 @@ func TestAgents(t *testing.T) {
 			hears(scripted.Turn{Text: "all tried"}, "sums.add: input"),
 		}}),
 		"looper": serveScript(t, scripted.Script{Forever: true, Turns: []scripted.Turn{code("while (true) {}")}}),
+		"keeper": serveScript(t, scripted.Script{Turns: []scripted.Turn{
+			code("return await tools.sums.add({ x: 2, y: 3 });"),
+			hears(turnCall("make_tool", map[string]any{"name": "twice", "description": "Add a number to itself.",
+				"input": json.RawMessage(`{"type":"object","properties":{"n":{"type":"number"}},"required":["n"]}`),
+				"code":  "return await tools.sums.add({ x: input.n, y: input.n });"}), `{"result":5}`),
+			hears(turnCall("made.twice", map[string]int{"n": 21}), `"kept":"made.twice"`),
+			hears(scripted.Turn{Text: "it is there"}, "42"),
+		}}),
 		"slow":   serveScript(t, scripted.Script{Forever: true, Turns: []scripted.Turn{{Text: "at last", DelayMS: 1500}}}),
 		"friend": serveScript(t, scripted.Script{Turns: []scripted.Turn{{Text: "hello Ada"}, {Text: "you said Ada"}, {Text: "again: Ada"}}}),
 	}
@@ -43,7 +53,9 @@ func TestAgents(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(data, "models.toml"), models.String())
 	writeFile(t, filepath.Join(data, "policy.toml"), "[machine.pools]\n\"llm:slow\" = 1\n")
-	p := startPairIn(t, data)
+	config := filepath.Join(data, "ariad.toml")
+	writeFile(t, config, "[resident]\nmodel = \"keeper:m\"\ntools = [\"agents@*#sums.add\"]\ncode = true\nmake_tools = true\n")
+	p := startPairIn(t, data, "--config", config)
 	ps := params("testdata/agents")
 	ps.Setup = func(env *testscript.Env) error {
 		commonEnv(env)
@@ -53,7 +65,7 @@ func TestAgents(t *testing.T) {
 	}
 	t.Run("script", func(t *testing.T) { testscript.Run(t, ps) })
 	t.Run("lease", func(t *testing.T) { showLease(t, p) })
-	for _, name := range []string{"coder", "friend"} {
+	for _, name := range []string{"coder", "friend", "keeper"} {
 		if err := servers[name].Err(); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -131,4 +143,3 @@ func writeFile(t *testing.T, path, text string) {
 		t.Fatal(err)
 	}
 }
-

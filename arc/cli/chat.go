@@ -65,6 +65,9 @@ func (a *app) streamed(ctx context.Context, t remote.Task, flags startFlags) err
 		a.note("%s %s", a.paint("run "+run.ID, bold), run.Unit)
 	}
 	p := &speech{out: a.out}
+	if a.json { // the whole run at its end: half a sentence is no JSON
+		p.out = io.Discard
+	}
 	if err := client.Watch(ctx, run.ID, 0, p.hear); err != nil {
 		if ctx.Err() != nil {
 			return a.abandon(client, run.ID)
@@ -73,6 +76,9 @@ func (a *app) streamed(ctx context.Context, t remote.Task, flags startFlags) err
 	}
 	if run, err = client.Run(ctx, run.ID); err != nil {
 		return stopped(ctx, err)
+	}
+	if a.json {
+		return a.outcome(run)
 	}
 	if run.State == "done" {
 		return p.end(run)

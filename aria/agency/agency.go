@@ -40,11 +40,15 @@ type Model struct {
 type Config struct {
 	Registry *registry.Registry
 	// Check completes and checks an input against a unit's schema.
-	Check   func(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
-	Model   func(ref string) (Model, error)
-	Find    *find.Index // for agents with more tools than a prompt should hold
-	Memory  *memory.Store
-	Leases  Leases
+	Check    func(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
+	Model    func(ref string) (Model, error)
+	Find     *find.Index // for agents with more tools than a prompt should hold
+	Memory   *memory.Store
+	Leases   Leases
+	Resident Resident
+	Keep     Keep
+	// Program is the file of a unit that runs a program, which may call names.
+	Program func(source string, names []string) ([]byte, error)
 	RunCode RunCode
 	Log     *slog.Logger
 }
@@ -127,11 +131,6 @@ func (a *Agents) stint(ctx context.Context, d *desk, u registry.Unit) (*stint, e
 	if s.find, err = a.searched(d, s.tools, u); err != nil {
 		return nil, err
 	}
-	if u.Agent.Code {
-		if err := s.codeMode(); err != nil {
-			return nil, err
-		}
-	}
 	if u.Agent.Memory {
 		list, err := s.memoryTools(ctx)
 		if err != nil {
@@ -162,7 +161,7 @@ func (a *Agents) stint(ctx context.Context, d *desk, u registry.Unit) (*stint, e
 	b := u.Agent.Budget
 	s.in = agent.Input{Agent: u.Name, Before: before, Instructions: u.Agent.Instructions, Input: d.job.Input, InputSchema: in, OutputSchema: out,
 		Limits: agent.Limits{Steps: u.Agent.MaxSteps, Tokens: b.Tokens, USD: b.USD,
-			Time: time.Duration(b.TimeMS) * time.Millisecond, Began: d.job.Created()}}
+			Time: time.Duration(b.TimeMS) * time.Millisecond, Began: d.job.Began()}}
 	return s, nil
 }
 
@@ -182,6 +181,11 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 		}
 		more = s.find.offered
 	}
+	if s.unit.Agent.Code {
+		if err := s.codeMode(); err != nil {
+			return agent.Result{}, err
+		}
+	}
 	model := s.leased()
 	defer model.close()
 	res, err := agent.Run(ctx, s.in, agent.Deps{
@@ -199,7 +203,7 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 func (s *stint) invoke(ctx context.Context, name string, input json.RawMessage, callID string) (json.RawMessage, error) {
 	if o, ok := s.tools.own[name]; ok {
 		out, err := s.d.once(ctx, callID, func() (json.RawMessage, error) { return o.do(ctx, input, callID) })
-		if err == nil && name == searchTool {
+		if err == nil && s.find != nil && (name == searchTool || name == "make_tool") {
 			err = s.find.take(ctx, callID)
 		}
 		return out, err

@@ -26,6 +26,9 @@ func (s *stint) codeMode() error {
 	b := s.tools
 	var types strings.Builder
 	calls := map[string]string{}
+	if s.find != nil {
+		b.list = append(b.list, s.find.offered()...) // what fits the request can be called from the first program on
+	}
 	for _, t := range b.list {
 		if ref, ok := b.refs[t.Unit]; ok {
 			calls[t.Unit] = ref
@@ -33,6 +36,11 @@ func (s *stint) codeMode() error {
 		}
 	}
 	b.list = slices.DeleteFunc(b.list, func(t agent.Tool) bool { return calls[t.Unit] != "" })
+	if s.a.Resident.MakeTools && resident(s.unit) {
+		if err := b.offer(s.makeTool(calls)); err != nil {
+			return err
+		}
+	}
 	return b.offer(own{agent.Tool{Unit: codeTool,
 		Description: "Run TypeScript that calls the tools: the body of an async function with `tools` and `console`. What it returns is the result. " +
 			"There is no network, no file and no import. Do several steps in one program, in parallel where they do not need one another.\n" + types.String(),

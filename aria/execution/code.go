@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -29,6 +30,20 @@ type Code struct {
 
 // MaxCode bounds a program, in bytes.
 const MaxCode = 64 << 10
+
+// Program is the file of a unit that runs a program again and again: class Program,
+// method run. names are what it may call.
+func Program(source string, names []string) ([]byte, error) {
+	if len(source) > MaxCode {
+		return nil, fault.New(fault.Invalid, "the program has %d bytes, and the most is %d", len(source), MaxCode).WithHint("write a shorter one")
+	}
+	slices.Sort(names)
+	text, err := json.Marshal([]any{source, names})
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(slices.Clip(codeEntry), "\nconst made = %s;\nexport class Program {\n  async run(input) { return (await run(made[0], made[1], input)).result; }\n}\n", text), nil
+}
 
 // codeTimeout is how long a program may run, unless it waits for what it calls.
 const codeTimeout = time.Minute

@@ -27,7 +27,7 @@ function wrong(message, hint) {
 // compile turns the TypeScript into a function, or says where it is wrong: lines
 // count as the model wrote them.
 function compile(source) {
-  const before = 'globalThis.__program = async function (tools: any, console: any) {\n';
+  const before = 'globalThis.__program = async function (tools: any, console: any, input: any) {\n';
   let js;
   try {
     js = new Bun.Transpiler({ loader: 'ts' }).transformSync(before + source + '\n}');
@@ -45,11 +45,11 @@ function compile(source) {
   return program;
 }
 
-export async function run(source, names) {
+export async function run(source, names, input) {
   let log = '';
   const say = (...args) => {
     if (log.length < mostLog) log += args.map((a) => (typeof a === 'string' ? a : JSON.stringify(a) ?? String(a))).join(' ') + '\n';
   };
-  const result = await compile(source)(handles(names), { log: say, info: say, warn: say, error: say, debug: say });
+  const result = await compile(source)(handles(names), { log: say, info: say, warn: say, error: say, debug: say }, input);
   return { result: result === undefined ? null : result, ...(log && { log: log.slice(0, mostLog) }) };
 }

@@ -165,6 +165,9 @@ func pause(ctx context.Context, job task.Job, attempt int, why error) error {
 	if err := job.Emit("retry", data); err != nil {
 		return err
 	}
+	if job.Played() {
+		return nil // what it would wait for has happened
+	}
 	select {
 	case <-time.After(after):
 		return nil

@@ -68,6 +68,12 @@ func (t *Tasks) Start(ctx context.Context, req Request) (Run, error) {
 			return r, err
 		}
 	}
+	t.mu.Lock()
+	late := t.closing || t.draining
+	t.mu.Unlock()
+	if late {
+		return Run{}, stopping()
+	}
 	u, err := t.reg.Resolve(req.Unit)
 	if err != nil {
 		return Run{}, err
@@ -160,10 +166,10 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 		return err
 	}
 	t.mu.Lock()
-	if t.closing && l.parent == nil {
+	if (t.closing || t.draining) && l.parent == nil {
 		t.mu.Unlock()
 		t.lanes.leave(l)
-		return fault.New(fault.Unavailable, "ariad is stopping").WithHint("try again when it is up")
+		return stopping()
 	}
 	t.live[l.run.ID] = l
 	t.running.Add(1)
@@ -216,6 +222,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 	l.next = 1
 	l.keep(first)
 	l.mu.Unlock()
+	t.told.tell(&l.run, first)
 	t.count.Add(1)
 	go t.drive(l)
 	return nil

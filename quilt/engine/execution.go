@@ -186,6 +186,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		Grant: grant,
 		Start: x.first(c), Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session, Enter: x.engine.enter(from.Open),
+		Alone: func() bool { return x.engine.leases.alone(x.req.Execution) },
 		Ready: func() {
 			late.Stop()
 			x.started(c, lease, granted)

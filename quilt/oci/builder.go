@@ -20,6 +20,8 @@ type builder struct {
 	root     *root
 	trees    map[int]int // mounts that the parent has prepared, by index
 	null     *os.File    // the host's /dev/null, for masks
+	late     []string    // mounts to be made read-only at the end
+	empty    *os.File    // the folder that masks others, once there is one
 	groups   []groupView
 	inUserns bool
 	console  *pty // nil: no terminal
@@ -141,6 +143,11 @@ func (b *builder) seal() error {
 	if err := b.sysctls(); err != nil {
 		return err
 	}
+	for _, p := range b.late {
+		if err := b.lock(p); err != nil {
+			return fmt.Errorf("read-only mount %s: %w", p, err)
+		}
+	}
 	for _, p := range b.readonlyPaths() {
 		if err := b.freeze(p); err != nil {
 			return fmt.Errorf("read-only path %s: %w", p, err)
@@ -184,6 +191,9 @@ func (b *builder) enter() error {
 	}
 	b.root.file.Close()
 	b.null.Close()
+	if b.empty != nil {
+		b.empty.Close()
+	}
 	return nil
 }
 

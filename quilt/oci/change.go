@@ -166,18 +166,32 @@ func (f *front) events(set *flag.FlagSet, args []string) (int, error) {
 	if *every <= 0 {
 		return 1, fault.New(fault.Invalid, "duration interval must be greater than 0")
 	}
-	for {
+	out := json.NewEncoder(f.stdout)
+	ooms := uint64(0)
+	for next := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		c, err := peek(f.root, id)
 		if err != nil {
 			return 1, err
 		}
 		if c.status() == specs.StateStopped {
-			return 1, fault.New(fault.Conflict, "container with id %s is not running", id)
+			if *once {
+				return 1, fault.New(fault.Conflict, "container with id %s is not running", id)
+			}
+			return 0, nil
 		}
-		line := map[string]any{"type": "stats", "id": id, "data": c.Groups.figures()}
-		if err := json.NewEncoder(f.stdout).Encode(line); err != nil || *once {
+		if n := c.Groups.oomKills(); n > ooms {
+			if ooms = n; !*once {
+				if err := out.Encode(map[string]any{"type": "oom", "id": id}); err != nil {
+					return 0, err
+				}
+			}
+		}
+		if time.Now().Before(next) {
+			continue
+		}
+		if err := out.Encode(map[string]any{"type": "stats", "id": id, "data": c.Groups.figures()}); err != nil || *once {
 			return 0, err
 		}
-		time.Sleep(*every)
+		next = time.Now().Add(*every)
 	}
 }

@@ -129,6 +129,9 @@ func (c *child) ownNames() error {
 			return fmt.Errorf("cgroup namespace: %w", err)
 		}
 	}
+	if err := newTime(c.Spec); err != nil {
+		return err
+	}
 	if private(c.Spec, specs.NetworkNamespace) {
 		if err := loopbackUp(); err != nil {
 			return err

@@ -62,6 +62,11 @@ func (p *pty) hand(socket int, size *specs.Box) error {
 			return fmt.Errorf("terminal size: %w", err)
 		}
 	}
+	// Without this every line that is read from the master ends in two characters.
+	if t, err := unix.IoctlGetTermios(int(p.master.Fd()), unix.TCGETS); err == nil {
+		t.Oflag &^= unix.ONLCR
+		_ = unix.IoctlSetTermios(int(p.master.Fd()), unix.TCSETS, t)
+	}
 	rights := unix.UnixRights(int(p.master.Fd()))
 	if err := unix.Sendmsg(socket, []byte(p.name), rights, nil, 0); err != nil {
 		return fmt.Errorf("send the terminal: %w", err)

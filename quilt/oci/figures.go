@@ -49,3 +49,11 @@ func (g groups) number(controller, file, key string) uint64 {
 	n, _ := strconv.ParseUint(text, 10, 64)
 	return n
 }
+
+// oomKills is how many processes the kernel has killed for want of memory.
+func (g groups) oomKills() uint64 {
+	if g.v2() {
+		return g.number("", "memory.events", "oom_kill")
+	}
+	return g.number("memory", "memory.oom_control", "oom_kill")
+}

@@ -67,6 +67,14 @@ func (c *child) finish() error {
 			return err
 		}
 	}
+	if h := c.Spec.Hooks; h != nil && c.Listen != 0 {
+		state := c.State
+		state.Status = specs.StateCreated
+		// They are the container's: under its filter, with its environment.
+		if err := runHooks("startContainer", h.StartContainer, state, p.Env); err != nil {
+			return err
+		}
+	}
 	err = syscall.Exec(path, p.Args, p.Env)
 	return fault.Wrap(err, fault.Failed, "exec %s", p.Args[0])
 }
@@ -84,13 +92,6 @@ func (c *child) wait() error {
 	unix.Close(c.Listen)
 	if _, err := c.started.Read(make([]byte, 1)); err != nil {
 		return fmt.Errorf("wait for start: %w", err)
-	}
-	if h := c.Spec.Hooks; h != nil {
-		state := c.State
-		state.Status = specs.StateCreated
-		if err := runHooks("startContainer", h.StartContainer, state, c.Process.Env); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -92,6 +92,10 @@ func locate(path, id string) (groups, []groupView, error) {
 // create makes the folders. A group in which something runs already is not
 // taken over.
 func (g groups) create() error {
+	if g.frozen() {
+		// Whoever joins it stops there.
+		return fault.New(fault.Conflict, "container's cgroup unexpectedly frozen: %s", g.at("freezer", ""))
+	}
 	for name, dir := range g {
 		if procs, err := processes(dir); err == nil && len(procs) > 0 {
 			return fault.New(fault.Conflict, "the control group %s is not empty", dir)

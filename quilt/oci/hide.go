@@ -47,12 +47,7 @@ func (b *builder) mask(name string) error {
 		return err
 	}
 	if st.Mode&unix.S_IFMT == unix.S_IFDIR {
-		tree, err := newFilesystem(mount{kind: "tmpfs", data: []string{"nr_blocks=1", "nr_inodes=1", "mode=755"}})
-		if err != nil {
-			return err
-		}
-		defer unix.Close(tree)
-		return frozen(tree, f, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
+		return b.maskFolder(f)
 	}
 	tree, err := cloneTree(b.null, false)
 	if err != nil {
@@ -60,6 +55,24 @@ func (b *builder) mask(name string) error {
 	}
 	defer unix.Close(tree)
 	return frozen(tree, f, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NOEXEC)
+}
+
+// maskFolder covers all with the same empty folder.
+func (b *builder) maskFolder(f *os.File) error {
+	if b.empty != nil {
+		tree, err := cloneTree(b.empty, false)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(tree)
+		return attach(tree, int(f.Fd()))
+	}
+	tree, err := newFilesystem(mount{kind: "tmpfs", data: []string{"nr_blocks=1", "nr_inodes=1", "mode=755"}})
+	if err != nil {
+		return err
+	}
+	b.empty = os.NewFile(uintptr(tree), "empty")
+	return frozen(tree, f, unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV|unix.MOUNT_ATTR_NOEXEC)
 }
 
 // freeze puts a read-only view of a file or folder over itself.
@@ -87,4 +100,14 @@ func frozen(tree int, f *os.File, more uint64) error {
 		return fmt.Errorf("mount_setattr: %w", err)
 	}
 	return attach(tree, int(f.Fd()))
+}
+
+// lock makes a mount of ours read-only.
+func (b *builder) lock(name string) error {
+	f, err := b.root.open(name, unix.O_PATH)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return unix.MountSetattr(int(f.Fd()), "", unix.AT_EMPTY_PATH, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 }

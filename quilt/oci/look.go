@@ -245,8 +245,7 @@ func (f *front) deleteOne(id string, force bool) error {
 	}
 	defer c.release()
 	if s := c.status(); s != specs.StateStopped {
-		// A created one has run nothing of the container's yet.
-		if !force && s != specs.StateCreated {
+		if !force {
 			return fault.New(fault.Conflict, "cannot delete container %s that is not stopped: %s", id, s)
 		}
 		_ = signalOnce(c.Pid, c.Start, unix.SIGKILL)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/internal/version"
@@ -63,6 +64,11 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	// The first thread outlives every goroutine, so none that joins a container's
 	// groups or namespaces may get it.
 	runtime.LockOSThread()
+	// What a caller left open is not for the container.
+	if err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil {
+		fmt.Fprintln(stderr, "close_range:", err)
+		return 1
+	}
 	f := &front{stdout: stdout, err: stderr}
 	code, err := f.main(args)
 	if errors.Is(err, flag.ErrHelp) {

@@ -109,8 +109,12 @@ func (b *builder) putNew(m mount) error {
 			return err
 		}
 	}
-	to, err := b.root.mkdirs(m.to, 0o755)
-	if err != nil {
+	there, err := b.root.open(m.to, unix.O_PATH)
+	if err == nil {
+		there.Close()
+	}
+	to, made := there, err != nil
+	if to, err = b.root.mkdirs(m.to, 0o755); err != nil {
 		return err
 	}
 	defer to.Close()
@@ -118,7 +122,14 @@ func (b *builder) putNew(m mount) error {
 		return err
 	}
 	if m.kind == "tmpfs" {
-		m.data = tmpfsMode(m.data, to)
+		if !made {
+			m.data = tmpfsMode(m.data, to)
+		}
+		if m.set&unix.MOUNT_ATTR_RDONLY != 0 {
+			// What is mounted in it, and the devices, come first.
+			m.set &^= unix.MOUNT_ATTR_RDONLY
+			b.late = append(b.late, m.to)
+		}
 	}
 	tree, err := newFilesystem(m)
 	if err != nil && m.kind == "mqueue" && errors.Is(err, unix.EPERM) {

@@ -79,8 +79,8 @@ func joined(s *specs.Spec) (list []entry, user *entry, err error) {
 	return list, user, nil
 }
 
-// newFlags are the namespaces to be made at the clone. The time namespace is
-// made before it, the control group's after.
+// newFlags are the namespaces to be made at the clone. Those of time and
+// control groups are made by the child.
 func newFlags(s *specs.Spec) uintptr {
 	var flags int
 	for _, n := range s.Linux.Namespaces {
@@ -91,7 +91,8 @@ func newFlags(s *specs.Spec) uintptr {
 	return uintptr(flags)
 }
 
-// newTime gives the children of the calling thread other clocks.
+// newTime gives the calling process other clocks, from its next execve on
+// (Linux 6.2). It has to be the process's first thread, which /proc shows.
 func newTime(s *specs.Spec) error {
 	if !private(s, specs.TimeNamespace) {
 		return nil
@@ -101,7 +102,7 @@ func newTime(s *specs.Spec) error {
 	}
 	for clock, o := range s.Linux.TimeOffsets {
 		line := fmt.Sprintf("%s %d %d\n", clock, o.Secs, o.Nanosecs)
-		if err := os.WriteFile("/proc/thread-self/timens_offsets", []byte(line), 0); err != nil {
+		if err := os.WriteFile("/proc/self/timens_offsets", []byte(line), 0); err != nil {
 			return fault.Wrap(err, fault.Invalid, "the offset of the clock %s cannot be set", clock)
 		}
 	}

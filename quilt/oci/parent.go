@@ -126,9 +126,6 @@ func (l *launch) start(self *os.File, files []*os.File, arg string) error {
 					return fmt.Errorf("join the control group: %w", err)
 				}
 			}
-			if err := newTime(l.spec); err != nil {
-				return err
-			}
 			for _, e := range enter {
 				if err := unix.Setns(int(e.file.Fd()), e.flag); err != nil {
 					return fault.Wrap(err, fault.Invalid, "the namespace %s cannot be joined", e.file.Name())

@@ -100,8 +100,10 @@ func (r *root) mkfile(name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	fd, err := unix.Openat(int(dir.Fd()), path.Base(name), unix.O_CREAT|unix.O_EXCL|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0o755)
+	dir.Close()
+	// A link that leads to nothing yet is followed, inside the root.
+	how := &unix.OpenHow{Flags: unix.O_CREAT | unix.O_CLOEXEC, Mode: 0o755, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
+	fd, err := unix.Openat2(r.fd(), relative(name), how)
 	if err != nil {
 		return nil, &os.PathError{Op: "create", Path: name, Err: err}
 	}

@@ -36,6 +36,12 @@ func (f *front) spec(set *flag.FlagSet, args []string) (int, error) {
 
 func exampleSpec() *specs.Spec {
 	few := []string{"CAP_AUDIT_WRITE", "CAP_KILL", "CAP_NET_BIND_SERVICE"}
+	spaces := []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace}, {Type: specs.IPCNamespace},
+		{Type: specs.UTSNamespace}, {Type: specs.MountNamespace}}
+	if g, _, err := locate("", "x"); err == nil && g.v2() {
+		// On version 1 a container is shown its own groups only, without one.
+		spaces = append(spaces, specs.LinuxNamespace{Type: specs.CgroupNamespace})
+	}
 	return &specs.Spec{
 		Version: specs.Version,
 		Root:    &specs.Root{Path: "rootfs", Readonly: true},
@@ -54,10 +60,8 @@ func exampleSpec() *specs.Spec {
 			{Destination: "/sys/fs/cgroup", Type: "cgroup", Source: "cgroup", Options: []string{"nosuid", "noexec", "nodev", "relatime", "ro"}},
 		},
 		Linux: &specs.Linux{
-			Resources: &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
-			Namespaces: []specs.LinuxNamespace{{Type: specs.PIDNamespace}, {Type: specs.NetworkNamespace}, {Type: specs.IPCNamespace},
-				{Type: specs.UTSNamespace}, {Type: specs.MountNamespace}, {Type: specs.CgroupNamespace}},
-			MaskedPaths: usualMasks, ReadonlyPaths: usualReadonly,
+			Resources:  &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: false, Access: "rwm"}}},
+			Namespaces: spaces, MaskedPaths: usualMasks, ReadonlyPaths: usualReadonly,
 		},
 	}
 }

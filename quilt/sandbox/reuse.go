@@ -3,7 +3,10 @@ package sandbox
 import (
 	"fmt"
 	"os"
+	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -203,3 +206,21 @@ func StartTime(pid int) (uint64, error) { return startTime(pid) }
 // NewUserNamespace makes a user namespace with the given maps (user_namespaces(7)),
 // held open by the descriptor alone.
 func NewUserNamespace(uidMap, gidMap string) (int, error) { return newMappedUserns(uidMap, gidMap) }
+
+// LookHost is what plans depend on, seen without being a launcher and without
+// root. It does not say whether a launcher could work.
+func LookHost() (Host, error) {
+	h := Host{Arch: runtime.GOARCH, LandlockABI: landlockABI(), CgroupVersion: 1}
+	g, err := FindGroups()
+	if err != nil {
+		return h, err
+	}
+	if own, ok := g.Own[""]; ok && hasControllers(own) {
+		h.CgroupVersion = 2
+		on, err := os.ReadFile(filepath.Join(own, "cgroup.controllers"))
+		if err == nil && slices.Contains(strings.Fields(string(on)), "io") {
+			h.Disks = wholeDisks("/sys/block")
+		}
+	}
+	return h, nil
+}
