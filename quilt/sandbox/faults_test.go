@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -23,7 +24,8 @@ var plausible = []unix.Errno{unix.EPERM, unix.ENOENT, unix.EINTR, unix.EIO, unix
 // may a program run that lacks a wall, and never may anything be left.
 func TestFaults(t *testing.T) {
 	c := sharedClient(t)
-	before := settled(t, c)
+	runCode(t, Spec{}, `0`) // it waits until the image is laid out, whose copying has files open
+	before, had := settled(t, c), openFiles()
 	n, wrong := childFaults(t)
 	m, more := parentFaults(t)
 	k, most := threadFaults(t)
@@ -34,13 +36,24 @@ func TestFaults(t *testing.T) {
 	leaked := 0
 	if after := settled(t, c); after != before {
 		leaked = 1
-		t.Errorf("before: %s; after: %s", before, after)
+		t.Errorf("before: %s; after: %s\n%s\n%s", before, after, had, openFiles())
 	}
 	if o := runCode(t, Spec{}, `console.log("fine")`); o.stdout != "fine\n" {
 		t.Errorf("after the faults: %+v", o)
 	}
 	lastLine = fmt.Sprintf("faults: %d injected, %d half-hardened, leaked %d", n+m+k, len(wrong), leaked)
 	t.Log(lastLine)
+}
+
+// openFiles names what this process has open.
+func openFiles() string {
+	entries, _ := os.ReadDir("/proc/self/fd")
+	var list []string
+	for _, e := range entries {
+		to, _ := os.Readlink("/proc/self/fd/" + e.Name())
+		list = append(list, e.Name()+" "+to)
+	}
+	return strings.Join(list, ", ")
 }
 
 // settled is what the launcher holds when nothing lives.
