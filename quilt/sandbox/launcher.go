@@ -3,8 +3,10 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -159,7 +161,8 @@ func (l *launcher) sweep(dead []string) {
 	l.log.Warn("removed groups of a dead launcher", "count", len(dead))
 }
 
-// checkImage gives the two common mistakes their own sentence.
+// checkImage gives the common mistakes their own sentence, before anything is made.
+// The copying, which is done beside the work, looks again.
 func checkImage(dir string) error {
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return fault.New(fault.Unavailable, "the container image %q is not there", dir).
@@ -171,7 +174,19 @@ func checkImage(dir string) error {
 				WithHint("remove %s; quiltd builds it again at the next start", dir)
 		}
 	}
-	return nil
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || d.Type().IsRegular() {
+			return err
+		}
+		rel, _ := filepath.Rel(dir, path)
+		return notOfImages(rel)
+	})
+}
+
+// notOfImages refuses what no image may hold: links, devices, sockets, pipes.
+func notOfImages(rel string) error {
+	return fault.New(fault.Unavailable, "%s is neither a folder nor a regular file", rel).
+		WithHint("the container image holds nothing else; quiltd image build makes one")
 }
 
 // start applies the plan for spec. It owns fds (stdout, stderr, control).

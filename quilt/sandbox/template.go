@@ -262,7 +262,7 @@ func copyTree(from, to string) error {
 		case info.Mode().IsRegular():
 			return copyFile(path, dst, info.Mode().Perm())
 		}
-		return fmt.Errorf("%s is neither a folder nor a regular file", rel)
+		return notOfImages(rel)
 	})
 }
 

@@ -10,5 +10,6 @@ declare const process: {
   exit: (code?: number) => never;
   reallyExit(code: number): never;
   on(event: string, listener: (arg: any) => void): void;
+  off(event: string, listener: (arg: any) => void): void;
 };
 declare const require: { (file: string): any; cache: Record<string, unknown> };
