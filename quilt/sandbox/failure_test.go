@@ -26,6 +26,13 @@ func TestStartRefusals(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	whole := t.TempDir()
+	if err := os.CopyFS(whole, os.DirFS(linked)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(whole, "bin/bun"), nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Symlink("/etc/passwd", filepath.Join(linked, "bin/bun")); err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +44,7 @@ func TestStartRefusals(t *testing.T) {
 		{"image missing", LauncherConfig{ImageDir: "/nonexistent"}, `image "/nonexistent" is not there`},
 		{"bun missing", LauncherConfig{ImageDir: empty}, "image has no /bin/bun"},
 		{"link in the image", LauncherConfig{ImageDir: linked}, "bin/bun is neither a folder nor a regular file"},
-		{"cgroup with a bad name", LauncherConfig{ImageDir: linked, CgroupName: "no/such"}, "cannot make a cgroup"},
+		{"cgroup with a bad name", LauncherConfig{ImageDir: whole, CgroupName: "no/such"}, "cannot make a cgroup"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if c.cfg.CgroupName == "" {
