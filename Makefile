@@ -12,7 +12,13 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked path powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants oci-suites outside-eyes parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
@@ -32,9 +38,9 @@ $(BUN): tools/package-lock.json
 
 # The TypeScript compiler is part of arc. It is compiled once, then cached.
 setup-test: ## what only the tests need: other people's tools to compare with (apt)
-	@PATH=$$PATH:/sbin:/usr/sbin; for p in minisign sfdisk cpio veritysetup qemu-system-x86_64 qemu-io; do command -v $$p >/dev/null || missing=1; done; \
-	if [ -n "$$missing" ]; then echo "setup-test: installing minisign, fdisk, cpio, cryptsetup-bin, qemu (apt, half a minute)"; \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends minisign fdisk cpio cryptsetup-bin qemu-system-x86 qemu-utils >/dev/null; fi
+	@PATH=$$PATH:/sbin:/usr/sbin; for p in minisign sfdisk cpio veritysetup qemu-system-x86_64 qemu-io busybox; do command -v $$p >/dev/null || missing=1; done; \
+	if [ -n "$$missing" ]; then echo "setup-test: installing minisign, fdisk, cpio, cryptsetup-bin, qemu, busybox (apt, half a minute)"; \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends minisign fdisk cpio cryptsetup-bin qemu-system-x86 qemu-utils busybox-static >/dev/null; fi
 
 setup-test: test/clients/node_modules
 
@@ -42,7 +48,7 @@ test/clients/node_modules: test/clients/package-lock.json
 	@echo "setup-test: fetching the official model clients from npm (once)"
 	@npm ci --prefix test/clients --no-fund --no-audit --loglevel=error >/dev/null && touch $@
 
-build: setup ## build arc, ariad and quiltd into bin/
+build: setup ## build arc, ariad, quiltd and quilt-oci into bin/
 	@mkdir -p $(BIN)
 	@echo "build: compiling (the first time takes about three minutes on two cores: TypeScript's compiler is in arc)"
 	@go build -ldflags='-s -w' -o $(BIN)/ ./cmd/...
@@ -67,6 +73,9 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 	@echo "bench-arc: fetching the rivals from npm (once)"
 	@npm ci --prefix test/bench-arc --no-fund --no-audit --loglevel=error >/dev/null && touch $@
 
+tool-choice: build ## the right one of 1000 tools among the first five, for 100 requests in other words
+	@go run ./test/cmd/tool-choice -bin $(BIN)
+
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
 
@@ -80,7 +89,19 @@ chaos: RUNS := 1000
 chaos: build ## kill -9 of ariad, quiltd or both during RUNS ten-step pipelines; nothing may be lost or done twice
 	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS)
 
-cycles: build ## N executions in a row; nothing may leak
+chaos-copy: RUNS ?= 100
+chaos-copy: COPIES ?= 20
+chaos-copy: build ## COPIES of the data folder at random instants, as a power cut leaves it; each opens and goes on
+	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS) -copies $(COPIES)
+
+resume: CUTS ?= 100
+resume: build ## CUTS cuts of a followed run over gRPC, WebSocket and SSE; no event may be lost or come twice
+	@go run ./test/cmd/resume -bin $(BIN) -cuts $(CUTS)
+
+nested: N := 1000
+nested: build ## N random nested teams and pipelines over contended tokens; none may stall, each wait is explained
+	@go run ./test/cmd/nested -bin $(BIN) -n $(N)
+
 cycles: build ## N executions in a row, and PARKED=1000 at once; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
 	@if [ -n "$(PARKED)" ]; then $(MAKE) -s parked PARKED=$(PARKED); fi
@@ -143,6 +164,14 @@ spin: ## the two Spin models and the variants that must fail (Debian packages sp
 hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
 	@$(SANDBOX_TEST) -test.run '^TestHostile$$'
 
+oci-suites: build ## runc's integration tests and the OCI's validation against quilt-oci (a quarter of an hour)
+	@need=""; for t in bats:bats jq:jq gawk:gawk busybox:busybox-static gcc:gcc xz:xz-utils newuidmap:uidmap; do command -v $${t%%:*} >/dev/null || need="$$need $${t##*:}"; done; \
+	if test -n "$$need"; then echo "oci-suites: installing$$need"; apt-get update -qq; apt-get install -y -qq --no-install-recommends $$need libc6-dev >/dev/null; fi
+	@go run ./test/cmd/oci -bin $(BIN)
+
+outside-eyes: setup ## CDK and amicontained look for a way out of our containers (CDK=folder of its source, if it cannot be fetched)
+	@go run ./test/cmd/oci -eyes -bin $(BIN) -work .build/eyes
+
 walls: $(BIN)/sandbox.test ## one wall removed at a time; a case must notice each
 	@$(SANDBOX_TEST) -test.run '^TestWalls$$'
 
@@ -154,6 +183,9 @@ faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each
 
 bench-containers: build $(BIN)/sandbox.test ## a container alone, many at once, parked, ended; beside bare bun and the runtimes that are installed
 	@ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/bench-containers -bin $(BIN)
+
+path: build ## one call through client, ariad, quiltd and a parked container, hop by hop
+	@go run ./test/cmd/bench-containers -bin $(BIN) -sandbox ""
 
 $(BIN)/sandbox.test: setup
 	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox

@@ -39,6 +39,9 @@ func checkManifest(m *Manifest) error {
 	if err := checkPermissions(m); err != nil {
 		return err
 	}
+	if err := checkPins(m); err != nil {
+		return err
+	}
 	for i := range m.Units {
 		if i > 0 && m.Units[i].Name <= m.Units[i-1].Name {
 			return refuse("unit %q is out of order or stands twice", m.Units[i].Name)

@@ -126,6 +126,11 @@ var hostile = []struct {
 	{"unknown member", "not in the bundle", change(func(m *Manifest) { m.Units[0].Team.Members = []string{"nobody"} })},
 	{"steps in a ring", "wait for each other", change(func(m *Manifest) { m.Units[1].Pipeline.Steps[0].After = []string{"send"} })},
 	{"step after nothing", "which is no step", change(func(m *Manifest) { m.Units[1].Pipeline.Steps[0].After = []string{"x"} })},
+	{"a pin of nothing", "which no unit refers to", pinned(Pin{"acme/none", "^1", "1.0.0", Digest("sha256:" + strings.Repeat("0", 64))})},
+	{"a pin outside its range", "not in that range", pinned(Pin{"acme/search", "^1", "2.0.0", Digest("sha256:" + strings.Repeat("0", 64))})},
+	{"a pin to no digest", "no digest", pinned(Pin{"acme/search", "^1", "1.0.0", "sha256:0"})},
+	{"a pin twice", "stands twice", pinned(Pin{"acme/search", "^1", "1.0.0", Digest("sha256:" + strings.Repeat("0", 64))},
+		Pin{"acme/search", "^1", "1.1.0", Digest("sha256:" + strings.Repeat("1", 64))})},
 	{"sha in capitals", "bad sha256", change(func(m *Manifest) {
 		f := m.Files["code/orders.js"]
 		f.Sha256 = strings.ToUpper(f.Sha256)
@@ -133,6 +138,14 @@ var hostile = []struct {
 	})},
 	{"manifest lists itself", "lists itself", change(func(m *Manifest) { m.Files[ManifestName] = m.Files["code/orders.js"] })},
 	{"manifest lists outside", "leaves its place", change(func(m *Manifest) { m.Files["code/../x"] = m.Files["code/orders.js"] })},
+}
+
+// pinned is a bundle that refers to acme/search@^1 and has those pins.
+func pinned(pins ...Pin) func() ([]byte, error) {
+	return change(func(m *Manifest) {
+		m.Units[1].Pipeline.Uses = append(m.Units[1].Pipeline.Uses, "acme/search@^1#web")
+		m.Pins = pins
+	})
 }
 
 func TestHostile(t *testing.T) {

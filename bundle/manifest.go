@@ -3,11 +3,18 @@ package bundle
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 )
 
 // Digest names a bundle: "sha256:" and the 64 hex digits of the sha256 of its
 // manifest.json, byte for byte as packed.
 type Digest string
+
+// Valid: "sha256:" and 64 lower-case hex digits.
+func (d Digest) Valid() bool {
+	digits, ok := strings.CutPrefix(string(d), "sha256:")
+	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
+}
 
 // Kind of a unit.
 type Kind string
@@ -34,7 +41,10 @@ type Manifest struct {
 	Defs         map[string]json.RawMessage `json:"$defs,omitempty"`
 	Permissions  Permissions                `json:"permissions"`
 	Dependencies []Dependency               `json:"dependencies,omitempty"`
-	Files        map[string]File            `json:"files"` // every other entry, by path
+	// Pins say which versions of other bundles it was built with, sorted by
+	// bundle, then range.
+	Pins  []Pin           `json:"pins,omitempty"`
+	Files map[string]File `json:"files"` // every other entry, by path
 }
 
 // Builder says what made the bundle.
@@ -105,11 +115,23 @@ type Unit struct {
 
 	Retries    int  `json:"retries,omitempty"`
 	Idempotent bool `json:"idempotent,omitempty"`
-	Approve    bool `json:"approve,omitempty"`
+	// Approve: another run may start it only when a person agrees; Approval says
+	// more of that.
+	Approve  bool      `json:"approve,omitempty"`
+	Approval *Approval `json:"approval,omitempty"`
+
+	Trigger     *Trigger     `json:"trigger,omitempty"`
+	Concurrency *Concurrency `json:"concurrency,omitempty"`
 
 	Agent    *AgentSpec    `json:"agent,omitempty"`
 	Team     *TeamSpec     `json:"team,omitempty"`
 	Pipeline *PipelineSpec `json:"pipeline,omitempty"`
+}
+
+// Approval of a unit by a person.
+type Approval struct {
+	Role      string `json:"role,omitempty"`      // who may agree; "": approver
+	TimeoutMS int64  `json:"timeoutMs,omitempty"` // 0: waits for ever
 }
 
 // Reflected says where schemas come from that are values. The value is in the
@@ -148,22 +170,30 @@ type AgentSpec struct {
 	Tools        []string `json:"tools,omitempty"` // unit names of this bundle, or "acme/search@^1#web"
 	MaxSteps     int      `json:"maxSteps,omitempty"`
 	Budget       Budget   `json:"budget,omitzero"`
+	// Memory: it has tools to remember things of its user.
+	Memory bool `json:"memory,omitempty"`
+	// Code: its model writes programs that call the tools.
+	Code bool `json:"code,omitempty"`
 }
 
-// Budget bounds one run; zero is no bound of that sort.
+// Budget bounds one run and all that it calls together; zero is no bound of that
+// sort.
 type Budget struct {
 	USD    float64 `json:"usd,omitempty"`
 	Tokens int64   `json:"tokens,omitempty"`
 	TimeMS int64   `json:"timeMs,omitempty"`
+	Steps  int     `json:"steps,omitempty"` // turns of models
 }
 
 // TeamSpec is what @team says.
 type TeamSpec struct {
 	Members  []string `json:"members"`
 	Lead     string   `json:"lead,omitempty"`
-	Mode     string   `json:"mode"` // lead | parallel | sequence | vote | handoff
-	MaxTurns int      `json:"maxTurns,omitempty"`
+	Mode     string   `json:"mode"`               // lead | parallel | sequence | vote | handoff
+	MaxTurns int      `json:"maxTurns,omitempty"` // of the lead; of mode handoff: hand-overs
 	Budget   Budget   `json:"budget,omitzero"`
+	// Scratchpad: the members share notes.
+	Scratchpad bool `json:"scratchpad,omitempty"`
 }
 
 // PipelineSpec is what @pipeline and @step say. Without steps the unit's Entry
@@ -174,10 +204,11 @@ type PipelineSpec struct {
 	// Calls says which unit a call through use() is: by class and method as the
 	// code has them, "Orders.get", and "Support.run" for an agent.
 	Calls map[string]string `json:"calls,omitempty"`
-	On    string            `json:"on,omitempty"`
-	Every string            `json:"every,omitempty"`
-	Cron  string            `json:"cron,omitempty"`
-	HTTP  string            `json:"http,omitempty"`
+	// On to HTTP are read from bundles of before Unit.Trigger, and not written.
+	On    string `json:"on,omitempty"`
+	Every string `json:"every,omitempty"`
+	Cron  string `json:"cron,omitempty"`
+	HTTP  string `json:"http,omitempty"`
 }
 
 // Step is one method of a pipeline.

@@ -80,6 +80,14 @@ type Reference struct {
 	Unit   string
 }
 
+// String is the reference as it is written.
+func (r Reference) String() string {
+	if r.Range == "" {
+		return r.Bundle + "#" + r.Unit
+	}
+	return r.Bundle + "@" + r.Range + "#" + r.Unit
+}
+
 // ParseReference reads NAME@RANGE#UNIT, in which @RANGE may be missing; false
 // for anything else, such as the name of a unit of the same bundle.
 func ParseReference(s string) (Reference, bool) {

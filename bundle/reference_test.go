@@ -52,6 +52,9 @@ func TestParseReference(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" || ok != (want != Reference{}) {
 			t.Errorf("%q: %v %s", text, ok, diff)
 		}
+		if ok && got.String() != text {
+			t.Errorf("%q is written %q", text, got)
+		}
 	}
 }
 

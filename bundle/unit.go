@@ -38,7 +38,26 @@ func checkUnit(m *Manifest, u *Unit) *fault.Error {
 	if u.Retries < 0 || min(u.Limits.TimeoutMS, u.Limits.MemoryBytes, u.Limits.CPUMillis) < 0 {
 		return refuse("a limit is below zero")
 	}
+	if err := checkStart(u); err != nil {
+		return refuse("%s", err.Message)
+	}
+	if a := u.Approval; a != nil && (!u.Approve || a.TimeoutMS < 0 || len(a.Role) > 200) {
+		return refuse("an approval belongs to a unit with approve, and its time is not below zero")
+	}
 	return checkRefs(m, u)
+}
+
+// checkStart: what starts the unit by itself, and how often at once.
+func checkStart(u *Unit) *fault.Error {
+	if u.Trigger != nil {
+		if err := u.Trigger.Check(); err != nil {
+			return err
+		}
+	}
+	if u.Concurrency != nil {
+		return u.Concurrency.Check()
+	}
+	return nil
 }
 
 // checkReflected: a value describes a tool, and leaves no parameters beside it.
@@ -76,7 +95,7 @@ func checkKind(u *Unit) *fault.Error {
 	return nil
 }
 
-func (b Budget) negative() bool { return b.USD < 0 || min(b.Tokens, b.TimeMS) < 0 }
+func (b Budget) negative() bool { return b.USD < 0 || b.Steps < 0 || min(b.Tokens, b.TimeMS) < 0 }
 
 // checkEntry: tools and pipelines without steps need code, agents and teams
 // have none.

@@ -10,6 +10,7 @@ package llm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 )
 
 // Model answers one turn. Generate calls emit with what arrives on the way, in
@@ -19,6 +20,10 @@ import (
 type Model interface {
 	Generate(ctx context.Context, req Request, emit func(Event) error) (Reply, error)
 }
+
+// ErrTooLong is in the chain of an error that says that the conversation does not
+// fit the model.
+var ErrTooLong = errors.New("conversation too long")
 
 // Role of a message.
 type Role string

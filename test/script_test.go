@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -83,7 +84,9 @@ func params(dir string) testscript.Params {
 			"field":   cmdField,
 			"flip":    cmdFlip,
 			"needs":   cmdNeeds,
+			"until":   cmdUntil,
 			"waitfor": cmdWaitFor,
+			"waitrun": cmdWaitRun,
 			"waits":   cmdWaits,
 		},
 	}
@@ -163,6 +166,21 @@ func cmdNeeds(ts *testscript.TestScript, neg bool, args []string) {
 	if _, err := exec.LookPath(args[0]); err != nil && os.Getenv("ARIA_TEST_ROOT") == "1" {
 		ts.Fatalf("%s is not there (ARIA_TEST_ROOT=1 is set): make setup-test", args[0])
 	}
+}
+
+// cmdUntil runs a program until its output matches: until PATTERN program [args...].
+func cmdUntil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: until PATTERN program [args...]")
+	}
+	want, err := regexp.Compile(args[0])
+	ts.Check(err)
+	for end := time.Now().Add(testenv.Patience(20 * time.Second)); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if ts.Exec(args[1], args[2:]...) == nil && want.MatchString(ts.ReadFile("stdout")) {
+			return
+		}
+	}
+	ts.Fatalf("%s never said %s", strings.Join(args[1:], " "), args[0])
 }
 
 // cmdWaitFor waits until a file is there, or holds a text: waitfor FILE [TEXT].

@@ -47,6 +47,17 @@ func (t Trust) ruleFor(name string) (ns string, r Rule) {
 	return "", Rule{}
 }
 
+// Vouch gives a key that may sign for a bundle's name and for which sound holds;
+// false if there is none.
+func (t Trust) Vouch(name string, sound func(sign.PublicKey) bool) (sign.PublicKey, bool) {
+	_, rule := t.ruleFor(name)
+	i := slices.IndexFunc(rule.Keys, sound)
+	if i < 0 {
+		return sign.PublicKey{}, false
+	}
+	return rule.Keys[i], true
+}
+
 // Judge checks every signature of b. Known are more keys at hand, trusted for
 // nothing by that.
 func (t Trust) Judge(b *bundle.Bundle, known ...sign.PublicKey) Verdict {

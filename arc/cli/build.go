@@ -16,6 +16,7 @@ import (
 	"github.com/ariacomputecompany/firmware/arc/diag"
 	"github.com/ariacomputecompany/firmware/arc/packages"
 	"github.com/ariacomputecompany/firmware/arc/project"
+	"github.com/ariacomputecompany/firmware/arc/share"
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -133,8 +134,12 @@ func (a *app) compile(ctx context.Context, dir string,
 	if err != nil {
 		return nil, asBuild(err)
 	}
+	lock, err := share.ReadLock(p.Dir)
+	if err != nil {
+		return nil, asBuild(err)
+	}
 	step := a.step("compile", p.Name, 0)
-	res, err := stage(ctx, compiler.Options{Project: source, Bun: bun})
+	res, err := stage(ctx, compiler.Options{Project: source, Bun: bun, Locked: lock.Leads})
 	if err != nil {
 		return nil, asBuild(step.end(err))
 	}

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -103,9 +105,15 @@ func (a *app) devPair(ctx context.Context, at dev.Place) (*dev.Pair, error) {
 	if first(a.server, a.env("ARIA_SERVER")) != "" {
 		return nil, nil
 	}
-	if at == (dev.Place{}) && a.answers(ctx) {
-		a.note("using the ariad that runs at %s", remote.DefaultServer)
-		return nil, nil
+	if at == (dev.Place{}) {
+		err := a.answers(ctx)
+		if err == nil {
+			a.note("using the ariad that runs at %s", remote.DefaultServer)
+			return nil, nil
+		}
+		if os.Geteuid() != 0 && fault.CodeOf(err) == fault.Unauthenticated && listens(remote.DefaultServer) {
+			return nil, err // one runs, and it is the credential that is missing
+		}
 	}
 	if os.Geteuid() != 0 {
 		return nil, fault.New(fault.Denied, "arc dev starts the daemons, which needs root, and none runs at %s yet", remote.DefaultServer).
@@ -128,16 +136,30 @@ func (a *app) devPair(ctx context.Context, at dev.Place) (*dev.Pair, error) {
 	return pair, nil
 }
 
-// answers: somebody serves at the default address, and takes our credential.
-func (a *app) answers(ctx context.Context) bool {
+// answers: somebody serves at the default address, and takes our credential;
+// else the error says which of the two it was.
+func (a *app) answers(ctx context.Context) error {
 	ctx, done := context.WithTimeout(ctx, time.Second)
 	defer done()
 	client, err := a.client()
 	if err != nil {
-		return false
+		return err
 	}
 	_, err = client.Info(ctx)
-	return err == nil
+	return err
+}
+
+// listens: somebody takes connections at the address of a server.
+func listens(server string) bool {
+	at, err := url.Parse(server)
+	if err != nil {
+		return false
+	}
+	c, err := net.DialTimeout("tcp", at.Host, time.Second)
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
 }
 
 func (a *app) stopPair(p *dev.Pair) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ariacomputecompany/firmware/arc/remote"
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/trust"
@@ -92,6 +93,7 @@ func writeManifest(w io.Writer, m *bundle.Manifest, digest bundle.Digest, size i
 		digest, bytesText(int64(size)), clean(m.Builder.Arc), clean(m.Builder.TypeScript), clean(m.Builder.Esbuild))
 	writeUnits(w, m)
 	writePermissions(w, m)
+	writeCalls(w, m)
 	if len(m.Dependencies) > 0 {
 		fmt.Fprintln(w, "dependencies:")
 		for _, d := range m.Dependencies {
@@ -111,6 +113,25 @@ func writeManifest(w io.Writer, m *bundle.Manifest, digest bundle.Digest, size i
 	tw.Flush()
 }
 
+// writeCalls lists the units of other bundles that it may call, and the version
+// that was locked when it was built.
+func writeCalls(w io.Writer, m *bundle.Manifest) {
+	refs := m.References()
+	if len(refs) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "calls:")
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, r := range refs {
+		with := "nothing locked"
+		if p, ok := m.Pin(r.String()); ok {
+			with = "built with " + p.Version
+		}
+		fmt.Fprintf(tw, "  %s\t%s\n", clean(r.String()), with)
+	}
+	tw.Flush()
+}
+
 func writeUnits(w io.Writer, m *bundle.Manifest) {
 	fmt.Fprintln(w, "units:")
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -118,7 +139,27 @@ func writeUnits(w io.Writer, m *bundle.Manifest) {
 		fmt.Fprintf(tw, "  %s\t%s\t%s\n", u.Name, u.Kind, clean(firstLine(u.Description)))
 	}
 	tw.Flush()
+	writeStarts(w, m)
 	writeReflected(w, m)
+}
+
+// writeStarts says what starts units without anybody asking.
+func writeStarts(w io.Writer, m *bundle.Manifest) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	some := false
+	for i := range m.Units {
+		t, ok := m.Units[i].Triggers()
+		if !ok {
+			continue
+		}
+		if !some {
+			fmt.Fprintln(w, "started by:")
+			some = true
+		}
+		one := remote.Trigger{On: t.On, EveryMS: t.EveryMS, Cron: t.Cron, Zone: t.Zone, HTTP: t.HTTP}
+		fmt.Fprintf(tw, "  %s\t%s\n", m.Units[i].Name, clean(triggerBy(one)))
+	}
+	tw.Flush()
 }
 
 // writeReflected says which schemas were not derived from types.

@@ -64,7 +64,7 @@ func (a *app) install(ctx context.Context, names []string, f installFlags) error
 	if err != nil {
 		return err
 	}
-	in := &share.Installer{Client: a.sharing(f.plain), Folder: share.FolderOf(dir), Lock: lock, Frozen: f.frozen, AllowYanked: f.yanked,
+	in := &share.Installer{Client: a.sharing(f.plain, rules), Folder: share.FolderOf(dir), Lock: lock, Frozen: f.frozen, AllowYanked: f.yanked,
 		Judge:   func(b *bundle.Bundle) (string, error) { return judge(rules, known, b) },
 		Consent: func(old, new *bundle.Bundle) error { return a.agreeTo(old, new, f.widening) }}
 	got, err := a.installAll(ctx, in, names, f.from)
@@ -151,7 +151,10 @@ func (a *app) noteInstalled(list []share.Installed) {
 			a.note("  signed   %s", i.Signer)
 		}
 		if i.Yanked != "" {
-			a.note("  taken back by its author: %s", clean(i.Yanked))
+			a.note("  taken back by its author: %s", indented(i.Yanked))
+		}
+		if i.Claimed != "" {
+			a.note("  warning: %s, but nobody you trust has signed that: %s", wordsClaimed, indented(i.Claimed))
 		}
 		for _, t := range i.Bundle.Manifest.Permissions.Tokens {
 			a.note("  may use  %s", clean(t.Token))

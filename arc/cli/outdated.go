@@ -31,7 +31,11 @@ func (a *app) outdatedCmd() *cobra.Command {
 			if err != nil {
 				return asBuild(err)
 			}
-			all, err := a.sharing(plain).Outdated(c.Context(), lock)
+			rules, _, err := a.trusted("", nil)
+			if err != nil {
+				return err
+			}
+			all, err := a.sharing(plain, rules).Outdated(c.Context(), lock)
 			if err != nil {
 				return stopped(c.Context(), err)
 			}
@@ -49,8 +53,11 @@ func (a *app) outdatedCmd() *cobra.Command {
 				table(w, "NAME\tRANGE\tLOCKED\tWANTED\tLATEST\tFROM\t", len(behind), func(i int) string {
 					o := behind[i]
 					note := ""
-					if o.Yanked != "" {
-						note = "taken back: " + o.Yanked
+					switch {
+					case o.Yanked != "":
+						note = "taken back: " + clean(firstLine(o.Yanked))
+					case o.Claimed != "":
+						note = wordsClaimed + " (unproven): " + clean(firstLine(o.Claimed))
 					}
 					return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", o.Name, o.Range, o.Version, o.Wanted, o.Latest, o.From, note)
 				})

@@ -49,15 +49,7 @@ func (a *app) signCmd() *cobra.Command {
 
 // sign writes b with one more signature to path, and path.minisig beside it.
 func (a *app) sign(b *bundle.Bundle, path, ref string, password bool) (*signedResult, error) {
-	store, err := a.keys()
-	if err != nil {
-		return nil, err
-	}
-	pw, err := a.password(password)
-	if err != nil {
-		return nil, err
-	}
-	key, err := store.Secret(ref, pw)
+	key, err := a.secretKey(ref, password)
 	if err != nil {
 		return nil, err
 	}

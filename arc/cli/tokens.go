@@ -60,7 +60,7 @@ func (a *app) tokenTables(w io.Writer, t remote.Tokens) {
 	table(w, "WAITER\tUNIT\tWAITS FOR\tFOR\tHELD BY\tBEHIND", len(t.Waiters), func(i int) string {
 		x := t.Waiters[i]
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", x.Run, x.Unit, strings.Join(x.Blocked, " "), ago(x.Since),
-			first(runs(x.HeldBy), "-"), first(runs(x.Behind), "-"))
+			first(runs(x.HeldBy), first(x.Limit, "-")), first(runs(x.Behind), "-"))
 	})
 }
 
@@ -96,73 +96,16 @@ func (a *app) whyCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			run, err := client.Run(c.Context(), args[0])
+			why, err := client.Why(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			t, err := client.Tokens(c.Context())
-			if err != nil {
-				return err
-			}
-			why := because(run, t)
 			return a.result(why, func(w io.Writer) { fmt.Fprintln(w, clean(why.Sentence)) })
 		},
 	}
 }
 
-// whyNot is why a run does not go on.
-type whyNot struct {
-	Run      string              `json:"run"`
-	Waits    bool                `json:"waits"`
-	Sentence string              `json:"sentence"`
-	Waiter   *remote.TokenWaiter `json:"waiter,omitempty"`
-}
-
-func because(run remote.Run, t remote.Tokens) whyNot {
-	out := whyNot{Run: run.ID}
-	for _, w := range t.Waiters {
-		if w.Run == run.ID {
-			out.Waits, out.Waiter, out.Sentence = true, &w, waiting(w, t)
-			return out
-		}
-	}
-	for _, h := range t.Holders {
-		if h.Run == run.ID {
-			out.Sentence = fmt.Sprintf("%s waits for no token: %s runs and has held %s for %s", run.ID, h.Unit,
-				first(strings.Join(h.Tokens, " "), "no token"), ago(h.Since))
-			return out
-		}
-	}
-	out.Sentence = fmt.Sprintf("%s waits for no token: it is %s", run.ID, run.State)
-	return out
-}
-
-func waiting(w remote.TokenWaiter, t remote.Tokens) string {
-	s := fmt.Sprintf("%s has waited %s for %s", w.Run, ago(w.Since), strings.Join(w.Blocked, " and "))
-	if len(w.HeldBy) == 0 {
-		return s + fmt.Sprintf("; nobody holds it, but %s asked earlier and %s first; it is number %d in the queue", runs(w.Behind), goes(len(w.Behind)), w.Position)
-	}
-	held := "held by " + runs(w.HeldBy)
-	for _, h := range t.Holders {
-		if h.Execution == w.HeldBy[0] && len(w.HeldBy) == 1 {
-			held = fmt.Sprintf("held by %s (%s) for %s", h.Run, h.Unit, ago(h.Since))
-		}
-	}
-	s += ", " + held
-	if n := len(w.Behind); n > 0 {
-		s += fmt.Sprintf(", behind %s", runs(w.Behind))
-	}
-	return s + fmt.Sprintf("; it goes on when they end, or at once after: arc cancel %s", runOf(w.HeldBy[0]))
-}
-
-func goes(n int) string {
-	if n == 1 {
-		return "goes"
-	}
-	return "go"
-}
-
-// runs names the runs of executions ("run.attempt").
+// runs names the runs of executions ("run.attempt", "run.step.attempt").
 func runs(executions []string) string {
 	out := make([]string, len(executions))
 	for i, x := range executions {
@@ -172,10 +115,8 @@ func runs(executions []string) string {
 }
 
 func runOf(execution string) string {
-	if i := strings.LastIndexByte(execution, '.'); i > 0 {
-		return execution[:i]
-	}
-	return execution
+	run, _, _ := strings.Cut(execution, ".")
+	return run
 }
 
 // ago is how long something has lasted.

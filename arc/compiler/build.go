@@ -61,12 +61,16 @@ func assemble(ctx context.Context, o Options, do stages) (*Result, error) {
 
 	packing := time.Now()
 	m := units.manifest(in)
+	if o.Locked != nil {
+		m.SetPins(o.Locked)
+	}
 	m.Builder.Bun = bun
 	m.Permissions.Imports = code.imports
 	m.Dependencies = code.deps
-	files, err := in.withSources(code, found.facts.Sources)
-	if err != nil {
-		return nil, err
+	files, outside, err := in.withSources(code, found.facts.Sources)
+	if err != nil || len(outside) > 0 {
+		res.Messages = diag.Sort(append(res.Messages, outside...))
+		return res, err
 	}
 	if files[sbomFile], err = sbom(in, m); err != nil {
 		return nil, err

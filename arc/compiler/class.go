@@ -144,6 +144,7 @@ func (u *units) marked(c *arctsc.Class, mark arctsc.Mark, steps []arctsc.Method)
 	case bundle.Pipeline:
 		u.pipeline(c, &unit, o, mark, steps)
 	}
+	u.start(&unit, o)
 	o.done()
 	u.add(unit, c.At, c.ID)
 }

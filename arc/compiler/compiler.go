@@ -36,6 +36,9 @@ type Options struct {
 	// Bun is the runtime in which schemas that are values are read, locked away in
 	// a cell. Empty: none of the author's code is run, and such schemas refused.
 	Bun string
+	// Locked says which version of another bundle a reference leads to at the
+	// author's; nil: nothing is locked.
+	Locked func(bundle.Reference) (version string, digest bundle.Digest, ok bool)
 
 	memo *reflections
 }

@@ -82,7 +82,7 @@ func bundling(in *input, entries []string) api.BuildOptions {
 		Sourcemap: api.SourceMapExternal, SourcesContent: api.SourcesContentExclude,
 		// Ours, whatever the project's tsconfig says: the check assumed it too.
 		TsconfigRaw: `{"compilerOptions":{"target":"es2022","useDefineForClassFields":true}}`,
-		Plugins:     []api.Plugin{resolver(in)},
+		Plugins:     []api.Plugin{resolver(in), {Name: "fence", Setup: (&fence{dir: in.Dir}).guard}},
 	}
 }
 

@@ -59,7 +59,7 @@ func (c *checked) extract(in *input) *units {
 func (u *units) outside(sources []string) {
 	for _, s := range sources {
 		if strings.HasPrefix(s, "../") {
-			u.fail(arctsc.Span{File: s}, "ARC4005", "move it into the project, or make it a package", "this file is imported but lies outside the project")
+			u.fail(arctsc.Span{File: s}, "ARC4005", hintOutside, "this file is imported but "+wordsOutside)
 		}
 	}
 }
@@ -135,7 +135,9 @@ func (u *units) toolParts(unit *bundle.Unit, o *options, doc arctsc.Doc, shape a
 		unit.Params = append(unit.Params, p.Name)
 	}
 	unit.Limits = bundle.Limits{TimeoutMS: o.duration("timeout"), MemoryBytes: o.size("memory"), CPUMillis: o.cores("cpu")}
-	unit.Retries, unit.Idempotent, unit.Approve = o.count("retries"), o.flag("idempotent"), o.flag("approve")
+	unit.Retries, unit.Idempotent = o.count("retries"), o.flag("idempotent")
+	unit.Approve, unit.Approval = o.approval("approve")
+	u.start(unit, o)
 }
 
 // entry is where a unit's code will be, and notes that this file has some.

@@ -145,9 +145,24 @@ func (o *options) budget(key string) bundle.Budget {
 		return bundle.Budget{}
 	}
 	inner := &options{u: o.u, mark: o.mark, source: v, read: map[string]bool{}, unit: "the budget of " + o.unit}
-	b := bundle.Budget{Tokens: int64(inner.number("tokens")), USD: inner.number("usd"), TimeMS: inner.duration("time")}
+	b := bundle.Budget{Tokens: int64(inner.number("tokens")), USD: inner.number("usd"), TimeMS: inner.duration("time"), Steps: inner.count("steps")}
 	inner.done()
 	return b
+}
+
+// approval is true, or an object that says who approves and how long to wait.
+func (o *options) approval(key string) (bool, *bundle.Approval) {
+	v, ok := o.get(key)
+	if !ok || v.Kind != arctsc.Object {
+		return o.flag(key), nil
+	}
+	inner := &options{u: o.u, mark: o.mark, source: v, read: map[string]bool{}, unit: "the approval of " + o.unit}
+	a := &bundle.Approval{Role: inner.text("role", ""), TimeoutMS: inner.duration("timeout")}
+	inner.done()
+	if *a == (bundle.Approval{}) {
+		return true, nil
+	}
+	return true, a
 }
 
 func (o *options) number(key string) float64 {

@@ -10,7 +10,7 @@ import (
 )
 
 func (u *units) pipeline(c *arctsc.Class, unit *bundle.Unit, o *options, mark arctsc.Mark, steps []arctsc.Method) {
-	spec := &bundle.PipelineSpec{On: o.text("on", ""), Every: o.text("every", ""), Cron: o.text("cron", ""), HTTP: o.text("http", "")}
+	spec := &bundle.PipelineSpec{}
 	unit.Pipeline = spec
 	unit.Tokens = u.useTokens(c.Handles)
 	unit.Limits.TimeoutMS = o.duration("timeout")

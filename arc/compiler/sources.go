@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/ariacomputecompany/firmware/arc/diag"
 	"github.com/ariacomputecompany/firmware/bundle"
 )
 
@@ -46,20 +48,31 @@ func rewriteMap(name string, data []byte) []byte {
 	return append(out, '\n')
 }
 
-// withSources adds the TypeScript as written to the code.
-func (in *input) withSources(e *emitted, sources []string) (map[string][]byte, error) {
+// withSources adds the TypeScript as written to the code. A source that a link
+// leads out of the project is a complaint.
+func (in *input) withSources(e *emitted, sources []string) (map[string][]byte, []diag.Message, error) {
+	var outside []diag.Message
 	files := map[string][]byte{}
 	for name, data := range e.files {
 		files[name] = data
 	}
 	for _, s := range sources {
-		text, err := os.ReadFile(in.Dir + "/" + s)
+		real, err := filepath.EvalSymlinks(in.Dir + "/" + s)
 		if err != nil {
-			return nil, fmt.Errorf("source: %w", err)
+			return nil, nil, fmt.Errorf("source: %w", err)
+		}
+		if !under(in.Dir, real) {
+			outside = append(outside, diag.Message{Severity: diag.Error, Code: "ARC4005", Place: diag.Place{File: s},
+				Text: "this file is imported but " + wordsOutside, Hint: hintOutside})
+			continue
+		}
+		text, err := os.ReadFile(real)
+		if err != nil {
+			return nil, nil, fmt.Errorf("source: %w", err)
 		}
 		files["source/"+s] = text
 	}
-	return files, nil
+	return files, outside, nil
 }
 
 // dependencies are the packages whose files went into the code, by name.

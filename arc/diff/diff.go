@@ -125,7 +125,11 @@ func grown(old, new int64) string {
 func changed(old, new string) string { return cmp.Or(old, "none") + " → " + cmp.Or(new, "none") }
 
 func (r *Report) dependencies(old, new *bundle.Manifest) {
-	had, has := versions(old), versions(new)
+	r.versions(versions(old), versions(new))
+	r.versions(pins(old), pins(new))
+}
+
+func (r *Report) versions(had, has map[string]string) {
 	for _, name := range union(had, has) {
 		switch o, n := had[name], has[name]; {
 		case o == "":
@@ -150,6 +154,15 @@ func versions(m *bundle.Manifest) map[string]string {
 			v = out[d.Name] + ", " + v
 		}
 		out[d.Name] = v
+	}
+	return out
+}
+
+// pins are the bundles that it was built with, by name and range.
+func pins(m *bundle.Manifest) map[string]string {
+	out := map[string]string{}
+	for _, p := range m.Pins {
+		out[strings.TrimSuffix(p.Bundle+"@"+p.Range, "@")] = p.Version
 	}
 	return out
 }

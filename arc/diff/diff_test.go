@@ -66,6 +66,10 @@ func TestCompare(t *testing.T) {
 		{name: "dependencies", change: func(m *bundle.Manifest) {
 			m.Dependencies = []bundle.Dependency{{Name: "a", Version: "1.1.0", License: "GPL-3.0-only"}, {Name: "c", Version: "2.0.0"}}
 		}, changes: []string{"dependency   a 1.0.0 (MIT) → 1.1.0 (GPL-3.0-only)", "dependency   b 1.0.0 is gone", "dependency   c 2.0.0 is new"}, calm: true},
+		{name: "built with another bundle", change: func(m *bundle.Manifest) {
+			m.Pins = []bundle.Pin{{Bundle: "acme/search", Range: "^1", Version: "1.4.0"}}
+		},
+			changes: []string{"dependency   acme/search@^1 1.4.0 is new"}, calm: true},
 		{name: "size", change: func(m *bundle.Manifest) { m.Files["code/a.js"] = bundle.File{Size: 12} },
 			changes: []string{"size   files 15 → 17 bytes, code 10 → 12 bytes"}, calm: true},
 		{name: "another bundle", change: func(m *bundle.Manifest) { m.Name = "acme/other" }, breaking: []string{"unit   another bundle: acme/orders → acme/other"}},

@@ -17,7 +17,7 @@ var (
 	// optionKeys are the decorator options that an override may set.
 	optionKeys = []string{
 		"timeout", "retries", "idempotent", "approve", "memory", "cpu",
-		"model", "instructions", "maxSteps", "budget", "maxTurns", "mode",
+		"model", "instructions", "maxSteps", "budget", "maxTurns", "mode", "scratchpad",
 		"on", "every", "cron", "http", "description",
 	}
 

@@ -17,8 +17,7 @@ type Fetched struct {
 	OCI    string // digest of the OCI manifest
 	Bundle *bundle.Bundle
 	File   []byte // the .aria file, signatures inside
-	Yanked bool
-	Reason string // of the yank
+	Yank   *Yank  // nil: nobody says that it was taken back
 }
 
 // Fetch gets one version. Its tag must lead to pinned, the digest that a lock
@@ -68,7 +67,8 @@ func (c *Client) Fetch(ctx context.Context, p Place, version, pinned string) (*F
 	if out.Bundle, err = bundle.Open(out.File); err != nil {
 		return nil, from(err, p, version)
 	}
-	out.Reason, out.Yanked, err = yanked(ctx, repo, d)
+	said, err := claims(ctx, repo, d)
+	out.Yank = c.judge(said, b.Statement())
 	return out, toFault(err, p, "whether "+string(p)+" "+version+" was taken back cannot be told")
 }
 
@@ -90,20 +90,6 @@ func (c *Client) manifest(ctx context.Context, p Place, d ocispec.Descriptor, wh
 		return nil, fault.Wrap(err, f.Code, "%s: %s", p, f.Message).WithHint(`"arc publish" puts bundles there`)
 	}
 	return m, err
-}
-
-// Yanked says whether a version was taken back, and why.
-func (c *Client) Yanked(ctx context.Context, p Place, version string) (reason string, ok bool, err error) {
-	repo, err := c.repository(p)
-	if err != nil {
-		return "", false, err
-	}
-	d, err := c.resolve(ctx, repo, p, version)
-	if err != nil {
-		return "", false, err
-	}
-	reason, ok, err = yanked(ctx, repo, d)
-	return reason, ok, toFault(err, p, "whether "+string(p)+" "+version+" was taken back cannot be told")
 }
 
 // from says where a bundle that is none came from.

@@ -38,6 +38,8 @@ type Installed struct {
 	Was     string `json:"was,omitempty"` // the version that was locked before
 	Fetched bool   `json:"fetched"`
 	Yanked  string `json:"yanked,omitempty"` // why it was taken back, if it was allowed all the same
+	// Claimed is why somebody says that it was taken back whom nobody trusts.
+	Claimed string `json:"claimed,omitempty"`
 
 	Bundle *bundle.Bundle `json:"-"`
 }
@@ -141,7 +143,7 @@ func (in *Installer) newest(ctx context.Context, w Wish) (Installed, error) {
 	if err != nil {
 		return Installed{}, err
 	}
-	version, err := in.choose(ctx, p, want)
+	version, err := in.choose(ctx, p, w.Name, want)
 	if err != nil {
 		return Installed{}, err
 	}
@@ -157,7 +159,7 @@ func (in *Installer) newest(ctx context.Context, w Wish) (Installed, error) {
 }
 
 // choose is the newest version in a range that was not taken back.
-func (in *Installer) choose(ctx context.Context, p Place, want bundle.Range) (string, error) {
+func (in *Installer) choose(ctx context.Context, p Place, name string, want bundle.Range) (string, error) {
 	versions, err := in.Client.Versions(ctx, p)
 	if err != nil {
 		return "", err
@@ -174,12 +176,12 @@ func (in *Installer) choose(ctx context.Context, p Place, want bundle.Range) (st
 		if in.AllowYanked {
 			return v, nil
 		}
-		reason, yanked, err := in.Client.Yanked(ctx, p, v)
-		if err != nil || !yanked {
+		y, err := in.Client.Yanked(ctx, p, name, v)
+		if err != nil || !y.Proven() {
 			return v, err
 		}
 		if gone == nil {
-			gone = takenBack(p, v, reason)
+			gone = takenBack(p, v, y)
 		}
 		left = slices.DeleteFunc(slices.Clone(left), func(x string) bool { return x == v })
 	}
@@ -195,11 +197,8 @@ func there(versions []string) string {
 	return "there are " + strings.Join(versions, ", ")
 }
 
-func takenBack(p Place, version, reason string) error {
-	if reason == "" {
-		reason = "no reason given"
-	}
-	return fault.New(fault.Denied, "%s %s was taken back by its author: %s", p, version, reason).
+func takenBack(p Place, version string, y *Yank) error {
+	return fault.New(fault.Denied, "%s %s was taken back by its author: %s", p, version, y.Reason).
 		WithHint("ask for another range; --allow-yanked takes it all the same")
 }
 
@@ -230,8 +229,8 @@ func (in *Installer) take(ctx context.Context, e Locked, pin string) (Installed,
 		return Installed{}, fault.New(fault.Denied, "%s holds %s, not %s", e.From, got.Bundle.Manifest.Name, e.Name).
 			WithHint("nothing was kept; name the place of the right one with --from")
 	}
-	if got.Yanked && !in.AllowYanked {
-		return Installed{}, takenBack(e.From, e.Version, got.Reason)
+	if got.Yank.Proven() && !in.AllowYanked {
+		return Installed{}, takenBack(e.From, e.Version, got.Yank)
 	}
 	e.OCI, e.Digest = got.OCI, got.Bundle.Digest
 	if e.Signer, err = in.signer(got.Bundle, e); err != nil {
@@ -251,9 +250,7 @@ func (in *Installer) take(ctx context.Context, e Locked, pin string) (Installed,
 	if had && old.Version != e.Version {
 		out.Was = old.Version
 	}
-	if got.Yanked {
-		out.Yanked = got.Reason
-	}
+	out.Yanked, out.Claimed = got.Yank.words()
 	return out, nil
 }
 

@@ -160,6 +160,12 @@ func (l *Lock) Satisfying(name, rng string) (Locked, bool) {
 	return best, best.Name != ""
 }
 
+// Leads says which bundle a reference leads to; false if nothing pins it.
+func (l *Lock) Leads(r bundle.Reference) (version string, digest bundle.Digest, ok bool) {
+	e, ok := l.Satisfying(r.Bundle, r.Range)
+	return e.Version, e.Digest, ok
+}
+
 // newestOf is the entry of a name with the newest version.
 func (l *Lock) newestOf(name string) (Locked, bool) {
 	var best Locked
@@ -196,7 +202,7 @@ func replace(path string, data []byte) error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		return trouble(err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {

@@ -13,11 +13,13 @@ type Outdated struct {
 	Wanted string `json:"wanted"`           // newest in the range
 	Latest string `json:"latest"`           // newest of all
 	Yanked string `json:"yanked,omitempty"` // why the locked version was taken back
+	// Claimed is why somebody says so whom nobody trusts.
+	Claimed string `json:"claimed,omitempty"`
 }
 
 // Behind tells whether there is anything to say about it.
 func (o Outdated) Behind() bool {
-	return o.Wanted != o.Version || o.Latest != o.Version || o.Yanked != ""
+	return o.Wanted != o.Version || o.Latest != o.Version || o.Yanked != "" || o.Claimed != ""
 }
 
 // Outdated looks at the places that a lock names for newer versions. It changes
@@ -39,7 +41,7 @@ func (c *Client) Outdated(ctx context.Context, l *Lock) ([]Outdated, error) {
 			in   bundle.Range
 			into *string
 		}{{want, &o.Wanted}, {all, &o.Latest}} {
-			v, err := looking.choose(ctx, e.From, side.in)
+			v, err := looking.choose(ctx, e.From, e.Name, side.in)
 			switch {
 			case err == nil:
 				*side.into = v
@@ -47,14 +49,11 @@ func (c *Client) Outdated(ctx context.Context, l *Lock) ([]Outdated, error) {
 				return nil, err
 			}
 		}
-		reason, gone, err := c.Yanked(ctx, e.From, e.Version)
+		y, err := c.Yanked(ctx, e.From, e.Name, e.Version)
 		if err != nil {
 			return nil, err
 		}
-		if gone && reason == "" {
-			reason = "no reason given"
-		}
-		o.Yanked = reason
+		o.Yanked, o.Claimed = y.words()
 		out = append(out, o)
 	}
 	return out, nil

@@ -135,21 +135,6 @@ func descriptor(d oci.Descriptor) ocispec.Descriptor {
 	return ocispec.Descriptor{MediaType: d.MediaType, Digest: digest.Digest(d.Digest), Size: d.Size}
 }
 
-// Yank takes a version back: nobody installs it any more who does not insist.
-func (c *Client) Yank(ctx context.Context, p Place, version, reason string) (digest string, err error) {
-	repo, err := c.repository(p)
-	if err != nil {
-		return "", err
-	}
-	d, err := c.resolve(ctx, repo, p, version)
-	if err != nil {
-		return "", err
-	}
-	self := oci.Descriptor{MediaType: d.MediaType, Digest: d.Digest.String(), Size: d.Size}
-	err = refer(ctx, repo, oci.Yank(self, reason), oci.Describe(oci.EmptyType, oci.Empty), oci.Empty)
-	return self.Digest, toFault(err, p, "taking "+version+" back at "+string(p)+" failed")
-}
-
 func (c *Client) resolve(ctx context.Context, repo *remote.Repository, p Place, version string) (ocispec.Descriptor, error) {
 	tag, err := oci.Tag(version)
 	if err != nil {

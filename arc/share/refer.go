@@ -33,7 +33,7 @@ func fetch(ctx context.Context, from content.Fetcher, d ocispec.Descriptor, limi
 func envelopes(ctx context.Context, repo *remote.Repository, subject ocispec.Descriptor, b *bundle.Bundle) ([]sign.Envelope, error) {
 	var out []sign.Envelope
 	err := each(ctx, repo, subject, oci.SignatureType, func(m *oci.Manifest) error {
-		if len(m.Layers) != 1 || len(out) == bundle.MaxSignatures {
+		if !small(m) || len(out) == bundle.MaxSignatures {
 			return nil
 		}
 		raw, err := fetch(ctx, repo.Blobs(), descriptor(m.Layers[0]), sign.MaxEnvelope)
@@ -48,14 +48,9 @@ func envelopes(ctx context.Context, repo *remote.Repository, subject ocispec.Des
 	return out, err
 }
 
-// yanked says whether a version was taken back, and why.
-func yanked(ctx context.Context, repo *remote.Repository, subject ocispec.Descriptor) (reason string, ok bool, err error) {
-	err = each(ctx, repo, subject, oci.YankType, func(m *oci.Manifest) error {
-		ok = true
-		reason = m.Annotations[oci.AnnotationReason]
-		return nil
-	})
-	return reason, ok, err
+// small: m carries one blob that an envelope may be.
+func small(m *oci.Manifest) bool {
+	return len(m.Layers) == 1 && m.Layers[0].Size <= sign.MaxEnvelope
 }
 
 // maxReferrers is how many of one type are looked at.

@@ -21,6 +21,7 @@ import (
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/bundle/oci"
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/sign"
 )
 
 // Options of a client.
@@ -31,6 +32,9 @@ type Options struct {
 	// Own gives the credential of the instance that arc is pointed to, if host
 	// ("127.0.0.1:7600") is that instance. It is asked after docker's config.
 	Own func(host string) (credential string, ok bool, err error)
+	// Vouch gives a key that may speak for a bundle's name and for which sound
+	// holds. Without it nobody may.
+	Vouch func(name string, sound func(sign.PublicKey) bool) (sign.PublicKey, bool)
 }
 
 // Client speaks to registries. It is safe for concurrent use.

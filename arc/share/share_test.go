@@ -95,7 +95,7 @@ func installer(t *testing.T, keys ...sign.SecretKey) *Installer {
 			t.Fatal(err)
 		}
 	}
-	return &Installer{Client: New(Options{}), Folder: FolderOf(t.TempDir()), Lock: &Lock{},
+	return &Installer{Client: New(Options{Vouch: rules.Vouch}), Folder: FolderOf(t.TempDir()), Lock: &Lock{},
 		Judge: func(b *bundle.Bundle) (string, error) {
 			v, err := rules.Check(b)
 			if err != nil || len(v.Signers) == 0 {
@@ -173,7 +173,7 @@ func TestInstallRefuses(t *testing.T) {
 	}
 	publish(t, host, by("1.0.0", "", k), by("1.1.0", "", stranger), by("1.2.0", ""), by("2.0.0", "", k), by("2.1.0", "", k), by("3.0.0", "", k))
 	place := Place(host + "/acme/search")
-	if _, err := New(Options{}).Yank(t.Context(), place, "2.1.0", "it loses orders"); err != nil {
+	if _, err := New(Options{}).Yank(t.Context(), place, "acme/search", "2.1.0", "it loses orders", k); err != nil {
 		t.Fatal(err)
 	}
 	try := func(in *Installer, rng string) error {

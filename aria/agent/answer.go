@@ -41,8 +41,8 @@ func (l *loop) answer(r llm.Reply) (done bool, err error) {
 	switch {
 	case r.Stop == llm.StopFilter:
 		return false, fault.New(fault.Failed, "the model refuses to answer: %s", short(r.Text))
-	case r.Stop == llm.StopLength && l.in.Limits.Tokens > 0 && l.result.Usage.Tokens() >= l.in.Limits.Tokens:
-		return false, l.mayGoOnAfterCut()
+	case r.Stop == llm.StopLength && l.capped:
+		return false, l.cutByBudget()
 	case r.Stop == llm.StopLength:
 		return false, fault.New(fault.Exhausted, "the model's answer was cut at its bound of length; %s", l.spent()).
 			WithHint("ask for a shorter answer, or choose a model with more room")
@@ -72,10 +72,6 @@ func (l *loop) answer(r llm.Reply) (done bool, err error) {
 	}
 	why := strings.NewReplacer("the arguments do", "your answer does", "the arguments are", "your answer is").Replace(f.Message)
 	return false, l.again(why + ". Answer again with nothing but the JSON.")
-}
-
-func (l *loop) mayGoOnAfterCut() error {
-	return l.exhausted("tokens", "the answer was cut", "raise budget.tokens")
 }
 
 // again gives the model its one second chance.

@@ -1,12 +1,14 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
@@ -33,7 +35,7 @@ type pending struct {
 func (l *loop) callTools(ctx context.Context, calls []llm.ToolCall) error {
 	list := make([]*pending, len(calls))
 	for i, c := range calls {
-		list[i] = l.prepare(c, fmt.Sprintf("%d.%d", l.result.Steps, i+1))
+		list[i] = l.prepare(c, fmt.Sprintf("%d.%d", l.step(), i+1))
 		if list[i].err != nil {
 			continue
 		}
@@ -50,6 +52,9 @@ func (l *loop) callTools(ctx context.Context, calls []llm.ToolCall) error {
 		l.remember(p)
 		text := l.textOf(p)
 		l.messages = append(l.messages, llm.Message{Role: llm.ToolRole, CallID: calls[i].ID, Tool: p.name, Text: text, Failed: p.err != nil})
+		if t := l.tools[p.name]; t != nil && t.Ends && p.err == nil && l.result.Left == nil {
+			l.result.Left = &Left{Tool: p.name, Input: p.input, Output: p.output}
+		}
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -77,6 +82,10 @@ func (l *loop) invokeAll(ctx context.Context, list []*pending) error {
 	var wg sync.WaitGroup
 	room := make(chan struct{}, parallel)
 	errs := make([]error, len(list))
+	if err := l.pieces(ctx, len(list)-1); err != nil {
+		return err
+	}
+	var over atomic.Int64
 	for i, p := range list {
 		wg.Go(func() {
 			room <- struct{}{}
@@ -85,10 +94,22 @@ func (l *loop) invokeAll(ctx context.Context, list []*pending) error {
 				l.invoke(ctx, p)
 			}
 			errs[i] = l.emit(KindResult, l.resultEvent(p))
+			if over.Add(1) < int64(len(list)) { // the last one is the run again
+				errs[i] = cmp.Or(errs[i], l.pieces(context.WithoutCancel(ctx), -1))
+			}
 		})
 	}
 	wg.Wait()
 	return firstError(errs)
+}
+
+// pieces tells how many calls go on beside each other: a run whose calls all wait
+// for a person waits too.
+func (l *loop) pieces(ctx context.Context, more int) error {
+	if l.deps.Pieces == nil || more == 0 {
+		return nil
+	}
+	return l.deps.Pieces(ctx, more)
 }
 
 func (l *loop) invoke(ctx context.Context, p *pending) {

@@ -14,16 +14,11 @@ var errTime = errors.New("limit of time")
 
 // mayGoOn is asked before every turn of the model.
 func (l *loop) mayGoOn(ctx context.Context) error {
-	lim, u := l.in.Limits, l.result.Usage
 	switch {
 	case ctx.Err() != nil:
 		return l.ended(ctx, ctx.Err())
-	case l.result.Steps >= lim.Steps:
-		return l.exhausted("steps", fmt.Sprint(lim.Steps), "raise maxSteps, or give the agent a tool that does more at once")
-	case lim.Tokens > 0 && u.Tokens() >= lim.Tokens:
-		return l.exhausted("tokens", fmt.Sprint(lim.Tokens), "raise budget.tokens")
-	case lim.USD > 0 && u.USD >= lim.USD:
-		return l.exhausted("usd", fmt.Sprintf("$%g", lim.USD), "raise budget.usd, or choose a cheaper model")
+	case l.result.Steps >= l.in.Limits.Steps:
+		return l.exhausted("steps", fmt.Sprint(l.in.Limits.Steps), "raise maxSteps, or give the agent a tool that does more at once")
 	}
 	return nil
 }

@@ -2,10 +2,13 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/ariacomputecompany/firmware/aria/budget"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
 )
@@ -24,6 +27,10 @@ type loop struct {
 	result   Result
 	repaired bool // the model has had its second chance to answer in form
 	seen     map[string]*repeat
+	account  *budget.Account
+	request  int // where what is asked stands in messages
+	known    known
+	capped   bool // a budget bounds the answer of this turn
 
 	emitMu sync.Mutex // one event at a time
 }
@@ -47,51 +54,135 @@ func newLoop(in Input, deps Deps) (*loop, error) {
 		return nil, fault.New(fault.Invalid, "agent %q has a budget in dollars, but the price of its model is not known", in.Agent).
 			WithHint("add the model's price per million tokens to the provider's prices, or set a budget in tokens")
 	}
-	l := &loop{in: in, deps: deps, started: deps.Now(), tools: map[string]*tool{}, seen: map[string]*repeat{}}
-	for _, t := range deps.Tools {
-		c, err := newChecker(t.Schema)
-		if err != nil {
-			return nil, fault.Wrap(err, fault.Invalid, "the input schema of %q cannot be used", t.Unit)
-		}
-		l.tools[t.Unit] = &tool{Tool: t, check: c}
-		l.offered = append(l.offered, llm.Tool{Name: t.Unit, Description: t.Description, Schema: t.Schema})
+	l := &loop{in: in, deps: deps, started: deps.Now(), tools: map[string]*tool{}, seen: map[string]*repeat{}, account: deps.Account}
+	if l.account == nil {
+		l.account = budget.Open(fmt.Sprintf("agent %q", in.Agent), nil, in.Limits.Amount(), budget.Amount{})
+	}
+	if err := l.offer(deps.Tools); err != nil {
+		return nil, err
 	}
 	var err error
 	if l.output, err = newOutput(in.OutputSchema); err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "the output schema of %q cannot be used", in.Agent)
 	}
-	l.messages = opening(in, l.output)
+	l.messages, l.request = opening(in, l.output)
 	return l, nil
+}
+
+// offer makes tools known and offers them in the next turn.
+func (l *loop) offer(tools []Tool) error {
+	l.offered = nil
+	for _, t := range tools {
+		if l.tools[t.Unit] == nil {
+			c, err := newChecker(t.Schema)
+			if err != nil {
+				return fault.Wrap(err, fault.Invalid, "the input schema of %q cannot be used", t.Unit)
+			}
+			l.tools[t.Unit] = &tool{Tool: t, check: c}
+		}
+		l.offered = append(l.offered, llm.Tool{Name: t.Unit, Description: t.Description, Schema: t.Schema})
+	}
+	return nil
 }
 
 // turn asks the model once and books what it cost.
 func (l *loop) turn(ctx context.Context) (llm.Reply, error) {
-	l.result.Steps++
-	err := l.emit(KindTurn, TurnEvent{Step: l.result.Steps, Messages: len(l.messages), Spent: l.result.Usage})
-	if err != nil {
-		return llm.Reply{}, err
-	}
-	req := llm.Request{Messages: l.messages, Tools: l.offered, Output: l.output.schema}
-	if n := l.in.Limits.Tokens; n > 0 {
-		req.MaxTokens = n - l.result.Usage.Tokens()
-	}
 	began := l.deps.Now()
-	reply, err := l.deps.Model.Generate(ctx, req, l.deps.Live)
+	reply, err := l.ask(ctx)
 	if err != nil {
 		return llm.Reply{}, err
 	}
-	if l.deps.Price != nil {
-		reply.Usage.USD = l.deps.Price.Of(reply.Usage)
-	}
-	l.result.Usage = l.result.Usage.Add(reply.Usage)
 	l.result.Text = reply.Text
-	distinct(reply.ToolCalls, l.result.Steps)
+	distinct(reply.ToolCalls, l.step())
 	l.messages = append(l.messages, llm.Message{Role: llm.Assistant, Text: reply.Text, ToolCalls: reply.ToolCalls})
-	e := ReplyEvent{Step: l.result.Steps, Text: reply.Text, Stop: reply.Stop, Usage: reply.Usage, TookMS: l.deps.Now().Sub(began).Milliseconds()}
+	e := ReplyEvent{Step: l.step(), Text: reply.Text, Stop: reply.Stop, Usage: reply.Usage, TookMS: l.deps.Now().Sub(began).Milliseconds()}
 	for _, c := range reply.ToolCalls {
 		e.Calls = append(e.Calls, c.Name)
 	}
 	return reply, l.emit(KindReply, e)
+}
+
+// ask gets the answer of the next turn: from the record where it was given
+// before, else from the model.
+func (l *loop) ask(ctx context.Context) (reply llm.Reply, err error) {
+	if err := l.compact(ctx, false); err != nil {
+		return reply, err
+	}
+	name := fmt.Sprintf("turn/%d", l.step()+1)
+	past, err := l.recall(ctx, name)
+	if err != nil {
+		return reply, err
+	}
+	if l.deps.More != nil {
+		if err := l.offer(append(slices.Clip(l.deps.Tools), l.deps.More()...)); err != nil {
+			return reply, err
+		}
+	}
+	req := llm.Request{Messages: l.messages, Tools: l.offered, Output: l.output.schema}
+	var hold *budget.Hold
+	if past == nil {
+		if hold, err = l.reserve(ctx, &req); err != nil {
+			return reply, err
+		}
+	}
+	l.result.Steps++
+	if err := l.emit(KindTurn, TurnEvent{Step: l.step(), Messages: len(l.messages), Spent: l.result.Usage}); err != nil {
+		if hold != nil {
+			hold.Cancel()
+		}
+		return reply, err
+	}
+	if past != nil {
+		l.settle(nil, past)
+		return *past, nil
+	}
+	reply, err = l.deps.Model.Generate(ctx, req, l.deps.Live)
+	if errors.Is(err, llm.ErrTooLong) {
+		hold.Cancel()
+		if err := l.compact(ctx, true); err != nil {
+			return reply, err
+		}
+		req.Messages = l.messages
+		if hold, err = l.reserve(ctx, &req); err != nil {
+			return reply, err
+		}
+		reply, err = l.deps.Model.Generate(ctx, req, l.deps.Live)
+	}
+	if err != nil {
+		hold.Keep()
+		return reply, err
+	}
+	if err := l.record(name, reply); err != nil {
+		hold.Keep()
+		return reply, err
+	}
+	l.settle(hold, &reply)
+	return reply, nil
+}
+
+func (l *loop) recall(ctx context.Context, name string) (*llm.Reply, error) {
+	if l.deps.Recall == nil {
+		return nil, nil
+	}
+	return l.deps.Recall(ctx, name)
+}
+
+func (l *loop) record(name string, r llm.Reply) error {
+	if l.deps.Record == nil {
+		return nil
+	}
+	return l.deps.Record(name, r)
+}
+
+// step is the number of the turn in its conversation.
+func (l *loop) step() int { return l.in.StepsBefore + l.result.Steps }
+
+// conversation is what was said, without the instructions.
+func (l *loop) conversation() []llm.Message {
+	if len(l.messages) > 0 && l.messages[0].Role == llm.System {
+		return l.messages[1:]
+	}
+	return l.messages
 }
 
 // distinct gives calls of one turn ids that differ, which models forget to.

@@ -58,18 +58,25 @@ func onlyString(s llm.Schema) (string, bool) {
 	return names[0], true
 }
 
-// opening is the conversation before the first turn.
-func opening(in Input, out *output) []llm.Message {
+// opening is the conversation before the first turn, and where in it the request is.
+func opening(in Input, out *output) (msgs []llm.Message, request int) {
 	system := strings.TrimSpace(in.Instructions)
 	if out.schema != nil {
 		system += "\n\nThe final answer is one JSON value that fits this schema, and nothing else:\n" + string(out.schema)
 	}
-	var msgs []llm.Message
 	if system = strings.TrimSpace(system); system != "" {
 		msgs = append(msgs, llm.Message{Role: llm.System, Text: system})
 	}
-	return append(msgs, llm.Message{Role: llm.User, Text: userText(in)})
+	request = len(msgs)
+	msgs = append(msgs, in.Before...)
+	if len(in.Before) > 0 && in.StepsBefore > 0 {
+		return msgs, request // others have begun to work on it
+	}
+	return append(msgs, llm.Message{Role: llm.User, Text: userText(in)}), len(msgs)
 }
+
+// Words is what is asked of an agent, in words as far as it can be.
+func Words(in Input) string { return userText(in) }
 
 // userText is the input as words where it is nothing but words, else as JSON.
 func userText(in Input) string {

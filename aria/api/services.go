@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"connectrpc.com/connect"
@@ -102,8 +103,12 @@ func (t tasks) Start(ctx context.Context, r *connect.Request[ariav1.StartRequest
 	if r.Msg.DeadlineMs > maxDeadline.Milliseconds() {
 		return nil, fault.New(fault.Invalid, "a deadline of %d ms is more than a year away", r.Msg.DeadlineMs)
 	}
+	if strings.HasPrefix(r.Msg.IdempotencyKey, task.OwnKeys) {
+		return nil, fault.New(fault.Invalid, "an idempotency key cannot begin with %q", task.OwnKeys).WithHint("use a UUID")
+	}
 	run, err := t.s.Tasks.Start(ctx, task.Request{Unit: r.Msg.Unit, Input: r.Msg.Input, Words: r.Msg.Words,
-		Deadline: time.Duration(r.Msg.DeadlineMs) * time.Millisecond, Key: r.Msg.IdempotencyKey})
+		Deadline: time.Duration(r.Msg.DeadlineMs) * time.Millisecond, Key: r.Msg.IdempotencyKey,
+		Session: task.Session{ID: r.Msg.Session, User: r.Msg.User}})
 	if err != nil {
 		return nil, err
 	}

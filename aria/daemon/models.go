@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 
+	"github.com/ariacomputecompany/firmware/aria/agency"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
 	"github.com/ariacomputecompany/firmware/llm/dialect"
@@ -22,13 +23,15 @@ type models struct {
 	own     llm.Catalog // of ariad.toml
 	live    *file.Live
 	planner *local.Planner
+	embed   func(text string) ([]float32, error)
 }
 
 // newModels reads the models file; the planner's vectors are read at their first
 // use.
 func newModels(cfg Config, log *slog.Logger) (models, error) {
 	live, err := file.Open(cfg.ModelsFile, log)
-	return models{cfg.Models, live, local.New(embed.New().Embed)}, err
+	near := embed.New().Embed
+	return models{cfg.Models, live, local.New(near), near}, err
 }
 
 // file is what holds now.
@@ -43,32 +46,44 @@ func (m models) file() file.File {
 // key is read from its file at each request, so that changing it needs no
 // restart; it is kept nowhere else. The price is the dearest of all, nil if one
 // of them is not known: a budget is never passed because another took over.
-func (m models) model(ref string) (llm.Model, *llm.Price, error) {
+func (m models) model(ref string) (agency.Model, error) {
 	f := m.file()
 	t, err := f.Providers.Resolve(ref)
 	if err != nil {
-		return nil, nil, err
+		return agency.Model{}, err
 	}
 	first, err := m.one(t)
 	if err != nil {
-		return nil, nil, err
+		return agency.Model{}, err
 	}
-	price, choices := t.Price, []fallback.Choice{{Ref: t.Ref(), Model: first}}
+	out := agency.Model{Ref: t.Ref(), Price: t.Price, Context: t.Traits.Context, MaxOutput: t.Traits.MaxOutput, Free: t.Dialect == llm.DialectLocal}
+	choices := []fallback.Choice{{Ref: t.Ref(), Model: first}}
 	for _, other := range f.FallbackOf(t) {
 		o, err := f.Providers.Resolve(other)
 		if err != nil {
-			return nil, nil, err
+			return agency.Model{}, err
 		}
 		if o.Ref() == t.Ref() {
 			continue
 		}
 		model, err := m.one(o)
 		if err != nil {
-			return nil, nil, err
+			return agency.Model{}, err
 		}
-		choices, price = append(choices, fallback.Choice{Ref: o.Ref(), Model: model}), dearer(price, o.Price)
+		choices = append(choices, fallback.Choice{Ref: o.Ref(), Model: model})
+		out.Price, out.Free = dearer(out.Price, o.Price), out.Free && o.Dialect == llm.DialectLocal
+		out.Context, out.MaxOutput = smaller(out.Context, o.Traits.Context), smaller(out.MaxOutput, o.Traits.MaxOutput)
 	}
-	return fallback.New(choices...), price, nil
+	out.Model = fallback.New(choices...)
+	return out, nil
+}
+
+// smaller of two sizes, of which 0 is one that is not known.
+func smaller(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 func (m models) one(t llm.Target) (llm.Model, error) {

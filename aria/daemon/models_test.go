@@ -82,8 +82,8 @@ price = { input = 3.0, output = 1.0 }
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, price, err := m.model("a:m"); err != nil || price == nil || price.Input != 3 || price.Output != 2 {
-		t.Errorf("the dearest of those that may answer: %+v, %v", price, err)
+	if got, err := m.model("a:m"); err != nil || got.Price == nil || got.Price.Input != 3 || got.Price.Output != 2 {
+		t.Errorf("the dearest of those that may answer: %+v, %v", got.Price, err)
 	}
 	target, err := m.file().Providers.Resolve("a:m")
 	if err != nil {
@@ -92,7 +92,7 @@ price = { input = 3.0, output = 1.0 }
 	if _, err := key(target)(); fault.CodeOf(err) != fault.Unauthenticated || !strings.Contains(err.Error(), "secret store") {
 		t.Errorf("%v", err)
 	}
-	if _, _, err := m.model("local:embed"); fault.CodeOf(err) != fault.Invalid {
+	if _, err := m.model("local:embed"); fault.CodeOf(err) != fault.Invalid {
 		t.Errorf("an embedder as an agent's model: %v", err)
 	}
 }

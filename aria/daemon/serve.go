@@ -18,17 +18,22 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"github.com/ariacomputecompany/firmware/aria/agency"
 	"github.com/ariacomputecompany/firmware/aria/api"
 	"github.com/ariacomputecompany/firmware/aria/execution"
+	"github.com/ariacomputecompany/firmware/aria/memory"
 	"github.com/ariacomputecompany/firmware/aria/oci"
 	"github.com/ariacomputecompany/firmware/aria/orchestrator"
 	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/aria/replay"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/aria/tokenapi"
+	"github.com/ariacomputecompany/firmware/aria/trigger"
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/firmware/control"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/internal/version"
+	toolfind "github.com/ariacomputecompany/firmware/llm/find"
 )
 
 // serve runs this daemon until SIGTERM or SIGINT.
@@ -65,17 +70,19 @@ func serve(cfg Config, log *slog.Logger) error {
 
 	streams, cut := context.WithCancel(context.Background())
 	defer cut()
-	handler, tasks, err := assemble(streams, cfg, db, quilt, bearer, log)
+	handler, tasks, started, err := assemble(streams, cfg, db, quilt, bearer, log)
 	if err != nil {
 		return err
 	}
 	if err := tasks.Recover(context.Background()); err != nil {
 		return err
 	}
+	go started.Run(streams)
 	srv := api.Server(handler, log)
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	go shrink(streams, tasks)
+	go tasks.Retain(streams, task.Retention{Keep: time.Duration(cfg.Journal.Keep), MaxBytes: cfg.Journal.MaxBytes})
 	if cfg.Firmware != "" {
 		go prove(streams, control.Client(cfg.Firmware), quilt, cfg.own(), log)
 	}
@@ -84,34 +91,42 @@ func serve(cfg Config, log *slog.Logger) error {
 }
 
 // assemble is the whole of ariad, from the store up to the port.
-func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.Client, bearer string, log *slog.Logger) (http.Handler, *task.Tasks, error) {
+func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.Client, bearer string, log *slog.Logger) (http.Handler, *task.Tasks, *trigger.Triggers, error) {
 	reg, err := registry.New(db, filepath.Join(cfg.own(), "bundles"), log)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if cfg.Trust.Require {
 		if err := reg.RequireTrust(cfg.Trust.File); err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 	}
 	known, err := newModels(cfg, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	mind, err := memory.New(db)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	run := execution.New(reg, quilt, log)
-	thinking := &agents{reg: reg, check: run.Check, models: known, log: log}
+	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Memory: mind, Leases: quilt, RunCode: pieces{run}.code, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),
 		bundle.Agent:    thinking,
-		bundle.Team:     orchestrator.NewTeams(pieces{run}, thinking.lead),
+		bundle.Team:     orchestrator.NewTeams(pieces{run}, thinking),
 	}, task.Config{Tools: cfg.Tools, Agents: cfg.Agents, Pipelines: cfg.Pipelines}, log)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	shelf, err := oci.New(reg, db, filepath.Join(cfg.own(), "incoming"), log)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
+	}
+	started, err := trigger.New(db, reg, tasks, log)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	return api.New(streams, api.Deps{
 		Registry: reg, OCI: shelf, Tasks: tasks, Credential: bearer, Version: version.Version, Started: time.Now(), Log: log,
@@ -120,8 +135,9 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt},
-	}), tasks, nil
+		Replay: replay.New(reg, tasks), Backup: backups{cfg, db, quilt}.write, Counted: watched(streams, cfg, tasks, log), Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt}, Triggers: started,
+		Verify: quilt.VerifySecret,
+	}), tasks, started, nil
 }
 
 // wait serves until a signal, then stops in order: intake, runs, streams, port.
@@ -168,7 +184,7 @@ func shrink(ctx context.Context, tasks *task.Tasks) {
 
 // open opens the store. Full sync: what was acknowledged survives a power cut.
 func open(path string) (*sql.DB, error) {
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-1024)",
+	q := url.Values{"_pragma": {"auto_vacuum(2)", "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-1024)",
 		"journal_size_limit(16777216)", "temp_store(MEMORY)"}, "_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {

@@ -109,7 +109,7 @@ func TestRefusals(t *testing.T) {
 		{"broken JSON", "shop.get", `{`, "", connect.CodeInvalidArgument, "the input is not JSON"},
 		{"an unknown unit", "shop.got", `{}`, "", connect.CodeNotFound, `no unit "shop.got" is registered`},
 		{"words for a tool", "shop.get", "", "please", connect.CodeInvalidArgument, "takes input, not words"},
-		{"a mode that is not run, honestly", "crew", `{}`, "", connect.CodeUnimplemented, "crew is a team of mode handoff"},
+		{"both words and input for a team", "crew", `{}`, "please", connect.CodeInvalidArgument, "both input and words were given"},
 	} {
 		_, err := h.start(&ariav1.StartRequest{Unit: c.unit, Input: []byte(c.input), Words: c.words})
 		if connect.CodeOf(err) != c.code || !strings.Contains(fmt.Sprint(err), c.want) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/aria/task"
@@ -28,6 +29,8 @@ type durable struct {
 	asks  *asks
 	began bool            // a container ran
 	until context.Context // of the run, for what outlives an execution
+
+	current atomic.Value // string: the execution that goes on, or went on last
 }
 
 func (d *durable) ctx() context.Context { return d.until }
@@ -47,12 +50,16 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 		}
 	}
 	vain, seen := 0, d.job.Recorded()
-	for again := d.job.Resumed; ; again = true {
+	for again := d.job.Resumed || d.job.Played(); ; again = true {
 		var err error
 		if req.Journal, err = d.journal(ctx, again); err != nil {
 			return tokenapi.Ended{}, err
 		}
 		req.Execution = d.execution(again)
+		d.current.Store(req.Execution)
+		if d.job.Played() {
+			req.Tokens = nil // the record answers: nothing needs to be held
+		}
 		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
 			_, is := ev.(tokenapi.Started)
 			d.began = d.began || is
@@ -78,9 +85,24 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 				return end, err
 			}
 		default:
-			return end, err
+			return d.played(end), err
 		}
 	}
+}
+
+// played gives an attempt that is played again the end that it had then, where
+// something outside ended it.
+func (d *durable) played(end tokenapi.Ended) tokenapi.Ended {
+	if !d.job.Played() || end.Error == nil || end.Error.Code != fault.Diverged {
+		return end
+	}
+	if then := d.job.Tape.Diverged(d.scope, end.Error.Message); then != nil {
+		end.Error, end.Reason = then, "crash"
+		if then.Code == fault.Timeout || then.Code == fault.Deadlock {
+			end.Reason = string(then.Code)
+		}
+	}
+	return end
 }
 
 // lost: it was quiltd or its launcher that ended, not the unit.
@@ -136,6 +158,7 @@ func (d *durable) journal(ctx context.Context, again bool) (*tokenapi.Journal, e
 	}
 	j := &tokenapi.Journal{Key: string(d.job.Run) + "/" + d.scope, Clock: clock, Seed: d.job.Seed(d.scope), Ask: d.asks.take,
 		Record: func(e tokenapi.Effect, done func()) error { return d.job.Record(d.scope, task.Effect(e), done) }}
+	j.Sealed = d.job.Played()
 	if !again {
 		return j, nil
 	}

@@ -21,6 +21,9 @@ func (d *durable) call(ctx context.Context, raw json.RawMessage, name string) (j
 	if err := readArgs(raw, "run.call", &a); err != nil {
 		return nil, err
 	}
+	if d.p.calls != nil {
+		return d.program(ctx, a.Class, a.Args, name)
+	}
 	ref := ""
 	if spec := d.p.unit.Pipeline; spec != nil {
 		ref = spec.Calls[a.Class+"."+a.Method]

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	_ "modernc.org/sqlite"
 
@@ -251,7 +252,12 @@ func TestPush(t *testing.T) {
 	later := seal(t, key(t), b)
 	h.blob("acme/search", later.Bytes())
 	self := oci.Describe(oci.ManifestType, m)
-	for _, r := range [][]byte{oci.Attach(self, oci.SignatureType, oci.Describe(oci.EnvelopeType, later.Bytes())), oci.Yank(self, "it deletes too much")} {
+	yank, err := k.Yank(b.Statement(), "it deletes too much", time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.blob("acme/search", yank.Bytes())
+	for _, r := range [][]byte{oci.Attach(self, oci.SignatureType, oci.Describe(oci.EnvelopeType, later.Bytes())), oci.Attach(self, oci.YankType, oci.Describe(oci.EnvelopeType, yank.Bytes()))} {
 		if status, out := h.manifest("acme/search", oci.Digest(r), r); status != http.StatusCreated {
 			t.Fatalf("%d %s", status, out)
 		}
@@ -259,8 +265,12 @@ func TestPush(t *testing.T) {
 	if n := len(h.referrers("acme/search", self.Digest, "")); n != 4 {
 		t.Errorf("%d referrers, want two signatures, an SBOM and a yank", n)
 	}
-	if y := h.referrers("acme/search", self.Digest, oci.YankType); len(y) != 1 || y[0].Annotations[oci.AnnotationReason] != "it deletes too much" {
-		t.Errorf("yank: %v", y)
+	y := h.referrers("acme/search", self.Digest, oci.YankType)
+	if len(y) != 1 {
+		t.Fatalf("yanks: %v", y)
+	}
+	if _, _, body := h.do("GET", "/v2/acme/search/blobs/"+oci.Digest(yank.Bytes()), nil); !bytes.Equal(body, yank.Bytes()) {
+		t.Errorf("the yank came back as %q", body)
 	}
 }
 
@@ -318,6 +328,11 @@ func TestRefused(t *testing.T) {
 	next, nextFile := pack(t, "acme/search", "1.1.0", "")
 	stranger := seal(t, key(t), foreign)
 	h.blob("acme/search", stranger.Bytes())
+	yank, err := key(t).Yank(foreign.Statement(), "", time.Unix(0, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.blob("acme/search", yank.Bytes())
 	h.blob("acme/search", []byte("text"))
 	reworded := bytes.Replace(push(next, nextFile), []byte("1970"), []byte("1971"), 1)
 	wrongSubject := oci.Descriptor{MediaType: oci.ManifestType, Digest: oci.Digest([]byte("x")), Size: 1}
@@ -338,9 +353,12 @@ func TestRefused(t *testing.T) {
 		{"no bundle", "1.1.0", bytes.Replace(push(next, nextFile), []byte(oci.BundleType), []byte("application/x"), 1), 400, "not a bundle"},
 		{"a signature of another bundle", "", oci.Attach(self, oci.SignatureType, oci.Describe(oci.EnvelopeType, stranger.Bytes())), 400, "another bundle"},
 		{"a signature that is none", "", oci.Attach(self, oci.SignatureType, oci.Describe(oci.EnvelopeType, []byte("text"))), 400, "not a signature envelope"},
-		{"a referrer to nothing", "", oci.Yank(wrongSubject, ""), 404, "no bundle"},
+		{"a yank of another bundle", "", oci.Attach(self, oci.YankType, oci.Describe(oci.EnvelopeType, yank.Bytes())), 400, "the yank is of acme/other 1.0.0, another bundle"},
+		{"a yank that is not signed", "", oci.Attach(self, oci.YankType, oci.Describe(oci.EmptyType, oci.Empty)), 400, "not a signature envelope"},
+		{"a signature in a yank's place", "", oci.Attach(self, oci.YankType, oci.Describe(oci.EnvelopeType, stranger.Bytes())), 400, "payloadType"},
+		{"a referrer to nothing", "", oci.Attach(wrongSubject, oci.SBOMType, oci.Describe(oci.SBOMType, []byte("text"))), 404, "no bundle"},
 		{"a referrer of an unknown type", "", oci.Attach(self, "application/x", oci.Describe("text/plain", []byte("text"))), 400, "not kept here"},
-		{"a referrer with a tag", "yank", oci.Yank(self, ""), 400, "has no tag"},
+		{"a referrer with a tag", "yank", oci.Attach(self, oci.SBOMType, oci.Describe(oci.SBOMType, []byte("text"))), 400, "has no tag"},
 	} {
 		ref := c.ref
 		if ref == "" {

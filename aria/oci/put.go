@@ -168,13 +168,21 @@ func (h *Handler) putReferrer(q request, m *oci.Manifest, body []byte) error {
 		return known("MANIFEST_BLOB_UNKNOWN", fault.New(fault.NotFound, "the blob %s was not pushed", m.Layers[0].Digest).WithHint("push it first"))
 	}
 	switch m.ArtifactType {
-	case oci.SBOMType, oci.YankType:
+	case oci.SBOMType:
+	case oci.YankType:
+		y, err := sign.ParseYank(content)
+		if err != nil {
+			return err
+		}
+		if y.Statement.About() != about(q.repo, subject) {
+			return fault.New(fault.Invalid, "the yank is of %.130s %.70s, another bundle", y.Statement.Name, y.Statement.Version)
+		}
 	case oci.SignatureType:
 		env, err := sign.ParseEnvelope(content)
 		if err != nil {
 			return err
 		}
-		if env.Statement.Digest != subject.Config.Digest {
+		if env.Statement != about(q.repo, subject) {
 			return fault.New(fault.Invalid, "the signature is for %.130s %.70s, another bundle", env.Statement.Name, env.Statement.Version)
 		}
 	default:
@@ -186,6 +194,11 @@ func (h *Handler) putReferrer(q request, m *oci.Manifest, body []byte) error {
 		h.stage.drop(m.Layers[0].Digest)
 	}
 	return err
+}
+
+// about is what is stated about the bundle of a manifest that matches let pass.
+func about(repo string, m *oci.Manifest) sign.Statement {
+	return sign.Statement{Name: repo, Version: m.Annotations[oci.AnnotationVersion], Digest: m.Config.Digest}
 }
 
 // subject finds the bundle manifest that a referrer is about.

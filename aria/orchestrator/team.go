@@ -2,6 +2,7 @@ package orchestrator
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,29 +14,37 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
-// Lead does the work of a team whose lead has the other members for tools.
-type Lead func(ctx context.Context, job task.Job) (task.Outcome, error)
+// Crew is what this room needs of aria/agency.
+type Crew interface {
+	// Words makes a request in words into an input.
+	Words(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
+	// Enter opens the budget and the scratchpad that the members share.
+	Enter(ctx context.Context, job task.Job) (leave func(), err error)
+	// Lead and Handoff run teams whose members have one conversation.
+	Lead(ctx context.Context, job task.Job) (task.Outcome, error)
+	Handoff(ctx context.Context, job task.Job) (task.Outcome, error)
+}
 
 // Teams is the task.Runner of teams. Members are child runs, called by names that
 // a team that is taken up again calls them by too.
 type Teams struct {
 	exec Executor
-	lead Lead
+	crew Crew
 }
 
 // NewTeams makes one.
-func NewTeams(exec Executor, lead Lead) *Teams { return &Teams{exec, lead} }
+func NewTeams(exec Executor, crew Crew) *Teams { return &Teams{exec, crew} }
 
 // Check completes and checks an input.
 func (t *Teams) Check(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error) {
 	if u.Team == nil {
 		return nil, fault.New(fault.Invalid, "the bundle says nothing about team %s", u.Name).WithHint("build it again")
 	}
-	if u.Team.Mode == "handoff" {
-		return nil, fault.New(fault.Unimplemented, "%s is a team of mode handoff, and this build does not run those yet", u.Name).
-			WithHint("use lead, parallel, sequence or vote")
+	input, err := t.crew.Words(u, input, words)
+	if err != nil {
+		return nil, err
 	}
-	return t.exec.Check(u, input, words)
+	return t.exec.Check(u, input, "")
 }
 
 // Run takes a team to its end.
@@ -47,17 +56,29 @@ func (t *Teams) Run(ctx context.Context, job task.Job) (task.Outcome, error) {
 			fault.New(fault.Timeout, "team %s did not end within its time", job.Unit.Name).WithHint("raise budget.time"))
 		defer stop()
 	}
-	var out json.RawMessage
-	var err error
 	switch spec.Mode {
 	case "lead":
-		return t.lead(ctx, job)
+		return t.crew.Lead(ctx, job)
+	case "handoff":
+		return t.crew.Handoff(ctx, job)
+	}
+	leave, err := t.crew.Enter(ctx, job)
+	if err != nil {
+		return task.Outcome{}, err
+	}
+	defer leave()
+	w := &work{Job: job}
+	if w.emit, err = job.EmitOnce(ctx); err != nil {
+		return task.Outcome{}, err
+	}
+	var out json.RawMessage
+	switch spec.Mode {
 	case "sequence":
-		out, err = t.sequence(ctx, job)
+		out, err = t.sequence(ctx, w)
 	case "parallel":
-		out, err = t.parallel(ctx, job)
+		out, err = t.parallel(ctx, w)
 	case "vote":
-		out, err = t.vote(ctx, job)
+		out, err = t.vote(ctx, w)
 	default:
 		err = fault.New(fault.Unimplemented, "%q is no mode of a team that this build runs", spec.Mode)
 	}
@@ -67,6 +88,12 @@ func (t *Teams) Run(ctx context.Context, job task.Job) (task.Outcome, error) {
 	return task.Outcome{Output: out, Usage: map[string]int{"members": len(spec.Members)}}, err
 }
 
+// work is a job that tells nothing twice.
+type work struct {
+	task.Job
+	emit func(kind string, data any) error
+}
+
 // handOver is the event before a member begins.
 type handOver struct {
 	From string `json:"from"` // a member, or the team
@@ -74,9 +101,9 @@ type handOver struct {
 	Call string `json:"call"`
 }
 
-func (t *Teams) call(ctx context.Context, job task.Job, from string, i int, input json.RawMessage) (json.RawMessage, error) {
+func (t *Teams) call(ctx context.Context, job *work, from string, i int, input json.RawMessage) (json.RawMessage, error) {
 	to, call := job.Unit.Team.Members[i], fmt.Sprintf("member/%d", i)
-	if err := job.Emit("handover", handOver{from, to, call}); err != nil {
+	if err := job.emit("handover", handOver{from, to, call}); err != nil {
 		return nil, err
 	}
 	out, err := job.Invoke(ctx, to, input, call)
@@ -89,7 +116,7 @@ func (t *Teams) call(ctx context.Context, job task.Job, from string, i int, inpu
 }
 
 // sequence gives each member what the one before it answered.
-func (t *Teams) sequence(ctx context.Context, job task.Job) (json.RawMessage, error) {
+func (t *Teams) sequence(ctx context.Context, job *work) (json.RawMessage, error) {
 	value, from := job.Input, job.Unit.Name
 	for i, m := range job.Unit.Team.Members {
 		var err error
@@ -103,23 +130,29 @@ func (t *Teams) sequence(ctx context.Context, job task.Job) (json.RawMessage, er
 
 // together asks every member the same at the same time. The first failure ends
 // the others.
-func (t *Teams) together(ctx context.Context, job task.Job) ([]json.RawMessage, error) {
+func (t *Teams) together(ctx context.Context, job *work) ([]json.RawMessage, error) {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	out := make([]json.RawMessage, len(job.Unit.Team.Members))
+	if err := job.Pieces(ctx, len(out)-1); err != nil { // the team waits when all members do
+		return nil, err
+	}
 	var mu sync.Mutex
 	var first error
 	var all sync.WaitGroup
+	left := len(out)
 	for i := range out {
 		all.Go(func() {
 			var err error
-			if out[i], err = t.call(ctx, job, job.Unit.Name, i, job.Input); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
-				if first == nil {
-					first = err
-					stop()
-				}
+			out[i], err = t.call(ctx, job, job.Unit.Name, i, job.Input)
+			mu.Lock()
+			defer mu.Unlock()
+			if left--; left > 0 {
+				err = cmp.Or(err, job.Pieces(context.WithoutCancel(ctx), -1))
+			}
+			if err != nil && first == nil {
+				first = err
+				stop()
 			}
 		})
 	}
@@ -129,7 +162,7 @@ func (t *Teams) together(ctx context.Context, job task.Job) ([]json.RawMessage, 
 
 // parallel gives the answers in the order of the members where the team's output
 // is a list, else by member.
-func (t *Teams) parallel(ctx context.Context, job task.Job) (json.RawMessage, error) {
+func (t *Teams) parallel(ctx context.Context, job *work) (json.RawMessage, error) {
 	out, err := t.together(ctx, job)
 	if err != nil {
 		return nil, err
@@ -147,7 +180,7 @@ func (t *Teams) parallel(ctx context.Context, job task.Job) (json.RawMessage, er
 
 // vote gives the answer that most members gave; of several, the one that a member
 // named earlier gave.
-func (t *Teams) vote(ctx context.Context, job task.Job) (json.RawMessage, error) {
+func (t *Teams) vote(ctx context.Context, job *work) (json.RawMessage, error) {
 	out, err := t.together(ctx, job)
 	if err != nil {
 		return nil, err
@@ -163,7 +196,7 @@ func (t *Teams) vote(ctx context.Context, job task.Job) (json.RawMessage, error)
 			best = i
 		}
 	}
-	if err := job.Emit("vote", map[string]any{"answer": json.RawMessage(out[best]), "votes": votes[keys[best]], "of": len(out)}); err != nil {
+	if err := job.emit("vote", map[string]any{"answer": json.RawMessage(out[best]), "votes": votes[keys[best]], "of": len(out)}); err != nil {
 		return nil, err
 	}
 	return out[best], nil
@@ -186,5 +219,5 @@ func canonical(raw json.RawMessage) string {
 
 // deadline counts from the run's beginning, also when it is taken up again.
 func deadline(job task.Job, ms int64) time.Time {
-	return job.Created().Add(time.Duration(ms) * time.Millisecond)
+	return job.Began().Add(time.Duration(ms) * time.Millisecond)
 }

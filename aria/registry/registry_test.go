@@ -178,6 +178,48 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// A call is to the version that its bundle was built with, as long as that is
+// registered; a pin never leads to another bundle.
+func TestResolvePinned(t *testing.T) {
+	r := opened(t, t.TempDir())
+	old, _ := add(t, r, packed(t, "acme/search", "1.0.0", "", nil, "web"), Register)
+	add(t, r, packed(t, "acme/search", "1.1.0", "", nil, "web"), Register)
+	hidden, _ := add(t, r, packed(t, "acme/search", "1.0.5", "", nil, "web"), Isolated)
+	evil, _ := add(t, r, packed(t, "evil", "1.0.0", "", nil, "web"), Register)
+	object := json.RawMessage(`{"type":"object"}`)
+	for _, c := range []struct {
+		shows, ref    string
+		pin           *bundle.Pin
+		want, instead string
+	}{
+		{"built with the old one", "acme/search@^1#web", &bundle.Pin{Version: "1.0.0", Digest: old.Digest}, "1.0.0", ""},
+		{"nothing locked", "acme/search@^1#web", nil, "1.1.0", ""},
+		{"locked to what is not here", "acme/search@^1#web", &bundle.Pin{Version: "1.0.9", Digest: bundle.Digest("sha256:" + strings.Repeat("0", 64))}, "1.1.0", "acme/search@1.0.9"},
+		{"locked to what is only isolated", "acme/search@^1#web", &bundle.Pin{Version: "1.0.5", Digest: hidden.Digest}, "1.1.0", "acme/search@1.0.5"},
+		{"a pin to another bundle", "acme/search@^1#web", &bundle.Pin{Version: "1.0.0", Digest: evil.Digest}, "1.1.0", "acme/search@1.0.0"},
+		{"a pin that lies about the version", "acme/search@^1#web", &bundle.Pin{Version: "1.0.1", Digest: old.Digest}, "1.1.0", "acme/search@1.0.1"},
+	} {
+		m := &bundle.Manifest{Aria: "1", Name: "desk", Version: "1.0.0", Description: c.shows, Units: []bundle.Unit{{Name: "clerk", Kind: bundle.Agent,
+			Input: object, Output: object, Agent: &bundle.AgentSpec{Model: "m:m", Tools: []string{c.ref}}}}}
+		if c.pin != nil {
+			c.pin.Bundle, c.pin.Range = "acme/search", "^1"
+			m.Pins = []bundle.Pin{*c.pin}
+		}
+		data, _, err := bundle.Pack(m, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		desk, _ := add(t, r, data, Isolated)
+		u, err := r.ResolveFrom(desk.Digest, c.ref)
+		if err != nil || u.Bundle != "acme/search" || u.Version != c.want {
+			t.Errorf("%s: %s@%s %v", c.shows, u.Bundle, u.Version, err)
+		}
+		if got := r.Instead(desk.Digest, u); got != c.instead {
+			t.Errorf("%s: instead of %q, want %q", c.shows, got, c.instead)
+		}
+	}
+}
+
 func TestCompareVersions(t *testing.T) {
 	order := []string{"0.9.0", "1.0.0-alpha", "1.0.0-alpha.1", "1.0.0-alpha.beta", "1.0.0-beta.2", "1.0.0-beta.11", "1.0.0-rc.1", "1.0.0", "1.2.0", "1.10.0"}
 	for i := range order {

@@ -59,16 +59,46 @@ func (r *Registry) Resolve(ref string) (Unit, error) {
 }
 
 // ResolveFrom finds what a unit of bundle d calls by ref: a bare name is first
-// a unit of the same bundle.
+// a unit of the same bundle, and a range is first the version that d was built
+// with, if that is registered. Instead tells whether it was.
 func (r *Registry) ResolveFrom(d bundle.Digest, ref string) (Unit, error) {
-	if !strings.Contains(ref, "#") {
-		if b := r.find(d); b != nil {
-			if u, ok := b.Manifest.Unit(ref); ok {
-				return b.unit(u), nil
-			}
+	b := r.find(d)
+	if b == nil {
+		return r.Resolve(ref)
+	}
+	if u, ok := b.Manifest.Unit(ref); ok {
+		return b.unit(u), nil
+	}
+	if p, ok := b.Manifest.Pin(ref); ok {
+		// A pin chooses among the versions of a bundle, never another bundle.
+		if held := r.find(p.Digest); held != nil && held.Mode == Register && held.Name == p.Bundle && held.Version == p.Version {
+			_, name, _ := strings.Cut(ref, "#")
+			return held.pick(name)
 		}
 	}
 	return r.Resolve(ref)
+}
+
+// Instead gives the version ("acme/search@1.4.0") that bundle d was built with
+// where u, of the same bundle, is called in its place; else "".
+func (r *Registry) Instead(d bundle.Digest, u Unit) string {
+	b := r.find(d)
+	if b == nil {
+		return ""
+	}
+	missed := ""
+	for _, p := range b.Manifest.Pins {
+		if p.Bundle != u.Bundle {
+			continue
+		}
+		if p.Digest == u.Digest {
+			return ""
+		}
+		if rng, err := bundle.ParseRange(p.Range); err == nil && rng.Fits(u.Version) {
+			missed = p.Bundle + "@" + p.Version
+		}
+	}
+	return missed
 }
 
 func (b *Bundle) pick(name string) (Unit, error) {

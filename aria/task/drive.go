@@ -23,6 +23,7 @@ func (t *Tasks) drive(l *live) {
 		if l.hasSlot {
 			l.slot.leave()
 		}
+		t.lanes.leave(l)
 	}()
 	ctx := l.ctx
 	if !l.deadline.IsZero() {
@@ -50,9 +51,12 @@ func (t *Tasks) drive(l *live) {
 	t.finish(l, out, err)
 }
 
-// begin gets a person's approval where the unit needs one and another run calls
+// begin gets its turn among the runs with its key, a person's approval where the unit needs one and another run calls
 // it, and then a slot.
 func (t *Tasks) begin(ctx context.Context, l *live) error {
+	if err := t.turn(ctx, l); err != nil {
+		return err
+	}
 	if l.unit.Approve && l.parent != nil {
 		if err := t.approval(ctx, l); err != nil {
 			return err
@@ -64,32 +68,50 @@ func (t *Tasks) begin(ctx context.Context, l *live) error {
 	return t.setState(l, Running)
 }
 
-// approvalRole is who may agree to a unit that is marked with approve.
+// approvalRole is who may agree to a unit that is marked with approve and names
+// nobody.
 const approvalRole = "approver"
 
+// approval waits for a person. Who calls the unit learns how that ended: Denied,
+// or Timeout where nobody answered in the time that the unit gives.
 func (t *Tasks) approval(ctx context.Context, l *live) error {
 	data, err := json.Marshal(map[string]any{"unit": l.unit.Name, "input": l.run.Input})
 	if err != nil {
 		return fmt.Errorf("approval of %s: %w", l.run.ID, err)
 	}
+	w := Wait{Role: approvalRole, Data: data}
+	var most time.Duration
+	if spec := l.unit.Approval; spec != nil {
+		if spec.Role != "" {
+			w.Role = spec.Role
+		}
+		if most = time.Duration(spec.TimeoutMS) * time.Millisecond; most > 0 {
+			w.Due = l.run.Created.Add(most)
+		}
+	}
 	var a Answer
 	err = t.suspend(ctx, l, func(ctx context.Context) (err error) {
-		a, err = t.wait(ctx, l, "approve", Wait{Role: approvalRole, Data: data})
+		a, err = t.wait(ctx, l, "approve", w)
 		return err
 	})
 	if err != nil || a.OK {
 		return err
 	}
+	if a.Timeout {
+		return fault.New(fault.Timeout, "nobody approved %s within %s", l.unit.Name, most).WithHint("it was not done; ask again, or do without it")
+	}
 	why := ""
 	if a.Reason != "" {
 		why = ": " + a.Reason
 	}
-	return fault.New(fault.Denied, "%s was not approved%s", l.unit.Name, why)
+	return fault.New(fault.Denied, "%s was not approved%s", l.unit.Name, why).WithHint("it was not done; do without it")
 }
 
 // line waits for a slot and puts on disk that the run is running, before it is.
 func (t *Tasks) line(ctx context.Context, l *live) error {
 	slot := l.slot
+	t.inLine(l, true)
+	defer t.inLine(l, false)
 	tk, ahead := slot.enter(l.root)
 	select {
 	case <-tk.ready:
@@ -104,6 +126,13 @@ func (t *Tasks) line(ctx context.Context, l *live) error {
 	}
 	l.hasSlot = true
 	return t.setState(l, Running)
+}
+
+// inLine notes that a run waits for a slot, for whoever asks why.
+func (t *Tasks) inLine(l *live, waits bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lining = waits
 }
 
 func (t *Tasks) work(ctx context.Context, l *live) (out Outcome, err error) {
@@ -139,6 +168,7 @@ const maxInline = 64 << 10
 // finish journals the end and lets everybody see it once it is on disk.
 func (t *Tasks) finish(l *live, out Outcome, err error) {
 	t.orphans(l.run.ID)
+	t.reap(l)
 	l.mu.Lock()
 	if l.broken != nil {
 		err = unwritable(l.broken)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,17 +19,21 @@ type live struct {
 	root     ID // the run at the top, for fairness
 	depth    int
 	callID   string
+	missed   string    // the version its caller was built with, if this is another
+	origin   string    // what triggered it, for people
 	deadline time.Time // zero: none
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	done     chan struct{} // closed when the end can be read, or nobody drives it any more
 	slot     *queue        // nil: it needs none
 	hasSlot  bool
-	resumed  bool // another process drove it before
+	place    *place // in a lane; guarded by lanes.mu
+	resumed  bool   // another process drove it before
 
 	parkMu         sync.Mutex // before mu; guards these and hasSlot
 	pieces, parked int        // of the run: those that go on by themselves, and of them those that wait
 	waits, hadSlot bool
+	counted        bool // as a waiting piece of its parent
 
 	mu       sync.Mutex
 	run      Run
@@ -40,6 +45,8 @@ type live struct {
 	broken   error         // the journal refused an event: no more are written
 	end      *Run          // how it ends; shown from the moment that "ended" is
 	finished bool
+	lining   bool                       // it stands in the line for a slot
+	kids     []*live                    // what it called; some may be over
 	recorded int                        // effects and marks, in this process
 	marks    map[string]json.RawMessage // of this process
 	waiters  map[string]chan Answer
@@ -98,7 +105,12 @@ func (t *Tasks) append(l *live, kind string, data json.RawMessage, also func(*sq
 			}
 			return nil
 		},
-		done: func(err error) { l.written(ev, err) },
+		done: func(err error) {
+			l.written(ev, err)
+			if err == nil {
+				t.told.tell(&l.run, ev)
+			}
+		},
 	})
 }
 
@@ -141,6 +153,31 @@ func (l *live) keep(ev Event) {
 func (l *live) notify() {
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// called notes what a run has called.
+func (l *live) called(kid *live) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kids = append(l.kids, kid); len(l.kids)%64 == 0 {
+		l.kids = slices.DeleteFunc(l.kids, (*live).isDone)
+	}
+}
+
+// calls are those that are not over, in the order in which they were made.
+func (l *live) calls() []*live {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.kids), (*live).isDone)
+}
+
+func (l *live) isDone() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // over: everybody can see the end.

@@ -76,6 +76,18 @@ func (q *queue) abandon(tk *ticket) {
 	q.serve()
 }
 
+// place is how many turns come before that of a root that waits, itself included.
+func (q *queue) place(root ID) (int, bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for i, r := range q.turn {
+		if r == root {
+			return i + 1, true
+		}
+	}
+	return 0, false
+}
+
 func (q *queue) serve() {
 	for q.free > 0 && len(q.turn) > 0 {
 		root := q.turn[0]

@@ -30,6 +30,7 @@ func (t *Tasks) Recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.rejoin(open)
 	t.mu.Lock()
 	for _, l := range open {
 		if here[l.run.Parent] {
@@ -42,7 +43,7 @@ func (t *Tasks) Recover(ctx context.Context) error {
 		switch {
 		case here[l.run.Parent]:
 		case l.run.Parent != "":
-			err = t.settle(l, fault.New(fault.Cancelled, "the run that called it is over"))
+			err = t.settle(l, fault.New(fault.Cancelled, callerOver))
 		case tired[l.run.ID]:
 			t.orphans(l.run.ID)
 			err = t.settle(l, fault.New(fault.Interrupted, "ariad stopped %d times while the run was going on, which got no further", fruitless).
@@ -55,6 +56,22 @@ func (t *Tasks) Recover(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// rejoin gives the runs that were open the places they had among those with their
+// key: first those that went on, then those that waited, in order of arrival.
+func (t *Tasks) rejoin(open []*live) {
+	for _, waited := range []bool{false, true} {
+		for _, l := range open {
+			if (l.run.State == Pending) != waited {
+				continue
+			}
+			if u, err := t.reg.Resolve(string(l.run.Bundle) + "#" + l.run.Unit); err == nil {
+				l.unit = u
+				t.lanes.rejoin(l)
+			}
+		}
+	}
 }
 
 func (t *Tasks) open(ctx context.Context) ([]*live, error) {
@@ -171,6 +188,7 @@ func (t *Tasks) revive(base context.Context, l *live) error {
 
 // settle ends a run that nobody drives.
 func (t *Tasks) settle(l *live, why error) error {
+	defer t.lanes.leave(l)
 	r := l.run
 	r.State, r.Error, r.Ended = Failed, t.face(r.ID, why), time.Now()
 	if r.Error.Code == fault.Cancelled {
@@ -188,6 +206,7 @@ func (t *Tasks) settle(l *live, why error) error {
 		return updateEnded(tx, r)
 	})
 	if err == nil {
+		t.told.tell(&r, ev)
 		l.run = r
 		close(l.done)
 		return nil

@@ -23,7 +23,21 @@ type Request struct {
 	Words    string
 	Deadline time.Duration // from now; 0: none but the unit's own timeout
 	Key      string        // idempotency key; the same key answers with the same run
+	// Origin is what triggered the run, for people: "event order.paid". Such a
+	// request is not held against an earlier one with its key, and its key begins
+	// with OwnKeys.
+	Origin  string
+	Session Session
 }
+
+// Session is the conversation that a run is a turn of; zero: none.
+type Session struct {
+	ID   string `json:"id,omitempty"`
+	User string `json:"user,omitempty"` // whom the agent talks to
+}
+
+// OwnKeys begin the idempotency keys that nobody outside may use.
+const OwnKeys = "aria:"
 
 // asked is a fingerprint of the request, to tell a repeat from a mix-up.
 func (r Request) asked() []byte {
@@ -33,6 +47,9 @@ func (r Request) asked() []byte {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %d", r.Unit, compact.Bytes(), r.Words, r.Deadline)
+	if r.Session != (Session{}) {
+		fmt.Fprintf(h, " %q %q", r.Session.ID, r.Session.User)
+	}
 	return h.Sum(nil)
 }
 
@@ -62,7 +79,10 @@ func (t *Tasks) Start(ctx context.Context, req Request) (Run, error) {
 	if req.Deadline > 0 {
 		l.deadline = l.run.Created.Add(req.Deadline)
 	}
-	l.root = l.run.ID
+	l.root, l.origin = l.run.ID, req.Origin
+	if err := l.join(req.Session); err != nil {
+		return Run{}, err
+	}
 	err = t.accept(context.Background(), l, req.Key, req.asked())
 	if errors.Is(err, errRepeated) {
 		r, _, err := t.repeated(ctx, req)
@@ -87,7 +107,7 @@ func (t *Tasks) repeated(ctx context.Context, req Request) (Run, bool, error) {
 	if err != nil {
 		return Run{}, false, fmt.Errorf("idempotency key: %w", err)
 	}
-	if !bytes.Equal(asked, req.asked()) {
+	if req.Origin == "" && !bytes.Equal(asked, req.asked()) {
 		return Run{}, false, fault.New(fault.Conflict, "the idempotency key was used for another request (run %s)", id).
 			WithHint("use a new key for a new request")
 	}
@@ -126,16 +146,24 @@ type accepted struct {
 	Parent   ID            `json:"parent,omitempty"`
 	Call     string        `json:"call,omitempty"`
 	Deadline int64         `json:"deadline_unix_ms,omitempty"`
+	Trigger  string        `json:"trigger,omitempty"`
+	// BuiltWith is the version of this bundle that the caller's aria.lock had,
+	// which is not registered here: name@version.
+	BuiltWith string `json:"built_with,omitempty"`
 }
 
 // accept puts the run on disk and sets it going. With a free slot it is born
 // running, which saves a second sync.
 func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) error {
 	l.ctx, l.cancel = context.WithCancelCause(base)
+	if err := t.lanes.enter(l); err != nil {
+		return err
+	}
 	t.mu.Lock()
-	if t.closing && l.parent == nil {
+	if (t.closing || t.draining) && l.parent == nil {
 		t.mu.Unlock()
-		return fault.New(fault.Unavailable, "ariad is stopping").WithHint("try again when it is up")
+		t.lanes.leave(l)
+		return stopping()
 	}
 	t.live[l.run.ID] = l
 	t.running.Add(1)
@@ -143,14 +171,15 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 
 	slot := t.slot(l)
 	l.slot = slot
-	l.hasSlot = slot != nil && slot.try()
-	if slot == nil || l.hasSlot {
+	turn := t.lanes.holds(l)
+	l.hasSlot = turn && slot != nil && slot.try()
+	if turn && (slot == nil || l.hasSlot) {
 		l.mu.Lock()
 		l.run.State = Running
 		l.mu.Unlock()
 	}
 	data, err := json.Marshal(accepted{l.unit.Name, l.unit.Kind, l.unit.Digest, l.unit.Bundle + "@" + l.unit.Version,
-		l.run.Parent, l.callID, unixMilli(l.deadline)})
+		l.run.Parent, l.callID, unixMilli(l.deadline), l.origin, l.missed})
 	if err != nil {
 		return fmt.Errorf("event accepted: %w", err)
 	}
@@ -163,6 +192,11 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 		if err := insertRun(tx, l, key, asked); err != nil {
 			return err
 		}
+		if s := l.marks[sessionMark]; s != nil {
+			if _, err := tx.Exec(`INSERT INTO marks VALUES (?,?,?)`, l.run.ID, sessionMark, []byte(s)); err != nil {
+				return err
+			}
+		}
 		return insertEvent(tx, first)
 	})
 	if err != nil || repeated {
@@ -170,6 +204,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 			slot.leave()
 		}
 		t.drop(l)
+		t.lanes.leave(l)
 		t.running.Done()
 		if repeated {
 			return errRepeated
@@ -181,6 +216,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 	l.next = 1
 	l.keep(first)
 	l.mu.Unlock()
+	t.told.tell(&l.run, first)
 	t.count.Add(1)
 	go t.drive(l)
 	return nil

@@ -162,6 +162,37 @@ func TestCancelReachesChildren(t *testing.T) {
 	}
 }
 
+// A call of another version than the one its caller was built with says so.
+func TestBuiltWith(t *testing.T) {
+	tasks := opened(t, Config{Tools: 4, Agents: 4}, ok, func(ctx context.Context, job Job) (Outcome, error) {
+		out, err := job.Invoke(ctx, "b@^1#tool", nil, "1.1")
+		return Outcome{Output: out}, err
+	})
+	object := json.RawMessage(`{"type":"object"}`)
+	data, _, err := bundle.Pack(&bundle.Manifest{Aria: "1", Name: "desk", Version: "1.0.0",
+		Units: []bundle.Unit{{Name: "clerk", Kind: bundle.Agent, Input: object, Output: object, Agent: &bundle.AgentSpec{Model: "m:m", Tools: []string{"b@^1#tool"}}}},
+		Pins:  []bundle.Pin{{Bundle: "b", Range: "^1", Version: "1.2.0", Digest: bundle.Digest("sha256:" + strings.Repeat("0", 64))}}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := tasks.reg.Add(t.Context(), data, registry.Register); err != nil {
+		t.Fatal(err)
+	}
+	parent := ended1(t, tasks, start(t, tasks, "clerk").ID)
+	var first accepted
+	if err := tasks.Watch(t.Context(), childID(parent.ID, "1.1"), 0, func(evs []Event) error {
+		if evs[0].Kind == "accepted" {
+			return json.Unmarshal(evs[0].Data, &first)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if first.Version != "b@1.0.0" || first.BuiltWith != "b@1.2.0" {
+		t.Errorf("%+v", first)
+	}
+}
+
 func TestChildHasItsParentsTime(t *testing.T) {
 	tasks := opened(t, Config{Tools: 4, Agents: 4}, func(ctx context.Context, job Job) (Outcome, error) {
 		<-ctx.Done()
@@ -207,6 +238,9 @@ func TestApprovalIsNotAssumed(t *testing.T) {
 	for _, answer := range []Answer{{OK: true, By: "ann"}, {Reason: "too much"}} {
 		run := start(t, tasks, "agent")
 		waits(t, tasks, run.ID)
+		if err := tasks.Unused(t.Context(), run.Bundle); fault.CodeOf(err) != fault.Conflict {
+			t.Errorf("the bundle of a run that waits can be removed: %v", err)
+		}
 		if _, err := tasks.Approve(t.Context(), run.ID, answer); err != nil {
 			t.Fatal(err)
 		}

@@ -36,11 +36,16 @@ type Tasks struct {
 	count   atomic.Uint64 // runs accepted by this process
 
 	secret []byte
+	lanes  *lanes
 
 	mu      sync.Mutex
 	live    map[ID]*live
 	dormant map[ID]*live // of another process, until their parents call them again
 	closing bool
+	// draining: new runs are refused, and what goes on goes on.
+	draining bool
+
+	told observers
 }
 
 // New opens the runs in db. Nothing runs before Recover.
@@ -48,12 +53,15 @@ func New(db *sql.DB, reg *registry.Registry, runners map[bundle.Kind]Runner, cfg
 	if _, err := db.Exec(schema + effectSchema + waitSchema); err != nil {
 		return nil, fmt.Errorf("run store: %w", err)
 	}
+	if err := grow(db); err != nil {
+		return nil, err
+	}
 	key, err := secret(db)
 	if err != nil {
 		return nil, err
 	}
 	return &Tasks{
-		db: db, reg: reg, runners: runners, log: log, journal: newJournal(db), secret: key, live: map[ID]*live{}, dormant: map[ID]*live{},
+		db: db, reg: reg, runners: runners, log: log, journal: newJournal(db), secret: key, lanes: newLanes(), live: map[ID]*live{}, dormant: map[ID]*live{},
 		queues: map[bundle.Kind]*queue{bundle.Tool: newQueue(cfg.Tools), bundle.Agent: newQueue(cfg.Agents),
 			bundle.Pipeline: newQueue(cfg.Pipelines), bundle.Team: newQueue(cfg.Agents)},
 	}, nil

@@ -16,7 +16,7 @@ func (t *Tasks) Unused(ctx context.Context, d bundle.Digest) error {
 	var id ID
 	var unit string
 	err := t.db.QueryRowContext(ctx, `SELECT id, unit FROM runs
-		WHERE state IN ('pending', 'running') AND bundle = ? LIMIT 1`, d).Scan(&id, &unit)
+		WHERE state IN ('pending', 'running', 'waiting') AND bundle = ? LIMIT 1`, d).Scan(&id, &unit)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nil

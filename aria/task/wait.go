@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
@@ -212,7 +213,8 @@ func (t *Tasks) suspend(ctx context.Context, l *live, until func(context.Context
 }
 
 // park counts the pieces of a run that go on by themselves, and those of them
-// that wait.
+// that wait. An agent or a team whose calls all wait is shown as waiting too, and
+// gives its slot to others; locks go from a run to the one above it.
 func (t *Tasks) park(ctx context.Context, l *live, pieces, parked int) error {
 	l.parkMu.Lock()
 	defer l.parkMu.Unlock()
@@ -225,10 +227,18 @@ func (t *Tasks) park(ctx context.Context, l *live, pieces, parked int) error {
 			l.slot.leave()
 			l.hasSlot = false
 		}
-		return t.setState(l, Waiting)
+		if err := t.setState(l, Waiting); err != nil {
+			return err
+		}
+		return t.parkAbove(ctx, l, true)
 	case !waits && l.waits && ctx.Err() == nil:
+		if err := t.parkAbove(ctx, l, false); err != nil {
+			return err
+		}
 		l.waits = false
 		if l.hadSlot {
+			t.inLine(l, true)
+			defer t.inLine(l, false)
 			tk, _ := l.slot.enter(l.root)
 			select {
 			case <-tk.ready:
@@ -241,6 +251,19 @@ func (t *Tasks) park(ctx context.Context, l *live, pieces, parked int) error {
 		return t.setState(l, Running)
 	}
 	return nil
+}
+
+// parkAbove counts a run that waits as a waiting piece of the one that called it,
+// if that does nothing but call others. l.parkMu is held.
+func (t *Tasks) parkAbove(ctx context.Context, l *live, waits bool) error {
+	if l.parent == nil || l.counted == waits || l.parent.unit.Kind != bundle.Agent && l.parent.unit.Kind != bundle.Team {
+		return nil
+	}
+	l.counted = waits
+	if waits {
+		return t.park(ctx, l.parent, 0, 1)
+	}
+	return t.park(ctx, l.parent, 0, -1)
 }
 
 func (t *Tasks) setState(l *live, s State) error {

@@ -44,6 +44,15 @@ func (c *Client) RemoveSecret(ctx context.Context, name string) error {
 	return nil
 }
 
+// VerifySecret says whether mac is the HMAC-SHA256 of message under a secret.
+func (c *Client) VerifySecret(ctx context.Context, name string, message, mac []byte) (bool, error) {
+	r, err := c.secrets.Verify(ctx, &quiltv1.VerifySecretRequest{Name: name, Message: message, Mac: mac})
+	if err != nil {
+		return false, c.lost(ctx, err, asked)
+	}
+	return r.Ok, nil
+}
+
 func secret(s *quiltv1.Secret) Secret {
 	return Secret{Name: s.GetName(), Version: s.GetVersion(), Changed: time.UnixMilli(s.GetChangedUnixMs())}
 }

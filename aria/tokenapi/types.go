@@ -78,7 +78,7 @@ type Queued struct {
 
 // Started: the container is up.
 type Started struct {
-	Start     string // cold | pooled | forked
+	Start     string // cold | pooled | warm
 	Took      time.Duration
 	Waited    time.Duration // for the lease
 	Lease     string

@@ -37,7 +37,8 @@ const (
 	MaxAttached = 4 << 20  // bytes of a blob that a referrer carries
 )
 
-// Annotations that we write or read.
+// Annotations that we write or read. A yank's reason was one before yanks were
+// signed; it is read as what somebody says.
 const (
 	AnnotationTitle   = "org.opencontainers.image.title"
 	AnnotationVersion = "org.opencontainers.image.version"
@@ -101,13 +102,6 @@ func Attach(subject Descriptor, artifactType string, blob Descriptor) []byte {
 		Layers: []Descriptor{blob}, Subject: plain(subject), Annotations: map[string]string{AnnotationCreated: created}})
 }
 
-// Yank is the manifest of a referrer that takes subject back.
-func Yank(subject Descriptor, reason string) []byte {
-	return encode(Manifest{ArtifactType: YankType, Config: Describe(EmptyType, Empty),
-		Layers: []Descriptor{Describe(EmptyType, Empty)}, Subject: plain(subject),
-		Annotations: map[string]string{AnnotationCreated: created, AnnotationReason: reason}})
-}
-
 func plain(d Descriptor) *Descriptor {
 	return &Descriptor{MediaType: d.MediaType, Digest: d.Digest, Size: d.Size}
 }
@@ -168,8 +162,7 @@ func first(a, b string) string {
 
 // ValidDigest: "sha256:" and 64 lower-case hex digits.
 func ValidDigest(s string) bool {
-	digits, ok := strings.CutPrefix(s, "sha256:")
-	return ok && len(digits) == 64 && strings.Trim(digits, "0123456789abcdef") == ""
+	return bundle.Digest(s).Valid()
 }
 
 // maxTag is OCI's own limit.

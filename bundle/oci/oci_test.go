@@ -11,16 +11,16 @@ import (
 
 // golden is a referrer in the form of docs/spec/sharing.md, about a subject of the
 // two bytes "{}".
-const golden = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.aria.yank.v1",` +
+const golden = `{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.aria.signature.v1",` +
 	`"config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},` +
-	`"layers":[{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}],` +
+	`"layers":[{"mediaType":"application/vnd.dsse.envelope.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2}],` +
 	`"subject":{"mediaType":"m","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},` +
-	`"annotations":{"org.opencontainers.image.created":"1970-01-01T00:00:00Z","vnd.aria.yank.reason":"a < b"}}`
+	`"annotations":{"org.opencontainers.image.created":"1970-01-01T00:00:00Z"}}`
 
 func TestForm(t *testing.T) {
 	d := Describe("m", Empty)
 	d.Annotations = map[string]string{"left": "out"}
-	if diff := cmp.Diff(golden, string(Yank(d, "a < b"))); diff != "" {
+	if diff := cmp.Diff(golden, string(Attach(d, SignatureType, Describe(EnvelopeType, Empty)))); diff != "" {
 		t.Error(diff)
 	}
 }

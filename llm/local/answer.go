@@ -10,6 +10,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/words"
 )
 
 // answer tells the results, in the form the agent wants.
@@ -62,7 +63,7 @@ func build(s llm.Schema, t talk, words string) (any, bool) {
 func anything(s llm.Schema) bool { return len(s.Node) == 0 }
 
 // property: by its name in a result, as a whole result, or as the sentence.
-func property(name string, s llm.Schema, results []any, words string, required bool) (any, bool) {
+func property(name string, s llm.Schema, results []any, sentence string, required bool) (any, bool) {
 	for _, r := range results {
 		if o, ok := r.(map[string]any); ok {
 			if v, has := o[name]; has && s.Fits(v) {
@@ -78,8 +79,8 @@ func property(name string, s llm.Schema, results []any, words string, required b
 			return r, true
 		}
 	}
-	if s.Is("string") && overlaps(tokens(name), saying) && s.Fits(words) {
-		return words, true
+	if s.Is("string") && overlaps(words.Tokens(name), saying) && s.Fits(sentence) {
+		return sentence, true
 	}
 	return nil, false
 }

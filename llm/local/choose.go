@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/words"
 )
 
 // step is one tool to call for one clause of the request.
@@ -88,7 +89,7 @@ func (p *Planner) lookup(t talk, ranked []scored) *llm.Tool {
 	var found []*llm.Tool
 	for _, r := range ranked {
 		s := llm.OpenSchema(r.tool.Schema)
-		if !overlaps(tokens(r.tool.Name), reading) || len(s.Required()) == 0 {
+		if !overlaps(words.Tokens(r.tool.Name), reading) || len(s.Required()) == 0 {
 			continue
 		}
 		f := &filler{planner: p, text: newText(t.request), talk: t}
@@ -168,7 +169,7 @@ func (p *Planner) chain(t talk, tools []llm.Tool) ([]step, error) {
 func merge(clauses []string) []string {
 	var out []string
 	for _, c := range clauses {
-		if n := len(out); n > 0 && (telling.MatchString(c) || len(tokens(c)) == 0) {
+		if n := len(out); n > 0 && (telling.MatchString(c) || len(words.Tokens(c)) == 0) {
 			out[n-1] += " and " + c
 		} else {
 			out = append(out, c)
@@ -186,7 +187,7 @@ type scored struct {
 
 // rank sorts the tools by how well they match, best first; equal ones by name.
 func (p *Planner) rank(request string, tools []llm.Tool) ([]scored, error) {
-	asked := tokens(request)
+	asked := words.Tokens(request)
 	rare := rarity(tools)
 	var vec []float32
 	if p.embed != nil {
@@ -209,7 +210,7 @@ func (p *Planner) rank(request string, tools []llm.Tool) ([]scored, error) {
 		}
 		if named(request, t.Name) {
 			s += 2
-		} else if asks(request) && overlaps(tokens(t.Name), changing) {
+		} else if asks(request) && overlaps(words.Tokens(t.Name), changing) {
 			s -= 0.25
 		}
 		out[i] = scored{t, s}
@@ -227,7 +228,7 @@ func sortScored(list []scored) {
 // purpose is a tool in a sentence.
 func purpose(t *llm.Tool) string {
 	if t.Description == "" {
-		return strings.Join(split(t.Name), " ")
+		return strings.Join(words.Split(t.Name), " ")
 	}
 	first, _, _ := strings.Cut(t.Description, "\n")
 	return first
@@ -243,11 +244,11 @@ func named(request, unit string) bool {
 func rarity(tools []llm.Tool) map[string]float64 {
 	df := map[string]int{}
 	for _, t := range tools {
-		words := map[string]bool{}
-		for _, w := range tokens(t.Name + " " + t.Description) {
-			words[w] = true
+		said := map[string]bool{}
+		for _, w := range words.Tokens(t.Name + " " + t.Description) {
+			said[w] = true
 		}
-		for w := range words {
+		for w := range said {
 			df[w]++
 		}
 	}
@@ -261,7 +262,7 @@ func rarity(tools []llm.Tool) map[string]float64 {
 // lexical is the share of a tool's name and description that the request says,
 // about 0 to 1. A word of the name counts double, a word of the same sort half.
 func lexical(asked []string, t *llm.Tool, rare map[string]float64) float64 {
-	name, about := tokens(t.Name), tokens(purpose(t))
+	name, about := words.Tokens(t.Name), words.Tokens(purpose(t))
 	var hit, all float64
 	for i, w := range append(slices.Clone(name), about...) {
 		weight := rare[w]
@@ -272,7 +273,7 @@ func lexical(asked []string, t *llm.Tool, rare map[string]float64) float64 {
 		switch {
 		case slices.Contains(asked, w):
 			hit += weight
-		case slices.ContainsFunc(asked, func(a string) bool { return related(a, w) }):
+		case slices.ContainsFunc(asked, func(a string) bool { return words.Related(a, w) }):
 			hit += weight / 2
 		}
 	}

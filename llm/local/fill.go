@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/words"
 )
 
 // gap is a required property that the request does not say.
@@ -155,16 +156,16 @@ func (f *filler) typical(name string, s llm.Schema, required bool) (any, bool) {
 		return nil, false
 	}
 	about, _ := s.Node["description"].(string)
-	if overlaps(tokens(name), nameWords) {
+	if overlaps(words.Tokens(name), nameWords) {
 		if v, ok := f.text.proper(); ok {
 			return v, true
 		}
 		return f.text.take(email)
 	}
-	if overlaps(tokens(name), itemWords) {
+	if overlaps(words.Tokens(name), itemWords) {
 		return f.text.item()
 	}
-	if overlaps(tokens(name+" "+about), idWords) {
+	if overlaps(words.Tokens(name+" "+about), idWords) {
 		return f.text.id()
 	}
 	return nil, false
@@ -212,7 +213,7 @@ func (f *filler) wholeText(s llm.Schema, required map[string]bool, out map[strin
 			open = append(open, n)
 		}
 	}
-	if len(open) != 1 || !overlaps(tokens(open[0]), textWords) {
+	if len(open) != 1 || !overlaps(words.Tokens(open[0]), textWords) {
 		return
 	}
 	if p := propertyOf(s, open[0]); p.Is("string") && p.Node["enum"] == nil && p.Node["format"] == nil {
@@ -227,14 +228,14 @@ var (
 	textWords = tokenSet("query q text question prompt content input request words message search topic sentence body")
 )
 
-func tokenSet(words string) map[string]bool {
+func tokenSet(list string) map[string]bool {
 	m := map[string]bool{}
-	for _, w := range strings.Fields(words) {
-		m[stem(w)] = true
+	for _, w := range strings.Fields(list) {
+		m[words.Stem(w)] = true
 	}
 	return m
 }
 
-func overlaps(words []string, in map[string]bool) bool {
-	return slices.ContainsFunc(words, func(w string) bool { return in[w] })
+func overlaps(list []string, in map[string]bool) bool {
+	return slices.ContainsFunc(list, func(w string) bool { return in[w] })
 }

@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/words"
 )
 
 // text is a clause of which every part can be used once.
@@ -104,7 +105,7 @@ func (t *text) shape(name string, s llm.Schema) *regexp.Regexp {
 	case "uuid":
 		return uuid
 	}
-	switch stem(last(split(name))) {
+	switch words.Stem(last(words.Split(name))) {
 	case "email", "mail":
 		return email
 	case "url", "link":
@@ -186,7 +187,7 @@ func (t *text) proper() (any, bool) { return t.take(proper) }
 
 // after are the places right behind a property's name, however it is spelt.
 func (t *text) after(name string) []int {
-	parts := split(name)
+	parts := words.Split(name)
 	for i := range parts {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}
@@ -236,8 +237,8 @@ func (t *text) flag(name string) (any, bool) {
 			t.use(from, to)
 			return false, true
 		}
-		before := split(t.raw[:at])
-		for _, w := range before[max(0, len(before)-1-len(split(name))):] {
+		before := words.Split(t.raw[:at])
+		for _, w := range before[max(0, len(before)-1-len(words.Split(name))):] {
 			if w == "not" || w == "no" || w == "without" || w == "non" || w == "never" {
 				return false, true
 			}

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/llm"
+	"github.com/ariacomputecompany/firmware/llm/words"
 )
 
 // enum finds the one listed word the text says. For a required one the embedder
 // may find the nearest, if it is near.
 func (f *filler) enum(s llm.Schema, required bool) (any, bool) {
 	list, _ := s.Node["enum"].([]any)
-	said := tokens(f.text.rest())
+	said := words.Tokens(f.text.rest())
 	var found []string
 	for _, x := range list {
 		w, ok := x.(string)
@@ -20,10 +21,10 @@ func (f *filler) enum(s llm.Schema, required bool) (any, bool) {
 			continue
 		}
 		all := true
-		for _, part := range tokens(w) {
+		for _, part := range words.Tokens(w) {
 			all = all && slices.Contains(said, part)
 		}
-		if all && len(tokens(w)) > 0 {
+		if all && len(words.Tokens(w)) > 0 {
 			found = append(found, w)
 		}
 	}
@@ -39,8 +40,8 @@ func (f *filler) enum(s llm.Schema, required bool) (any, bool) {
 // nearest compares every word of the text with every listed word.
 func (f *filler) nearest(list []any) (any, bool) {
 	const near, apart = 0.75, 0.05
-	words := split(f.text.rest())
-	if len(words) > 40 || len(list) > 40 {
+	rest := words.Split(f.text.rest())
+	if len(rest) > 40 || len(list) > 40 {
 		return nil, false // each pair costs; a long text says it plainly or not at all
 	}
 	var best, second float64
@@ -55,8 +56,8 @@ func (f *filler) nearest(list []any) (any, bool) {
 			return nil, false
 		}
 		var top float64
-		for _, said := range words {
-			if u, err := f.planner.embed(said); err == nil && !silent[said] {
+		for _, said := range rest {
+			if u, err := f.planner.embed(said); err == nil && !words.Silent[said] {
 				top = max(top, dot(u, v))
 			}
 		}
@@ -113,7 +114,7 @@ func (f *filler) value(s llm.Schema, at int) (any, bool) {
 		}
 		v = n
 	case s.Is("string"):
-		if silent[strings.ToLower(word)] || !f.text.suits(s, word) {
+		if words.Silent[strings.ToLower(word)] || !f.text.suits(s, word) {
 			return nil, false
 		}
 		v = strings.TrimPrefix(word, "#")

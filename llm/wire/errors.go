@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/llm"
 )
 
 // retryable is an error after which the same request may succeed.
@@ -94,7 +95,7 @@ func (c *Caller) refusal(res *http.Response, key string) error {
 		return fault.New(fault.Invalid, "the model's server answers with a redirect (HTTP %d), which is not followed", code).
 			WithHint("set base_url to where it points")
 	case code == 413 || tooLong(said):
-		return fault.New(fault.Exhausted, "the conversation is longer than the model takes%s", said).
+		return fault.Wrap(llm.ErrTooLong, fault.Exhausted, "the conversation is longer than the model takes%s", said).
 			WithHint("give it fewer tools or smaller results, or a model with more room")
 	default:
 		return fault.New(fault.Invalid, "the model's server refuses the request (HTTP %d)%s", code, said)

@@ -12,6 +12,7 @@ type Secrets interface {
 	Set(ctx context.Context, tenant, name, value string) (secret.Info, error)
 	List(ctx context.Context, tenant string) ([]secret.Info, error)
 	Remove(ctx context.Context, tenant, name string) error
+	Verify(ctx context.Context, tenant, name string, message, mac []byte) (bool, error)
 }
 
 // secrets serves them. There is no call that gives a value back.
@@ -45,6 +46,14 @@ func (s secrets) Remove(ctx context.Context, r *quiltv1.RemoveSecretRequest) (*q
 		return nil, reply(err)
 	}
 	return &quiltv1.RemoveSecretResponse{}, nil
+}
+
+func (s secrets) Verify(ctx context.Context, r *quiltv1.VerifySecretRequest) (*quiltv1.VerifySecretResponse, error) {
+	ok, err := s.keep.Verify(ctx, r.Tenant, r.Name, r.Message, r.Mac)
+	if err != nil {
+		return nil, reply(err)
+	}
+	return &quiltv1.VerifySecretResponse{Ok: ok}, nil
 }
 
 func known(i secret.Info) *quiltv1.Secret {

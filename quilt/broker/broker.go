@@ -52,6 +52,16 @@ func (st Start) Frame() ([]byte, error) {
 	return frame, nil
 }
 
+// LoadFrame is what a parked container is told that loads code before a run of
+// it: the files, and which is the entry.
+func LoadFrame(files []File, entry string) ([]byte, error) {
+	return encode(struct {
+		T     string `json:"t"`
+		Files []File `json:"files"`
+		Entry string `json:"entry"`
+	}{"load", files, entry})
+}
+
 // File is one module of the unit.
 type File struct {
 	Path    string `json:"path"`

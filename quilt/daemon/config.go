@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -31,6 +32,9 @@ type Config struct {
 	// Image is a ready-made image folder on a read-only file system, described
 	// by IMAGE.json; empty: quiltd makes one from Bun. The boot image has one.
 	Image string `toml:"image"`
+	// Base is the name of an imported image (quiltd image import) that Bun, the
+	// harness and the mount points are added to; empty: there is nothing else.
+	Base string `toml:"base"`
 	// Policy says which tenants may use what, and how much (docs/spec/policy.md).
 	// It is read anew when it changes and on SIGHUP. Default: Data/policy.toml, if
 	// there is one; without, everything that bundles ask for is allowed.
@@ -51,6 +55,14 @@ type Config struct {
 	// the next executions: 4 MiB of memory each, and never more than an eighth of
 	// what is free. They are made as they are needed. 0: every start is cold.
 	Parked int `toml:"parked"`
+	// Warm is how many of the codes that ran last are kept loaded, each in one more
+	// parked container, so that the next run of that code need not load it. The top
+	// level of the code then runs before its run, without tokens, input, clock or
+	// chance; code that needs them there is not kept. Each may take 64 MiB. 0: none.
+	Warm int `toml:"warm"`
+	// JIT lets Bun make machine code. Without, units run several times slower, and no
+	// memory of a container can become code: a wall for code that nobody has read.
+	JIT bool `toml:"jit"`
 	// ParkedQuiet is how long they wait without any execution.
 	ParkedQuiet duration `toml:"parked_quiet"`
 	// TenantItems and TenantBytes bound what one tenant may keep behind all its
@@ -61,6 +73,8 @@ type Config struct {
 	Startup duration `toml:"startup"`
 	// Grace is how long live executions may go on when quiltd stops.
 	Grace duration `toml:"grace"`
+	// LogFormat is "text" or "json": one object a line.
+	LogFormat string `toml:"log_format"`
 	// Net is what the operator says of the way out of containers.
 	Net egress.Config `toml:"net"`
 	// Secret says where the credentials' identity is.
@@ -76,8 +90,8 @@ type secretConfig struct {
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
-		MaxExecutions: 256, Parked: 16, ParkedQuiet: duration(30 * time.Second),
-		TenantItems: 10_000_000, TenantBytes: 20 << 30, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
+		MaxExecutions: 256, Parked: 16, JIT: true, ParkedQuiet: duration(30 * time.Second),
+		TenantItems: 10_000_000, TenantBytes: 20 << 30, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second), LogFormat: "text",
 	}
 }
 
@@ -96,12 +110,13 @@ func (d *duration) UnmarshalText(b []byte) error {
 // to see what holds.
 func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	cfg = defaults()
-	var file, data, socket, bun, image, policy, models string
+	var file, data, socket, bun, image, base, policy, models string
 	fs := flag.NewFlagSet("quiltd", flag.ContinueOnError)
 	fs.SetOutput(usage)
 	fs.Usage = func() {
 		fmt.Fprint(usage, "quiltd [flags]          serve\nquiltd restart [flags]  replace the engine that works on the data folder; nothing that runs is lost\n"+
-			"quiltd gc [flags]       remove what crashes left\nquiltd version\n\nflags:\n")
+			"quiltd gc [flags]       remove what crashes left\nquiltd plan [net]       print what a container is made of\n"+
+			"quiltd image COMMAND    build, import, ls, verify or rm what containers run in\nquiltd version\n\nflags:\n")
 		fs.PrintDefaults()
 	}
 	fs.StringVar(&file, "config", "", "TOML `file` (default DATA/quiltd.toml, if there is one)")
@@ -110,8 +125,11 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	fs.StringVar(&bun, "bun", "", "`path` of the bun binary")
 	fs.StringVar(&models, "models", "", "models `file` (default DATA/models.toml)")
 	fs.StringVar(&image, "image", "", "ready-made image `folder` on a read-only file system")
+	fs.StringVar(&base, "base", "", "`name` of an imported image to run in (quiltd image import)")
 	fs.StringVar(&policy, "policy", "", "policy `file` (default DATA/policy.toml, if there is one)")
+	format := fs.String("log-format", "", "text or json (default text)")
 	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions; 0: none (default 16)")
+	warm := fs.Int("warm", -1, "codes that are kept loaded for their next run; 0: none (default 0)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
 	if err := fs.Parse(args); err != nil {
 		return cfg, false, err
@@ -127,16 +145,31 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 			return cfg, false, err
 		}
 	}
-	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}, {&cfg.Policy, &policy}, {&cfg.Models, &models}} {
+	for _, o := range []struct{ to, from *string }{{&cfg.Data, &data}, {&cfg.Socket, &socket}, {&cfg.Bun, &bun}, {&cfg.Image, &image}, {&cfg.Base, &base}, {&cfg.Policy, &policy}, {&cfg.Models, &models}} {
 		if *o.from != "" {
 			*o.to = *o.from
 		}
+	}
+	if *format != "" {
+		cfg.LogFormat = *format
+	}
+	if cfg.LogFormat != "text" && cfg.LogFormat != "json" {
+		return cfg, false, fault.New(fault.Invalid, "%q is no format of the log", cfg.LogFormat).WithHint("write text or json")
 	}
 	if *parked >= 0 {
 		cfg.Parked = *parked
 	}
 	if cfg.Parked < 0 || cfg.Parked > 1024 {
 		return cfg, false, fault.New(fault.Invalid, "parked is %d; it may be 0 to 1024", cfg.Parked).WithHint("each takes about 4 MiB of memory")
+	}
+	if *warm >= 0 {
+		cfg.Warm = *warm
+	}
+	if cfg.Warm < 0 || cfg.Warm > 256 {
+		return cfg, false, fault.New(fault.Invalid, "warm is %d; it may be 0 to 256", cfg.Warm).WithHint("each may take 64 MiB of memory")
+	}
+	if cfg.Image != "" && cfg.Base != "" {
+		return cfg, false, fault.New(fault.Invalid, "image and base cannot both be set").WithHint("image is ready-made; base is what quiltd makes one on")
 	}
 	return cfg.resolved(), print, nil
 }
@@ -202,4 +235,12 @@ func (c Config) print(w io.Writer) error {
 		return fmt.Errorf("print configuration: %w", err)
 	}
 	return nil
+}
+
+// logger writes what operators read: text, or one JSON object a line.
+func logger(format string, to io.Writer) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(to, nil))
+	}
+	return slog.New(slog.NewTextHandler(to, nil))
 }

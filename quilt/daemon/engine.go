@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -29,6 +30,7 @@ func runEngine(text string, log *slog.Logger) error {
 	if err := json.Unmarshal([]byte(text), &arg); err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
+	log = logger(arg.Config.LogFormat, os.Stderr)
 	// From the first moment: who is told to stop while it boots ends in order.
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
@@ -74,7 +76,7 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == ""}
+	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == "", noJIT: !cfg.JIT}
 	var host engine.Machine = box
 	var pool *pools
 	if cfg.Parked > 0 {
@@ -82,6 +84,8 @@ func runEngine(text string, log *slog.Logger) error {
 		defer pool.close()
 		host = pool
 	}
+	warm, host := newWarm(host, box, cfg, log)
+	defer warm.close()
 	behind, err := services(data, cfg, !before.real, log)
 	if err != nil {
 		return err
@@ -100,7 +104,9 @@ func runEngine(text string, log *slog.Logger) error {
 		return err
 	}
 	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
-		return facts(ctx, launcher, data, pool, arg.BunVersion)
+		return facts(ctx, launcher, data, pool, warm, arg.BunVersion)
+	}, Backup: func(ctx context.Context, to io.Writer) error {
+		return backup(ctx, data, filepath.Join(cfg.Data, "quilt"), to)
 	}})
 	l, err := net.FileListener(os.NewFile(4, "socket"))
 	if err != nil {
@@ -118,6 +124,7 @@ func runEngine(text string, log *slog.Logger) error {
 	notify("READY=1")
 	err = untilStopped(cfg, eng, srv, launcher, served, stop, log)
 	if err == errYield {
+		warm.close() // what is loaded is made again; what is empty moves
 		return leave(launcher, pool, eng, srv, log, data.Close, audit.Close)
 	}
 	return err

@@ -39,6 +39,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		err = runEngine(args[1], log)
 	case len(args) == 1 && args[0] == "version":
 		_, err = fmt.Fprintln(stdout, "quiltd", version.Version)
+	case len(args) >= 1 && args[0] == "image":
+		err = runImage(args[1:], stdout, stderr)
+	case len(args) >= 1 && args[0] == "plan":
+		err = runPlan(args[1:], stdout, stderr)
 	default:
 		var cfg Config
 		var print bool
@@ -57,13 +61,15 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		case command == "gc":
 			err = gc(cfg, stdout)
 		default:
-			err = runLauncher(cfg, log)
+			err = runLauncher(cfg, logger(cfg.LogFormat, stderr))
 		}
 	}
 	var engine *exec.ExitError
 	switch {
 	case errors.As(err, &engine) && engine.ExitCode() > 0:
 		return engine.ExitCode() // it has said why
+	case errors.Is(err, flag.ErrHelp):
+		return 0
 	case err != nil:
 		say(stderr, err)
 		return 1
@@ -145,11 +151,17 @@ func containerImage(cfg Config) (image.Image, string, error) {
 	if err != nil {
 		return image.Image{}, "", err
 	}
-	version, err := bunVersion(bun)
-	if err != nil {
-		return image.Image{}, "", err
+	var version string
+	var runs error
+	asked := make(chan struct{})
+	go func() { // it takes as long as looking at the image
+		defer close(asked)
+		version, runs = bunVersion(bun)
+	}()
+	img, err := buildImage(cfg, bun)
+	if <-asked; runs != nil {
+		return image.Image{}, "", runs
 	}
-	img, err := image.Build(image.Config{Bun: bun, Harness: sdk.Harness(), CA: cfg.Net.CA, CacheDir: filepath.Join(cfg.Data, "images")})
 	if err != nil {
 		return image.Image{}, "", fmt.Errorf("bun image: %w", err)
 	}

@@ -20,10 +20,17 @@ import (
 type machine struct {
 	client *sandbox.Client
 	ca     bool // the image holds further roots for TLS
+	noJIT  bool
 }
 
-func (m machine) Isolation() string { return m.client.Hello().Isolation }
-func (m machine) Image() string     { return m.client.Hello().ImageDigest }
+func (m machine) Isolation() string {
+	if m.noJIT {
+		return m.client.Hello().Isolation + ", no JIT"
+	}
+	return m.client.Hello().Isolation
+}
+
+func (m machine) Image() string { return m.client.Hello().ImageDigest }
 
 func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, error) {
 	plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
@@ -34,22 +41,23 @@ func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, e
 	if err != nil {
 		return nil, err
 	}
-	return m.container(c), nil
+	return m.container(c, s.Loads), nil
 }
 
 // container is c as the engine sees it.
-func (m machine) container(c *sandbox.Container) *engine.Container {
+func (m machine) container(c *sandbox.Container, loads bool) *engine.Container {
 	return &engine.Container{
 		Number: c.N(), Leave: c.Leave, Gate: listener(c.Gate),
 		Control: c.Control, Stdout: c.Stdout, Stderr: c.Stderr, Start: "cold", Kill: c.Kill, End: c.End,
 		Claim: func(ctx context.Context, s engine.Spec) error {
-			s.Parked = true
+			s.Parked, s.Loads = true, loads
 			plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
 			if err != nil {
 				return err
 			}
 			return c.Claim(ctx, plan)
 		},
+		Booted: c.Booted,
 		Wait: func(ctx context.Context) (engine.Exit, error) {
 			exit, err := c.Wait(ctx)
 			c.Pidfd.Close()
@@ -63,9 +71,12 @@ func (m machine) container(c *sandbox.Container) *engine.Container {
 }
 
 func (m machine) spec(s engine.Spec) sandbox.Spec {
-	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes, Net: s.Net}
-	if s.Parked {
-		out.Env = append(out.Env, "ARIA_PARKED=1") // sdk/src/harness/warm.ts
+	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes, Net: s.Net, NoJIT: m.noJIT}
+	switch { // sdk/src/harness/warm.ts
+	case s.Loads:
+		out.Env = append(out.Env, "ARIA_PARKED=load")
+	case s.Parked:
+		out.Env = append(out.Env, "ARIA_PARKED=1")
 	}
 	if s.Net && m.ca {
 		out.Env = append(out.Env, "NODE_EXTRA_CA_CERTS="+image.CAPath)
@@ -107,7 +118,7 @@ func roomParked() int {
 	return 0
 }
 
-func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, pool *pools, bun string) (api.Facts, error) {
+func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, pool *pools, loaded *warm, bun string) (api.Facts, error) {
 	stats, err := launcher.Stats(ctx)
 	if err != nil {
 		return api.Facts{}, err
@@ -116,6 +127,9 @@ func facts(ctx context.Context, launcher *sandbox.Client, data *store.Store, poo
 	parked := 0
 	if pool != nil {
 		parked = pool.plain.Parked() + pool.net.Parked()
+	}
+	if loaded.Warm != nil {
+		parked += loaded.Parked()
 	}
 	return api.Facts{
 		Parked:  parked,

@@ -84,7 +84,7 @@ func (in inheritance) openStore(cfg Config, log *slog.Logger) (*store.Store, err
 func (in inheritance) settle(host machine, pool *pools, eng *engine.Engine) error {
 	boxes := map[uint64]*engine.Container{}
 	for n, k := range in.boxes {
-		boxes[n] = host.container(k)
+		boxes[n] = host.container(k, false)
 	}
 	var parked, running []*engine.Container
 	for _, n := range in.state.Parked {

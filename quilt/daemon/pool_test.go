@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +73,75 @@ return [was, Math.random(), crypto.randomUUID()]`
 	got := p.must(t, &quiltv1.ExecuteRequest{Execution: "tmp", Code: unit(`return 1`), Limits: &quiltv1.Limits{TmpBytes: 2 << 20}})
 	if got.started.Start != "cold" {
 		t.Errorf("an execution with another /tmp was %s", got.started.Start)
+	}
+}
+
+// Code that is loaded before its run: the same results as without, single use,
+// nothing left by the one before, the limits of its execution; what its top
+// level may not have is not there, and code that looks for it runs as ever.
+func TestWarm(t *testing.T) {
+	p := startPair(t, dataDir(t), "-parked", "0", "-warm", "2")
+	code := func(top, body string) *quiltv1.Code {
+		c := unit(body)
+		c.Files[0].Content = append([]byte(top+"\n"), c.Files[0].Content...)
+		return c
+	}
+	const top = `let loads = globalThis.planted ?? 0; globalThis.planted = 0; const kept = Date.now; const fs0 = require("fs");`
+	const body = `globalThis.planted = 1; const had = fs0.readdirSync("/tmp").length; fs0.writeFileSync("/tmp/x", ""); return [loads++, had, Math.random(), Date.now() - kept()]`
+	want := "cold"
+	var seen []string
+	for i := range 3 {
+		got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("w", i), Code: code(top, body)})
+		if got.started.Start != want || !strings.HasPrefix(got.result, "[0,0,") || slices.Contains(seen, got.result) {
+			t.Errorf("%s instead of %s: %s after %v", got.started.Start, want, got.result, seen)
+		}
+		seen, want = append(seen, got.result), "warm"
+		parked(t, p, 1)
+	}
+	got, err := p.run(t.Context(), &quiltv1.ExecuteRequest{Execution: "more", Code: code(top, `return Buffer.alloc(150 << 20, 1).length`)})
+	if err != nil || got.result != fmt.Sprint(150<<20) {
+		t.Errorf("other code: %v, %v", got, err)
+	}
+	parked(t, p, 2)
+	for i, more := range []string{`const at = Date.now();`, `throw new Error("top");`, `await new Promise(() => {});`} {
+		req := func(n int) *quiltv1.ExecuteRequest {
+			return &quiltv1.ExecuteRequest{Execution: fmt.Sprintf("unfit%d%d", i, n), Code: code(more, `return 1`), Limits: &quiltv1.Limits{WallMs: 3000}}
+		}
+		first, err := p.run(t.Context(), req(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(300 * time.Millisecond)
+		second, err := p.run(t.Context(), req(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if second.started.Start != "cold" || first.ended.Reason != second.ended.Reason || first.result != second.result {
+			t.Errorf("%s: %s, then %s and %s", more, first.ended, second.started.Start, second.ended)
+		}
+	}
+	limits := &quiltv1.Limits{MemoryBytes: 512 << 20}
+	big := p.must(t, &quiltv1.ExecuteRequest{Execution: "more2", Code: code(top, `return Buffer.alloc(300 << 20, 1).length`), Limits: limits})
+	parked(t, p, 2)
+	again := p.must(t, &quiltv1.ExecuteRequest{Execution: "more3", Code: code(top, `return Buffer.alloc(300 << 20, 1).length`), Limits: limits})
+	if big.started.Start != "cold" || again.started.Start != "warm" || again.result != big.result {
+		t.Errorf("with its own limits: %s %s, then %s %s", big.started.Start, big.result, again.started.Start, again.result)
+	}
+}
+
+// Without JIT every run says so, and parked containers are without it too.
+func TestWithoutJIT(t *testing.T) {
+	dir := dataDir(t)
+	if err := os.WriteFile(filepath.Join(dir, "quiltd.toml"), []byte("jit = false\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := startPair(t, dir, "-parked", "1")
+	for i, start := range []string{"cold", "pooled"} {
+		got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("j", i), Code: unit(`return process.env.BUN_JSC_useJIT`)})
+		if got.started.Start != start || got.result != `"0"` || !strings.HasSuffix(got.started.Isolation, ", no JIT") {
+			t.Errorf("%s: %s on %s", got.started.Start, got.result, got.started.Isolation)
+		}
+		parked(t, p, 1)
 	}
 }
 

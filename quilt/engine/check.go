@@ -19,13 +19,14 @@ import (
 // checked is a request that holds together.
 type checked struct {
 	Request
-	tokens token.Set
-	start  []byte
-	class  scheduler.Class
-	chain  []string // of authority, for the audit
-	began  time.Time
-	revoke func(by string)
-	held   bool // a caller's own session: nothing of it is held at first
+	tokens  token.Set
+	start   []byte // the frame of opening
+	opening broker.Start
+	class   scheduler.Class
+	chain   []string // of authority, for the audit
+	began   time.Time
+	revoke  func(by string)
+	held    bool // a caller's own session: nothing of it is held at first
 }
 
 func check(r Request, services []broker.Service) (checked, error) {
@@ -57,7 +58,7 @@ func check(r Request, services []broker.Service) (checked, error) {
 	if len(r.Revive) > 0 && !json.Valid(r.Revive) {
 		return c, fault.New(fault.Invalid, "revive is not JSON").WithHint("leave it out when no rich types cross")
 	}
-	start := broker.Start{
+	c.opening = broker.Start{
 		Execution: r.Execution, Unit: r.Unit, Files: r.Files, Entry: r.Entry, Export: r.Export, Method: r.Method,
 		Args: c.Input, Revive: r.Revive, DeadlineMs: c.Limits.Wall.Milliseconds(),
 	}
@@ -65,9 +66,9 @@ func check(r Request, services []broker.Service) (checked, error) {
 		if len(j.Seed) != 32 {
 			return c, fault.New(fault.Invalid, "the seed of a journal has %d bytes, not 32", len(j.Seed))
 		}
-		start.Clock, start.Seed = j.Clock.UnixMilli(), hex.EncodeToString(j.Seed)
+		c.opening.Clock, c.opening.Seed = j.Clock.UnixMilli(), hex.EncodeToString(j.Seed)
 	}
-	c.start, err = start.Frame()
+	c.start, err = c.opening.Frame()
 	return c, err
 }
 

@@ -41,6 +41,10 @@ type Spec struct {
 	TmpBytes    int64
 	Net         bool // with a gate
 	Parked      bool // it is for nobody yet, and may take its time to boot
+	Loads       bool // parked, and it loads code before anybody wants that run
+	// The code of the execution, for a machine that may have loaded it already.
+	Files []File
+	Entry string
 }
 
 // Container is one running container. Wait returns when no process of it is
@@ -48,7 +52,8 @@ type Spec struct {
 type Container struct {
 	Control        io.ReadWriteCloser
 	Stdout, Stderr io.ReadCloser
-	Start          string       // how it came to be: "cold" or "pooled"
+	Start          string       // how it came to be: "cold", "pooled" or "warm"
+	Loaded         bool         // its code is there already
 	Gate           net.Listener // on its own loopback; nil without Spec.Net
 	Kill           func() error
 	End            func() error
@@ -57,7 +62,10 @@ type Container struct {
 	// Claim binds the limits of s to a container that was started for nobody. It
 	// works once. An error leaves the container to be killed.
 	Claim func(ctx context.Context, s Spec) error
-	Wait  func(ctx context.Context) (Exit, error)
+	// Booted returns when a container has said its first word, which stays to be
+	// read; an error: it ended before.
+	Booted func(ctx context.Context) error
+	Wait   func(ctx context.Context) (Exit, error)
 }
 
 // Exit is how the container's process ended and what it used.
@@ -258,8 +266,11 @@ func (e *Engine) Live() int {
 	return len(e.live)
 }
 
-// Leases shows who holds what and who waits for whom.
-func (e *Engine) Leases() ([]Lease, []Wait) { return e.leases.snapshot() }
+// Leases shows who holds what and who waits for whom, or for a rate.
+func (e *Engine) Leases() ([]Lease, []Wait) {
+	held, waits := e.leases.snapshot()
+	return held, append(waits, e.ledger.waits()...)
+}
 
 // Isolation and Image are the machine's.
 func (e *Engine) Isolation() string { return e.cfg.Machine.Isolation() }

@@ -30,7 +30,7 @@ type Queued struct {
 
 // Started says that the harness is up.
 type Started struct {
-	Start     string        // "cold" or "pooled"
+	Start     string        // "cold", "pooled" or "warm"
 	Took      time.Duration // from grant to ready
 	Waited    time.Duration // for the lease
 	Lease     string

@@ -133,6 +133,7 @@ func (x *execution) place(ctx context.Context) (*Container, error) {
 	return x.engine.cfg.Machine.Start(ctx, Spec{
 		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
 		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.tokens),
+		Files: x.req.Files, Entry: x.req.Entry,
 	})
 }
 
@@ -178,12 +179,12 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		j.Ask = func(a broker.Ask) { x.emit(Event{Time: time.Now(), Ask: &a}) }
 	}
 	grant := broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
-		Take: x.engine.leases.taker(x.req.Execution), Retake: x.engine.leases.reuse(x.req.Execution), Charge: x.engine.charger(x.req.Execution)}
+		Take: x.engine.leases.taker(x.req.Execution), Retake: x.engine.leases.reuse(x.req.Execution), Ends: x.engine.leases.ends(x.req.Execution), Charge: x.engine.charger(x.req.Execution)}
 	closeGate := x.openGate(ctx, c, grant, log)
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: grant,
-		Start: x.req.start, Log: log, ResultBytes: x.req.Limits.ResultBytes,
+		Start: x.first(c), Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session, Enter: x.engine.enter(from.Open),
 		Ready: func() {
 			late.Stop()
@@ -211,6 +212,18 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	pumps.wait()
 	out.Written += log.Piped()
 	return out, exit, err
+}
+
+// first is what the harness is told first.
+func (x *execution) first(c *Container) []byte {
+	if c.Loaded {
+		short := x.req.opening
+		short.Files = []File{}
+		if frame, err := short.Frame(); err == nil {
+			return frame
+		}
+	}
+	return x.req.start
 }
 
 // told acts on what the container said: a result goes out at once, and whoever

@@ -16,7 +16,10 @@ import (
 //
 // As many are parked as were lately wanted at once, Max at most, what the
 // machine's memory allows, and none after Quiet without a start. While more run
-// than Busy none is parked: a start that somebody waits for goes first.
+// than Busy none is parked: a start that somebody waits for goes first. For the
+// same reason the next one is parked once nothing has started or ended for a
+// moment: beside the execution that took the last one, on the same processors,
+// it would make that one take half as long again.
 type Pool struct {
 	inner Machine
 	cfg   PoolConfig
@@ -30,8 +33,15 @@ type Pool struct {
 	closed  bool
 	leaving bool // what is parked goes to another engine
 	quiet   *time.Timer
+	calm    *time.Timer // parks what is missing
+	since   time.Time   // something is missing; zero: nothing is
 	workers sync.WaitGroup
 }
+
+const (
+	calmTime = 15 * time.Millisecond // without a start or an end, before parking
+	calmMost = 60 * time.Millisecond // what is missing waits at most
+)
 
 // PoolConfig bounds a Pool.
 type PoolConfig struct {
@@ -53,6 +63,7 @@ type parkedOne struct {
 func NewPool(inner Machine, cfg PoolConfig) *Pool {
 	p := &Pool{inner: inner, cfg: cfg}
 	p.quiet = time.AfterFunc(cfg.Quiet, p.drain)
+	p.calm = time.AfterFunc(calmTime, p.refill)
 	return p
 }
 
@@ -62,7 +73,6 @@ func (p *Pool) Image() string     { return p.inner.Image() }
 // Start claims a parked container, or starts one.
 func (p *Pool) Start(ctx context.Context, s Spec) (*Container, error) {
 	one := p.take(s)
-	defer p.refill()
 	if one != nil {
 		one.forget()
 		err := one.c.Claim(ctx, s)
@@ -71,7 +81,7 @@ func (p *Pool) Start(ctx context.Context, s Spec) (*Container, error) {
 			return p.counted(one.c), nil
 		}
 		p.cfg.Log.Warn("parked container not claimed, starting cold", "execution", s.ID, "err", err)
-		p.scrap(one)
+		scrap(one, p.cfg.Log)
 	}
 	c, err := p.inner.Start(ctx, s)
 	if err != nil {
@@ -88,6 +98,7 @@ func (p *Pool) take(s Spec) *parkedOne {
 	p.live++
 	p.want = min(p.cfg.Max, max(p.want, p.live))
 	p.quiet.Reset(p.cfg.Quiet)
+	p.later()
 	if len(p.parked) == 0 || !p.cfg.Fits(s) {
 		return nil
 	}
@@ -111,13 +122,23 @@ func (p *Pool) ended() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.live--
-	p.fill()
+	p.later()
+}
+
+// later parks what is missing in a calm moment, or when it has been missing for
+// long. The caller holds mu.
+func (p *Pool) later() {
+	if p.since.IsZero() {
+		p.since = time.Now()
+	}
+	p.calm.Reset(max(0, min(calmTime, calmMost-time.Since(p.since))))
 }
 
 // refill parks what is missing, in the background.
 func (p *Pool) refill() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.since = time.Time{}
 	p.fill()
 }
 
@@ -152,7 +173,7 @@ func (p *Pool) park(id string) {
 	if p.closed || p.want == 0 {
 		p.mu.Unlock()
 		cancel()
-		p.scrap(one)
+		scrap(one, p.cfg.Log)
 		return
 	}
 	p.keep(ctx, one)
@@ -217,15 +238,15 @@ func (p *Pool) watch(ctx context.Context, one *parkedOne) {
 }
 
 // scrap ends a parked container and waits until nothing of it is left.
-func (p *Pool) scrap(one *parkedOne) {
+func scrap(one *parkedOne, log *slog.Logger) {
 	one.forget()
 	if err := one.c.Kill(); err != nil {
-		p.cfg.Log.Warn("parked container not killed", "err", err)
+		log.Warn("parked container not killed", "err", err)
 	}
 	ctx, done := context.WithTimeout(context.Background(), cleanLimit)
 	defer done()
 	if _, err := one.c.Wait(ctx); err != nil {
-		p.cfg.Log.Error("parked container left something behind", "err", err)
+		log.Error("parked container left something behind", "err", err)
 	}
 	closeAll(one.c)
 }
@@ -246,7 +267,7 @@ func (p *Pool) drain() {
 	p.parked, p.want = nil, 0
 	p.mu.Unlock()
 	for _, one := range all {
-		p.scrap(one)
+		scrap(one, p.cfg.Log)
 	}
 }
 
@@ -263,6 +284,7 @@ func (p *Pool) Close() {
 	p.closed = true
 	p.mu.Unlock()
 	p.quiet.Stop()
+	p.calm.Stop()
 	p.drain()
 	p.workers.Wait()
 	p.drain()

@@ -34,6 +34,18 @@ const CAPath = "/aria/ca.pem"
 
 // contents lists the image in lexical order of path, parents included.
 func contents(cfg Config) ([]file, error) {
+	if cfg.Base.Dir == "" {
+		return ownContents(cfg)
+	}
+	base, err := listBase(cfg.Base.Dir)
+	if err != nil {
+		return nil, fault.Wrap(err, fault.Invalid, "the imported image %q is damaged", cfg.Base.Name).WithHint("remove it and import it again")
+	}
+	return onBase(cfg, base)
+}
+
+// ownContents is what every image holds.
+func ownContents(cfg Config) ([]file, error) {
 	libs, err := libraries(cfg)
 	if err != nil {
 		return nil, err

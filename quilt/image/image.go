@@ -27,6 +27,7 @@ type Config struct {
 	CacheDir string   // images live in CacheDir/DIGEST; made if missing
 	CA       string   // PEM file of further roots, becomes /aria/ca.pem; "": none
 	Libs     []string // folders to look for shared libraries; nil: the usual ones
+	Base     Base     // what the image is made on; zero: nothing
 }
 
 // Image is a verified folder.
@@ -48,6 +49,11 @@ func Build(cfg Config) (Image, error) {
 	if img, ok := stamped(cfg.CacheDir, files); ok {
 		return img, nil
 	}
+	if cfg.Base.Dir != "" {
+		if err := cfg.Base.Verify(); err != nil {
+			return Image{}, err
+		}
+	}
 	began := time.Now()
 	digest, err := want(files)
 	if err != nil {
@@ -64,7 +70,7 @@ func Build(cfg Config) (Image, error) {
 	}
 	if err := write(cfg.CacheDir, dir, files); err != nil {
 		return Image{}, fault.Wrap(err, fault.Unavailable, "the container image could not be written to %s", cfg.CacheDir).
-			WithHint("it needs about 120 MB of free space there")
+			WithHint("it needs about 120 MB of free space there, and as much again as an imported image has")
 	}
 	got, err := Digest(dir)
 	if err != nil {

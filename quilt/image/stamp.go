@@ -138,3 +138,13 @@ func owner(info fs.FileInfo) int {
 	}
 	return -1
 }
+
+// Latest is the digest of the image that was verified last, "" if there is none.
+func Latest(cache string) string {
+	var s stamp
+	text, err := os.ReadFile(stampPath(cache))
+	if err != nil || json.Unmarshal(text, &s) != nil {
+		return ""
+	}
+	return s.Digest
+}

@@ -96,9 +96,9 @@ func unless(ok bool, o outcome) string {
 }
 
 // explode runs a bomb and says what was wrong, if anything.
-func explode(t testing.TB, c *Client, b bomb) string {
+func explode(t testing.TB, c *Client, in profile, b bomb) string {
 	t.Helper()
-	k := begin(t, c, b.spec, b.code)
+	k := in.begin(t, c, b.spec, b.code)
 	began := time.Now()
 	if b.kill > 0 {
 		time.Sleep(testenv.Patience(b.kill)) // bombs take longer to build up on a slow processor
@@ -108,6 +108,9 @@ func explode(t testing.TB, c *Client, b bomb) string {
 		}
 	}
 	o := end(t, k)
+	if right, ok := in.bombs[b.name]; ok {
+		return unless(right(o), o)
+	}
 	return b.bad(o, time.Since(began))
 }
 
@@ -116,6 +119,8 @@ func attackerBomb(what string) {
 	switch what {
 	case "status":
 		fmt.Println(status("Seccomp"))
+	case "code":
+		codeMain()
 	case "fuzz":
 		fuzzMain(os.Args[2:])
 	case "fuzzworker":

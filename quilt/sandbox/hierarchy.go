@@ -40,6 +40,7 @@ func findHierarchy(mountinfo, selfCgroup, name string) (*hierarchy, error) {
 		}
 	}
 	h.version, h.own = 1, map[string]string{}
+	ours := string(filepath.Separator) + h.base + ".launcher" // we may be in it already
 	var missing []string
 	for _, c := range v1Controllers {
 		m, ok := mounts[c]
@@ -47,7 +48,7 @@ func findHierarchy(mountinfo, selfCgroup, name string) (*hierarchy, error) {
 			missing = append(missing, c)
 			continue
 		}
-		h.own[c] = m.resolve(paths[c])
+		h.own[c] = strings.TrimSuffix(m.resolve(paths[c]), ours)
 	}
 	if len(missing) > 0 {
 		return nil, fault.New(fault.Unavailable, "no cgroup controller for %s", strings.Join(missing, ", ")).
@@ -82,14 +83,11 @@ func (h *hierarchy) open(name string) error {
 				WithHint("start quiltd as root, with its cgroup delegated and writable")
 		}
 	}
+	h.weigh(h.base, baseWeight)
 	if h.version == 2 {
-		// Not every host lets a group weigh more; it is a matter of speed only.
-		_ = writeFile(filepath.Join(h.own[""], h.base, "cpu.weight"), strconv.Itoa(baseWeight*100))
 		if err := enableControllers(filepath.Join(h.own[""], h.base)); err != nil {
 			return err
 		}
-	} else {
-		_ = writeFile(filepath.Join(h.own["cpu"], h.base, "cpu.shares"), strconv.Itoa(baseWeight*1024))
 	}
 	h.steady()
 	return nil
@@ -125,6 +123,53 @@ func (h *hierarchy) cpuLimit(quota string) setting {
 	return setting{controller: "cpu", file: "cpu.cfs_quota_us", value: quota}
 }
 
+// weigh gives one of our groups its weight, in that of single processes. Not every
+// host lets a group weigh more; it is a matter of speed only.
+func (h *hierarchy) weigh(group string, weight int) {
+	if h.version == 2 {
+		_ = writeFile(filepath.Join(h.own[""], group, "cpu.weight"), strconv.Itoa(weight*100))
+		return
+	}
+	_ = writeFile(filepath.Join(h.own["cpu"], group, "cpu.shares"), strconv.Itoa(weight*1024))
+}
+
+// daemonWeight is what launcher and engine weigh, and containers that are to die
+// after a crash: what hundreds of containers wait for comes first.
+const daemonWeight = 16
+
+// preferOurselves lets this process weigh as a daemon from its first moments: after a
+// crash the containers of the one before are still dying.
+func preferOurselves(name string) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return
+	}
+	if h, err := findHierarchy(string(mounts), string(self), name); err == nil {
+		h.prefer(os.Getpid())
+	}
+}
+
+// prefer lets processes weigh as daemons do: in a group beside the base group,
+// whose name a sweep knows. On v2 it is there only where delegate made it.
+func (h *hierarchy) prefer(pids ...int) {
+	dir := h.daemons()
+	if h.version == 1 {
+		_ = os.Mkdir(dir, 0o755)
+	}
+	h.weigh(filepath.Base(dir), daemonWeight)
+	for _, pid := range pids {
+		_ = writeFile(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid))
+	}
+}
+
+func (h *hierarchy) daemons() string {
+	return filepath.Join(h.own[map[int]string{1: "cpu"}[h.version]], h.base+".launcher")
+}
+
 // delegate turns the controllers on below the launcher's own v2 group. A group
 // that hands out controllers may hold no process (except the real root), so
 // the launcher moves to a leaf first. Where others share its group (a login
@@ -134,7 +179,7 @@ func (h *hierarchy) delegate(name string) error {
 	if enableControllers(dir) == nil {
 		return nil
 	}
-	leaf := filepath.Join(dir, h.base+".launcher")
+	leaf := h.daemons()
 	if err := os.Mkdir(leaf, 0o755); err != nil && !os.IsExist(err) {
 		return fault.Wrap(err, fault.Unavailable, "cannot make a cgroup below %s", dir).
 			WithHint("run quiltd with its cgroup delegated (systemd: Delegate=yes)")
@@ -206,6 +251,10 @@ func (h *hierarchy) close() error {
 	_ = steady.apply([]setting{h.cpuLimit(map[int]string{1: "-1", 2: "max"}[h.version])})
 	if err := steady.remove(); err != nil {
 		return err
+	}
+	if h.version == 1 {
+		_ = writeFile(filepath.Join(h.own["cpu"], "cgroup.procs"), "0")
+		_ = unix.Rmdir(h.daemons())
 	}
 	g := &cgroup{version: h.version}
 	for _, d := range h.dirs() {

@@ -85,7 +85,7 @@ func (l *launcher) orphan() int {
 	}
 	time.AfterFunc(orphanTime, func() {
 		for _, r := range all {
-			if l.holds(r) {
+			if !r.over.Load() {
 				go l.kill(r)
 			}
 		}
@@ -93,14 +93,40 @@ func (l *launcher) orphan() int {
 	return len(all)
 }
 
-// holds says whether r is not yet removed.
-func (l *launcher) holds(r *running) bool {
+// rushTime is how long an engine may take to come up after a crash before what is
+// left of dead containers is removed all the same.
+const rushTime = 400 * time.Millisecond
+
+// patient waits while an engine comes up after a crash: the groups of hundreds of
+// dead containers are no hurry, and removing them would take the processors that
+// it needs.
+func (l *launcher) patient() {
+	l.mu.Lock()
+	rush := l.rush
+	l.mu.Unlock()
+	if rush != nil {
+		<-rush
+	}
+}
+
+// hurry begins a rush.
+func (l *launcher) hurry() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, x := range l.live {
-		if x == r {
-			return true
-		}
+	if l.rush == nil {
+		l.tree.weigh(l.tree.base, daemonWeight)
+		l.rush = make(chan struct{})
+		time.AfterFunc(rushTime, l.calm)
 	}
-	return false
+}
+
+// calm ends it.
+func (l *launcher) calm() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rush != nil {
+		close(l.rush)
+		l.rush = nil
+		l.tree.weigh(l.tree.base, baseWeight)
+	}
 }

@@ -45,6 +45,9 @@ func (o *office) keep(w *worker) error {
 			}
 			o.ending = o.ending || s != syscall.SIGHUP
 			_ = w.process.Signal(s)
+		case err := <-o.l.template.failed:
+			w.fire()
+			return err
 		case <-w.gone:
 			next, err := o.after(w)
 			if next == nil {
@@ -82,6 +85,7 @@ func (o *office) after(w *worker) (next *worker, err error) {
 		return nil, end
 	}
 	began := time.Now()
+	o.l.hurry()
 	killed := o.l.orphan()
 	o.l.log.Error("engine crashed, starting another", "err", end, "containers", killed)
 	if next, err = hire(o.cfg, false); err != nil {

@@ -33,7 +33,8 @@ func RunLauncher(cfg LauncherConfig) error {
 		return fmt.Errorf("launcher: %w", err)
 	}
 	debug.SetGCPercent(50)
-	// The first engine boots while the image is copied: it waits for our greeting.
+	go preferOurselves(cfg.CgroupName)
+	// The first engine boots while we look around: it waits for our greeting.
 	first, err := hire(cfg, false)
 	if err != nil {
 		return err
@@ -44,6 +45,7 @@ func RunLauncher(cfg LauncherConfig) error {
 		return err
 	}
 	defer l.close()
+	go l.tree.prefer(first.process.Pid) // later engines begin where we are
 	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage, "ioLimitedOn", l.host.Disks)
 	return (&office{l: l, cfg: cfg}).keep(first)
 }
@@ -72,7 +74,7 @@ func (l *launcher) answer(e *worker, m message, fds []int) (err error) {
 		err = e.conn.send(message{Op: "failed", N: m.N, Fault: toWire(errNoFiles)})
 	case m.Op == "start" && m.Spec != nil:
 		keep = true
-		go l.serveStart(e, m, fds)
+		go l.serveStart(e, m, l.reserve(m.N), fds)
 	case m.Op == "claim" && m.Spec != nil:
 		go l.serveClaim(e.conn, m)
 	case m.Op == "kill":
@@ -90,6 +92,7 @@ func (l *launcher) answer(e *worker, m message, fds []int) (err error) {
 		keep = true
 		err = e.says(m, fds)
 		if m.Op == "serving" {
+			l.calm()
 			time.AfterFunc(time.Second, idle.Release) // most launchers wait for most of their life
 		}
 	default:
@@ -102,8 +105,8 @@ func (l *launcher) answer(e *worker, m message, fds []int) (err error) {
 }
 
 // serveStart starts a container, follows it to its end and reports both.
-func (l *launcher) serveStart(e *worker, m message, fds []int) {
-	r, err := l.start(m.N, *m.Spec, m.Plan, fds)
+func (l *launcher) serveStart(e *worker, m message, era uint64, fds []int) {
+	r, err := l.start(m.N, era, *m.Spec, m.Plan, fds)
 	if err != nil {
 		l.log.Warn("container not started", "execution", m.Spec.ID, "err", err)
 		_ = e.conn.send(message{Op: "failed", N: m.N, Fault: toWire(err)})

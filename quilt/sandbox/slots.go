@@ -199,10 +199,15 @@ func newNetns() (int, error) {
 	return fd, nil
 }
 
-// newUserns makes a user namespace that maps 0 to 65535 onto base and further,
-// held open by the descriptor alone. It needs a process for a moment: a clone
-// that only sleeps.
+// newUserns makes a user namespace that maps 0 to 65535 onto base and further.
 func newUserns(base int) (int, error) {
+	ids := fmt.Sprintf("0 %d %d\n", base, idRange)
+	return newMappedUserns(ids, ids)
+}
+
+// newMappedUserns makes a user namespace that is held open by the descriptor
+// alone. It needs a process for a moment: a clone that only sleeps.
+func newMappedUserns(uidMap, gidMap string) (int, error) {
 	pid, pidfd, err := sleeper(unix.CLONE_NEWUSER)
 	if err != nil {
 		return -1, err
@@ -212,8 +217,7 @@ func newUserns(base int) (int, error) {
 		reap(pidfd)
 		unix.Close(pidfd)
 	}()
-	ids := fmt.Sprintf("0 %d %d\n", base, idRange)
-	for _, f := range []string{"uid_map", "gid_map"} {
+	for f, ids := range map[string]string{"uid_map": uidMap, "gid_map": gidMap} {
 		if err := os.WriteFile(fmt.Sprintf("/proc/%d/%s", pid, f), []byte(ids), 0); err != nil {
 			return -1, err
 		}

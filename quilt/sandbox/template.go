@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,6 +22,7 @@ type template struct {
 	jobs    chan cloneJob
 	creator int // pidfd of the thread: readable once it is dead
 	huge    bool
+	failed  chan error // gets why the image could not be laid out, if so
 }
 
 type cloneJob struct {
@@ -38,16 +41,23 @@ type cloneResult struct {
 // entered by the child.
 const cloneFlags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
-// newTemplate copies the image and starts the thread. The thread ends with the
-// process, never before: containers die with it.
+// newTemplate starts the thread and returns when the place for the image is made.
+// The image is copied there beside the work; the first container waits for that.
+// The thread ends with the process, never before: containers die with it.
 func newTemplate(imageDir string, inPlace bool) (*template, error) {
-	t := &template{jobs: make(chan cloneJob)}
+	t := &template{jobs: make(chan cloneJob), failed: make(chan error, 1)}
 	ready := make(chan error)
 	ownThread(func() {
-		err := t.enter(imageDir, inPlace)
+		fill, err := t.prepare(imageDir, inPlace)
 		ready <- err
 		if err != nil {
 			return
+		}
+		if err := t.enter(imageDir, fill); err != nil {
+			t.failed <- err
+			for j := range t.jobs {
+				j.done <- cloneResult{err: err}
+			}
 		}
 		for j := range t.jobs {
 			pid, pidfd, err := j.program.run(j.flags, j.cgroupFD)
@@ -68,20 +78,28 @@ func (t *template) spawn(p *program, cgroupFD int) (pid, pidfd int, err error) {
 	return r.pid, r.pidfd, r.err
 }
 
-// enter gives the calling thread its own mount namespace with only the image.
-func (t *template) enter(imageDir string, inPlace bool) error {
+// prepare gives the calling thread its own mount namespace and makes room for the
+// image. fill lays it out.
+func (t *template) prepare(imageDir string, inPlace bool) (fill func() error, err error) {
 	if err := unix.Unshare(unix.CLONE_FS | unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("template: unshare: %w", err)
+		return nil, fmt.Errorf("template: unshare: %w", err)
 	}
 	unix.Umask(0o022)
 	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-		return fmt.Errorf("template: make mounts private: %w", err)
+		return nil, fmt.Errorf("template: make mounts private: %w", err)
 	}
-	mount := t.mountImage
+	if t.creator, err = threadPidfd(); err != nil {
+		return nil, err
+	}
 	if inPlace {
-		mount = bindImage
+		return func() error { return nil }, bindImage(imageDir)
 	}
-	if err := mount(imageDir); err != nil {
+	return t.mountImage(imageDir)
+}
+
+// enter fills the image and makes it all that the calling thread sees.
+func (t *template) enter(imageDir string, fill func() error) error {
+	if err := fill(); err != nil {
 		return err
 	}
 	if err := mountDev(filepath.Join(imageDir, "dev")); err != nil {
@@ -99,25 +117,33 @@ func (t *template) enter(imageDir string, inPlace bool) error {
 	if err := unix.Chdir("/"); err != nil {
 		return fmt.Errorf("template: %w", err)
 	}
-	fd, err := threadPidfd()
-	t.creator = fd
-	return err
+	return nil
 }
 
-// mountImage copies the image to a tmpfs on huge pages, where Bun starts a
-// quarter faster, and mounts that over the image folder, in this namespace
+// mountImage makes a tmpfs on huge pages, where Bun starts a quarter faster. fill
+// copies the image to it and mounts it over the image folder, in this namespace
 // only.
-func (t *template) mountImage(dir string) error {
+func (t *template) mountImage(dir string) (fill func() error, err error) {
 	fd, huge, err := newTmpfs([][2]string{{"mode", "755"}, {"source", "image"}}, true)
 	if err != nil {
-		return fmt.Errorf("template: image tmpfs: %w", err)
+		return nil, fmt.Errorf("template: image tmpfs: %w", err)
 	}
-	defer unix.Close(fd)
 	t.huge = huge
-	if err := copyTree(dir, fmt.Sprintf("/proc/self/fd/%d", fd)); err != nil {
-		return fmt.Errorf("template: copy image: %w", err)
-	}
-	return attach(fd, dir, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+	return func() error {
+		defer unix.Close(fd)
+		if err := copyTree(dir, fmt.Sprintf("/proc/self/fd/%d", fd)); err != nil {
+			return fmt.Errorf("template: copy image: %w", err)
+		}
+		// A process that is born beside the copying has its open file for a moment, and
+		// what somebody may write to cannot become read-only.
+		for wait := time.Millisecond; ; wait *= 2 {
+			err := attach(fd, dir, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+			if !errors.Is(err, unix.EBUSY) || wait > 2*time.Second {
+				return err
+			}
+			time.Sleep(wait)
+		}
+	}, nil
 }
 
 // bindImage shows the image where it lies, in this namespace only. What lies
@@ -250,7 +276,8 @@ func copyFile(from, to string, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(out, in)
+	// In pieces that are few: what io.Copy takes makes thousands of calls of Bun.
+	_, err = io.CopyBuffer(struct{ io.Writer }{out}, struct{ io.Reader }{in}, make([]byte, 1<<20))
 	if e := out.Close(); err == nil {
 		err = e
 	}

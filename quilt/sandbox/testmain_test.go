@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ariacomputecompany/firmware/internal/testenv"
 )
 
@@ -21,6 +23,11 @@ import (
 var lastLine string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && os.Args[1] == "hold" { // parked: until it is told to begin
+		var one [1]byte
+		_, _ = unix.Read(3, one[:])
+		os.Args = append(os.Args[:1], os.Args[2:]...)
+	}
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "test-launcher":
@@ -61,6 +68,9 @@ var shared struct {
 
 var testCgroup = fmt.Sprint("aria-quilt-test-", os.Getpid())
 
+// eyes are programs of others that look around in a container (eyes_test.go).
+var eyes []string
+
 // testImage is the least that Bun runs in. The real one is package image's; a
 // room may not import its neighbour, so the test copies what ldd would name.
 func testImage(bun, dir string) error {
@@ -78,6 +88,11 @@ func testImage(bun, dir string) error {
 	}
 	if err := copyFile(self, filepath.Join(dir, "bin/attacker"), 0o755); err != nil {
 		return err
+	}
+	for _, tool := range eyes {
+		if err := copyFile(tool, filepath.Join(dir, "bin", filepath.Base(tool)), 0o755); err != nil {
+			return err
+		}
 	}
 	if err := copyLibraries(bun, dir, map[string]bool{}); err != nil {
 		return err

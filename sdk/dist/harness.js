@@ -12,8 +12,8 @@ async function through(f, side, v) {
   let r = await schema["~standard"].validate(v);
   if (!r.issues) return r.value;
   let all = r.issues.map(({ message, path = [] }) => {
-    let at = path.map((p) => "/" + String(typeof p == "object" ? p.key : p)).join("");
-    return at ? `${at}: ${message}` : message;
+    let at2 = path.map((p) => "/" + String(typeof p == "object" ? p.key : p)).join("");
+    return at2 ? `${at2}: ${message}` : message;
   });
   throw {
     name: "AriaError",
@@ -26,7 +26,7 @@ async function through(f, side, v) {
 }
 
 // src/harness/channel.ts
-var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0), frames = [], turning = !1, { setImmediate } = globalThis;
+var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0), frames = [], turning = !1, { setImmediate: setImmediate2 } = globalThis;
 function connect(open3, on, lost) {
   Bun.connect({
     fd: 3,
@@ -55,151 +55,110 @@ function encode(frame2) {
   return new DataView(buf.buffer).setUint32(0, text.length), buf.set(text, 4), buf;
 }
 function write(buf) {
-  for (let at = 0; at < buf.length; ) {
-    let n = socket.write(at === 0 ? buf : buf.subarray(at));
-    n < 0 && process.reallyExit(1), at += n, n === 0 && sleepSync(0.2);
+  for (let at2 = 0; at2 < buf.length; ) {
+    let n = socket.write(at2 === 0 ? buf : buf.subarray(at2));
+    n < 0 && process.reallyExit(1), at2 += n, n === 0 && sleepSync(0.2);
   }
 }
 function take(chunk, on) {
   let data = chunk;
   held.length > 0 && (data = new Uint8Array(held.length + chunk.length), data.set(held), data.set(chunk, held.length));
-  let at = 0;
-  for (; data.length - at >= 4; ) {
-    let end = at + 4 + new DataView(data.buffer, data.byteOffset + at).getUint32(0);
+  let at2 = 0;
+  for (; data.length - at2 >= 4; ) {
+    let end = at2 + 4 + new DataView(data.buffer, data.byteOffset + at2).getUint32(0);
     if (data.length < end) break;
-    frames[frames.length] = parse(decoder.decode(data.subarray(at + 4, end))), at = end;
+    frames[frames.length] = parse(decoder.decode(data.subarray(at2 + 4, end))), at2 = end;
   }
-  held = data.slice(at), turning || turn(on);
+  held = data.slice(at2), turning || turn(on);
 }
 function turn(on) {
   let frame2 = frames.shift();
-  turning = frames.length > 0, turning && setImmediate(() => turn(on)), frame2 !== void 0 && on(frame2);
-}
-
-// src/harness/closed.ts
-function closed() {
-  if (process.env.ARIA_GATE) return;
-  let real = globalThis.fetch, refuse = async (input, init) => {
-    let text = String(input?.url ?? input), at = /^(https?|wss?):\/\/(?:[^/?#]*@)?([^/?#:]+|\[[^\]]*\])(?::(\d+))?(?=[/?#]|$)/i.exec(text);
-    if (!at) return real(input, init);
-    let port = at[3] ?? (/s$/i.test(at[1]) ? "443" : "80"), host2 = at[2].toLowerCase(), how = port === "443" ? host2 : `${host2}:${port}`;
-    throw Object.assign(new Error(`this unit holds no net:${host2}:${port}`), {
-      name: "AriaError",
-      code: "denied",
-      retryable: !1,
-      hint: `declare a handle for it in the class: net('${how}')`
-    });
-  };
-  globalThis.fetch = Object.assign(refuse, real);
-}
-
-// src/harness/failure.ts
-function failure(e, root2, self2) {
-  try {
-    return told(e, root2, self2);
-  } catch {
-    return { name: "Thrown", message: "something was thrown that cannot be read", stack: "", retryable: !0 };
-  }
-}
-function told(e, root2, self2) {
-  let x = e, isError = e instanceof Error || typeof e == "object" && e !== null && typeof x.message == "string", f = {
-    name: clip(isError ? String(x.name || "Error") : "Thrown"),
-    message: clip(isError ? String(x.message) : thrown(e)),
-    stack: clip(isError ? stacks(x, root2, self2) : ""),
-    retryable: isError && typeof x.retryable == "boolean" ? x.retryable : !0
-  };
-  return isError && typeof x.code == "string" && (f.code = x.code), isError && typeof x.hint == "string" && (f.hint = clip(x.hint)), f;
-}
-function thrown(e) {
-  return e == null ? `${e} was thrown` : `${typeof e == "object" ? "an" : "a"} ${typeof e} was thrown: ${show(e)}`;
-}
-function stacks(e, root2, self2) {
-  if (!(e instanceof Error) && e.stack === "") return "";
-  let out = [];
-  for (let i = 0; e && i <= 5; e = e.cause, i++) {
-    let head = i === 0 ? "" : "caused by: ";
-    out.push(head + (e instanceof Error ? stack(e, root2, self2) : show(e)));
-    for (let part of Array.isArray(e.errors) ? e.errors.slice(0, 5) : [])
-      out.push("one of: " + (part instanceof Error ? stack(part, root2, self2) : show(part)));
-  }
-  return out.join(`
-`);
-}
-function stack(e, root2, self2) {
-  let lines = String(e.stack ?? `${e.name}: ${e.message}`).split(`
-`), at = e.position;
-  return at?.file && lines.length === 1 && lines.push(`    at ${at.file}:${at.line}:${at.column}`), lines.filter((l) => !/^\s+at /.test(l) || !(l.includes(self2) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l))).map((l) => l.replaceAll("file://" + root2, "").replaceAll(root2, "")).join(`
-`);
-}
-function show(v) {
-  try {
-    return typeof v == "string" ? v : JSON.stringify(v) ?? String(v);
-  } catch {
-    return Object.prototype.toString.call(v);
-  }
-}
-function clip(s) {
-  return s.length <= 65536 ? s : s.slice(0, 65536) + " … (cut)";
+  turning = frames.length > 0, turning && setImmediate2(() => turn(on)), frame2 !== void 0 && on(frame2);
 }
 
 // src/harness/sameness.ts
-var RealDate = Date, now = 0, readings = 0, look = () => (++readings % 1e3 === 0 && now++, now);
+var RealDate = Date, realNow = Date.now, same = !1, now = 0, readings = 0, looked, look = () => same ? (++readings % 1e3 === 0 && now++, now) : own(realNow);
+function own(f) {
+  return looked?.(), f();
+}
 function advance(t) {
   t > now && (now = t);
 }
 function sameness(clock, seed) {
-  now = clock, RealDate.now = look;
+  before.length === 0 && place(), now = clock, readings = 0, grow(seed), same = !0;
+}
+function watch(on) {
+  return before.length === 0 && place(), looked = on, () => looked = void 0;
+}
+function rehearse() {
+  sameness(0, "0".repeat(64)), new Date(Date.now()).toISOString(), Math.random(), crypto.randomUUID();
+  for (let back of before.reverse()) back();
+  before = [], same = !1;
+}
+var before = [];
+function put(on, name, value) {
+  let was = Object.getOwnPropertyDescriptor(on, name);
+  before.push(() => was ? Object.defineProperty(on, name, was) : delete on[name]), on[name] = value;
+}
+function place() {
+  put(RealDate, "now", look);
   let proxy = new Proxy(RealDate, {
     construct: (target, args, self2) => Reflect.construct(target, args.length > 0 ? args : [look()], self2 === proxy ? target : self2),
     apply: () => new RealDate(look()).toString()
   });
-  RealDate.prototype.constructor = proxy, globalThis.Date = proxy, timers(), chance(seed);
+  put(RealDate.prototype, "constructor", proxy), put(globalThis, "Date", proxy), timers(), chance();
 }
 function timers() {
   let g = globalThis;
   for (let name of ["setTimeout", "setInterval"]) {
     let real = g[name];
-    g[name] = Object.assign((f, ms = 0, ...args) => {
-      if (typeof f != "function") return real(f, ms, ...args);
+    put(g, name, Object.assign((f, ms = 0, ...args) => {
+      if (typeof f != "function" || !same) return own(() => real(f, ms, ...args));
       let due = now + (Number(ms) || 0);
       return real((...a) => (advance(due), due = now + (Number(ms) || 0), f(...a)), ms, ...args);
-    }, real);
+    }, real));
   }
   let sleep = Bun.sleep;
-  Bun.sleep = (t) => {
+  put(Bun, "sleep", (t) => {
+    if (!same) return own(() => sleep(t));
     let ms = typeof t == "number" ? t : t.getTime() - now, due = now + ms;
     return sleep(ms).then(() => advance(due));
-  };
+  });
 }
-function chance(seed) {
-  let key = new Uint32Array(8);
-  for (let i = 0; i < 8; i++) key[i] = parseInt(seed.slice(8 * i, 8 * i + 8), 16);
-  let state = new Uint32Array(16);
-  state.set([1634760805, 857760878, 2036477234, 1797285236]), state.set(key, 4);
-  let block = new Uint32Array(16), bytes = new Uint8Array(block.buffer), at = 64, fill = (into) => {
-    for (let i = 0; i < into.length; i++)
-      at === 64 && (chacha(state, block), state[12]++, at = 0), into[i] = bytes[at++];
-  }, eight = new Uint8Array(8), view = new DataView(eight.buffer);
-  Math.random = () => (fill(eight), (view.getUint32(0) * 2097152 + (view.getUint32(4) >>> 11)) / 2 ** 53);
-  let crypto = globalThis.crypto;
-  crypto.getRandomValues = (into) => {
+var state = new Uint32Array(16), block = new Uint32Array(16), bytes = new Uint8Array(block.buffer), at = 64;
+function grow(seed) {
+  state.fill(0), state.set([1634760805, 857760878, 2036477234, 1797285236]);
+  for (let i = 0; i < 8; i++) state[4 + i] = parseInt(seed.slice(8 * i, 8 * i + 8), 16);
+  at = 64;
+}
+function fill(into) {
+  for (let i = 0; i < into.length; i++)
+    at === 64 && (chacha(state, block), state[12]++, at = 0), into[i] = bytes[at++];
+}
+function chance() {
+  let eight = new Uint8Array(8), view = new DataView(eight.buffer), random = Math.random;
+  put(Math, "random", () => same ? (fill(eight), (view.getUint32(0) * 2097152 + (view.getUint32(4) >>> 11)) / 2 ** 53) : own(random));
+  let crypto2 = globalThis.crypto, { getRandomValues, randomUUID } = crypto2;
+  put(crypto2, "getRandomValues", (into) => {
+    if (!same) return own(() => getRandomValues.call(crypto2, into));
     if (into.byteLength > 65536) throw new RangeError("getRandomValues fills at most 65536 bytes");
     return fill(new Uint8Array(into.buffer, into.byteOffset, into.byteLength)), into;
-  }, crypto.randomUUID = () => {
+  }), put(crypto2, "randomUUID", () => {
+    if (!same) return own(() => randomUUID.call(crypto2));
     let b = new Uint8Array(16);
     fill(b), b[6] = b[6] & 15 | 64, b[8] = b[8] & 63 | 128;
     let hex = Array.from(b, (x) => x.toString(16).padStart(2, "0")).join("");
     return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
-  };
+  });
 }
-function chacha(state, out) {
-  out.set(state);
+function chacha(state2, out) {
+  out.set(state2);
   let quarter = (a, b, c, d) => {
     out[a] += out[b], out[d] = turn2(out[d] ^ out[a], 16), out[c] += out[d], out[b] = turn2(out[b] ^ out[c], 12), out[a] += out[b], out[d] = turn2(out[d] ^ out[a], 8), out[c] += out[d], out[b] = turn2(out[b] ^ out[c], 7);
   };
   for (let i = 0; i < 10; i++)
     quarter(0, 4, 8, 12), quarter(1, 5, 9, 13), quarter(2, 6, 10, 14), quarter(3, 7, 11, 15), quarter(0, 5, 10, 15), quarter(1, 6, 11, 12), quarter(2, 7, 8, 13), quarter(3, 4, 9, 14);
-  for (let i = 0; i < 16; i++) out[i] += state[i];
+  for (let i = 0; i < 16; i++) out[i] += state2[i];
 }
 function turn2(x, n) {
   return x << n | x >>> 32 - n;
@@ -212,14 +171,14 @@ function revive(args, list) {
     walk(args, steps, 0, type);
   }
 }
-function walk(at, steps, i, type) {
-  if (at === null || typeof at != "object") return;
-  let keys = steps[i] === "*" ? at instanceof Map ? [...at.keys()] : Object.keys(at) : [steps[i]];
+function walk(at2, steps, i, type) {
+  if (at2 === null || typeof at2 != "object") return;
+  let keys = steps[i] === "*" ? at2 instanceof Map ? [...at2.keys()] : Object.keys(at2) : [steps[i]];
   for (let k of keys) {
-    let inMap = at instanceof Map;
-    if (inMap ? !at.has(k) : !Object.hasOwn(at, k)) continue;
-    let v = inMap ? at.get(k) : at[k];
-    i < steps.length - 1 ? walk(v, steps, i + 1, type) : v !== null && (inMap ? at.set(k, rich(v, type)) : at[k] = rich(v, type));
+    let inMap = at2 instanceof Map;
+    if (inMap ? !at2.has(k) : !Object.hasOwn(at2, k)) continue;
+    let v = inMap ? at2.get(k) : at2[k];
+    i < steps.length - 1 ? walk(v, steps, i + 1, type) : v !== null && (inMap ? at2.set(k, rich(v, type)) : at2[k] = rich(v, type));
   }
 }
 function rich(v, type) {
@@ -301,9 +260,13 @@ function map(m, path, above) {
 }
 
 // src/harness/host.ts
-var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, most = 64, open = 0, waiting = [], host = {
+var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, most = 64, open = 0, waiting = [], none;
+function early(refuse) {
+  none = refuse;
+}
+var host = {
   call(op, args) {
-    return new Promise((resolve, reject) => {
+    return none?.(), new Promise((resolve, reject) => {
       let frame2 = encode({ t: "call", id: last + 1, op, args });
       if (!frame2)
         return reject({ code: "exhausted", message: `${op}: the arguments are longer than ${4} MiB`, hint: "a kv value holds at most 1 MiB of JSON" });
@@ -320,7 +283,7 @@ var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, most = 64, o
     });
   },
   log(level, text, fields) {
-    text.length > longest && (text = text.slice(0, longest) + " … (cut)");
+    none?.(), text.length > longest && (text = text.slice(0, longest) + " … (cut)");
     let f;
     try {
       f = fields === void 0 ? void 0 : plain(fields);
@@ -374,11 +337,86 @@ function join(importer, relative) {
   return parts.join("/");
 }
 
+// src/harness/ahead.ts
+var exit = process.reallyExit.bind(process), unfit = 3;
+async function ahead(files, entry) {
+  let refuse = () => exit(unfit);
+  early(refuse);
+  let unwatch = watch(refuse);
+  process.on("uncaughtException", refuse), process.on("unhandledRejection", refuse), process.on("beforeExit", refuse), keepAlive(!1), await load(files, entry).catch(refuse), await new Promise((next) => setImmediate(next)), keepAlive(!0), process.off("uncaughtException", refuse), process.off("unhandledRejection", refuse), process.off("beforeExit", refuse), unwatch();
+}
+
+// src/harness/closed.ts
+function closed() {
+  if (process.env.ARIA_GATE) return;
+  let real = globalThis.fetch, refuse = async (input, init) => {
+    let text = String(input?.url ?? input), at2 = /^(https?|wss?):\/\/(?:[^/?#]*@)?([^/?#:]+|\[[^\]]*\])(?::(\d+))?(?=[/?#]|$)/i.exec(text);
+    if (!at2) return real(input, init);
+    let port = at2[3] ?? (/s$/i.test(at2[1]) ? "443" : "80"), host2 = at2[2].toLowerCase(), how = port === "443" ? host2 : `${host2}:${port}`;
+    throw Object.assign(new Error(`this unit holds no net:${host2}:${port}`), {
+      name: "AriaError",
+      code: "denied",
+      retryable: !1,
+      hint: `declare a handle for it in the class: net('${how}')`
+    });
+  };
+  globalThis.fetch = Object.assign(refuse, real);
+}
+
+// src/harness/failure.ts
+function failure(e, root2, self2) {
+  try {
+    return told(e, root2, self2);
+  } catch {
+    return { name: "Thrown", message: "something was thrown that cannot be read", stack: "", retryable: !0 };
+  }
+}
+function told(e, root2, self2) {
+  let x = e, isError = e instanceof Error || typeof e == "object" && e !== null && typeof x.message == "string", f = {
+    name: clip(isError ? String(x.name || "Error") : "Thrown"),
+    message: clip(isError ? String(x.message) : thrown(e)),
+    stack: clip(isError ? stacks(x, root2, self2) : ""),
+    retryable: isError && typeof x.retryable == "boolean" ? x.retryable : !0
+  };
+  return isError && typeof x.code == "string" && (f.code = x.code), isError && typeof x.hint == "string" && (f.hint = clip(x.hint)), f;
+}
+function thrown(e) {
+  return e == null ? `${e} was thrown` : `${typeof e == "object" ? "an" : "a"} ${typeof e} was thrown: ${show(e)}`;
+}
+function stacks(e, root2, self2) {
+  if (!(e instanceof Error) && e.stack === "") return "";
+  let out = [];
+  for (let i = 0; e && i <= 5; e = e.cause, i++) {
+    let head = i === 0 ? "" : "caused by: ";
+    out.push(head + (e instanceof Error ? stack(e, root2, self2) : show(e)));
+    for (let part of Array.isArray(e.errors) ? e.errors.slice(0, 5) : [])
+      out.push("one of: " + (part instanceof Error ? stack(part, root2, self2) : show(part)));
+  }
+  return out.join(`
+`);
+}
+function stack(e, root2, self2) {
+  let lines = String(e.stack ?? `${e.name}: ${e.message}`).split(`
+`), at2 = e.position;
+  return at2?.file && lines.length === 1 && lines.push(`    at ${at2.file}:${at2.line}:${at2.column}`), lines.filter((l) => !/^\s+at /.test(l) || !(l.includes(self2) || /\(native|\(unknown\)|\bnode:|bun:|<anonymous>\)?$/.test(l))).map((l) => l.replaceAll("file://" + root2, "").replaceAll(root2, "")).join(`
+`);
+}
+function show(v) {
+  try {
+    return typeof v == "string" ? v : JSON.stringify(v) ?? String(v);
+  } catch {
+    return Object.prototype.toString.call(v);
+  }
+}
+function clip(s) {
+  return s.length <= 65536 ? s : s.slice(0, 65536) + " … (cut)";
+}
+
 // src/harness/warm.ts
 var mark = "ARIA_PARKED";
 function parked() {
-  let is = process.env[mark] === "1";
-  return delete process.env[mark], is;
+  let is = process.env[mark];
+  return delete process.env[mark], is === "1" || is === "load" ? is : "";
 }
 var code2 = `// @bun
 import { one } from './warm2.js';
@@ -388,13 +426,13 @@ async function warm(self2) {
 export const one = 1;` }], entry: "code/warm.js", export: "Warm", method: "run", args: [{ at: "2000-01-01T00:00:00Z" }], revive: [{ arg: 0, path: "/at", type: "date" }] }, start;
   take(encode(frame2), (f) => start = f), revive(start.args, start.revive);
   let unit = new (await load(start.files, start.entry))[start.export]();
-  encode({ t: "result", value: plain(await unit[start.method](...start.args)) }), failure(new Error("warm"), root, self2), forget(), require("node:fs");
+  encode({ t: "result", value: plain(await unit[start.method](...start.args)) }), failure(new Error("warm"), root, self2), rehearse(), forget(), require("node:fs");
 }
 
 // src/harness/main.ts
-var self = process.argv[1], exit = process.reallyExit.bind(process), started = !1, over = !1;
+var self = process.argv[1], exit2 = process.reallyExit.bind(process), started = !1, over = !1, warmed;
 function finish(frame2) {
-  return over || (over = !0, send(frame2) || send({ t: "error", error: problem("exhausted", `the result is longer than ${4} MiB of JSON`, "return less, or store it in kv and return the key") })), exit(0);
+  return over || (over = !0, send(frame2) || send({ t: "error", error: problem("exhausted", `the result is longer than ${4} MiB of JSON`, "return less, or store it in kv and return the key") })), exit2(0);
 }
 var fail = (e) => finish({ t: "error", error: failure(e, root, self) });
 function problem(code3, message, hint) {
@@ -422,24 +460,29 @@ function result(v) {
     value = plain(v);
   } catch (e) {
     if (!(e instanceof Uncrossable)) return fail(e);
-    let at = e.path ? `the result at ${e.path}` : "the result";
-    return finish({ t: "error", error: problem("failed", `${at} cannot be returned: ${e.message}`, "return plain data, Date, bigint, URL, Map, Set or Uint8Array") });
+    let at2 = e.path ? `the result at ${e.path}` : "the result";
+    return finish({ t: "error", error: problem("failed", `${at2} cannot be returned: ${e.message}`, "return plain data, Date, bigint, URL, Map, Set or Uint8Array") });
   }
   return finish({ t: "result", value });
 }
 function frame(f) {
+  if (f.t === "load") return void warmed.then(() => ahead(f.files, f.entry)).then(announce, () => exit2(1));
   if (f.t !== "start") return answer(f);
-  started || (started = !0, keepAlive(!1), run(f).then(result, fail));
+  started || (started = !0, early(void 0), keepAlive(!1), run(f).then(result, fail));
 }
 function open2() {
-  if (parked()) {
-    prepare(), warm(self).then(() => send({ t: "ready" }), fail);
+  let how = parked();
+  if (how) {
+    prepare(), warmed = warm(self), warmed.then(how === "load" ? void 0 : announce, () => exit2(1));
     return;
   }
-  send({ t: "ready" }), prepare();
+  send({ t: "ready" }), prepare(), guard();
+}
+function announce() {
+  guard(), send({ t: "ready" });
 }
 function prepare() {
-  globalThis[hostKey] = host, guard(), closed(), install();
+  globalThis[hostKey] = host, closed(), install();
 }
-connect(open2, frame, () => exit(1));
+connect(open2, frame, () => exit2(1));
 })

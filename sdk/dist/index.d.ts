@@ -15,13 +15,19 @@ export type Size = `${number}${'KiB' | 'MiB' | 'GiB'}`;
 /** Provider and model: `'openai:gpt-4o-mini'`, `'local:planner'`. */
 export type Model = `${string}:${string}`;
 
-/** What one run may cost at most. What is not stated is not bounded. */
+/**
+ * What one run may cost at most, together with everything it calls. The worst case
+ * of a turn is set aside before the model is asked, so it is never passed. What is
+ * not stated is not bounded.
+ */
 export interface Budget {
   /** US dollars. */
   usd?: number;
   /** Model tokens, in and out together. */
   tokens?: number;
   time?: Dur;
+  /** Turns of models. */
+  steps?: number;
 }
 
 /* ---- tools ---- */
@@ -42,7 +48,41 @@ export interface Budget {
  * }
  * ```
  */
-export interface ToolOpts<I extends StandardSchema | undefined = undefined, O extends StandardSchema | undefined = undefined> {
+/* ---- what starts a unit ---- */
+
+/** Starts runs without anybody asking for them, and bounds how many go on at once. */
+export interface StartOpts {
+  /** Events, as `arc emit order.paid` sends them: `'event:order.paid'`. What comes with one is the input. */
+  on?: `event:${string}` | readonly `event:${string}`[];
+  /**
+   * A schedule: at whole multiples of this time since 1970. Of `time` (RFC 3339), `day`
+   * (`'2026-11-22'`) and `missed` (a number) it gives those that the input names.
+   */
+  every?: Dur;
+  /** A schedule in five fields: `'0 7 * * 1-5'`. */
+  cron?: string;
+  /** Time zone of the schedule: `'Europe/Berlin'`; without it UTC. */
+  zone?: string;
+  /** What a schedule gives as input besides. */
+  with?: { readonly [name: string]: unknown };
+  /** A call over HTTP: `'POST /refund'` is served at `/hooks/refund`; the body is the input. */
+  http?: `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}` | `/${string}`;
+  /** Name of the secret that signs these calls; without it callers bear the credential. */
+  secret?: string;
+  concurrency?: Concurrency;
+}
+
+/** How many runs of a unit go on at once. */
+export interface Concurrency {
+  /** Place in the input: runs with the same value there count together. Without it all do. */
+  key?: `input.${string}`;
+  /** 1 unless said otherwise. */
+  max?: number;
+  /** What becomes of one too many: it waits (default), the oldest goes, or it is refused. */
+  then?: 'queue' | 'cancel-old' | 'refuse';
+}
+
+export interface ToolOpts<I extends StandardSchema | undefined = undefined, O extends StandardSchema | undefined = undefined> extends StartOpts {
   /** Says what comes in, which must be an object. Without it, the method's parameters do. */
   input?: I;
   /** Says what goes out. Without it, the method's result does. */
@@ -57,8 +97,12 @@ export interface ToolOpts<I extends StandardSchema | undefined = undefined, O ex
   retries?: number;
   /** The same call twice does no more than once: retries are safe. */
   idempotent?: boolean;
-  /** A person must agree before it runs. */
-  approve?: boolean;
+  /**
+   * A person must agree before another unit may run it: whoever `arc approve` knows
+   * by that role. Without an answer in time the call fails with `timeout`, after a
+   * refusal with `denied`.
+   */
+  approve?: boolean | { role?: string; timeout?: Dur };
   memory?: Size;
   /** Cores: `0.5` is half of one. */
   cpu?: number;
@@ -166,8 +210,9 @@ export type PipelineClass = abstract new () => Pipeline<any, any>;
 
 /**
  * What an agent may call: a class (all its tools), one method
- * (`Orders.prototype.get`), a `tool.fn`, another agent, or a unit of another
- * bundle by name.
+ * (`Orders.prototype.get`), a `tool.fn`, another agent, a unit of another bundle by
+ * name, or all registered units that a pattern fits: `'acme/*@^1#orders.*'`. Of many
+ * the model is offered what fits the request, and a tool to search for more.
  */
 export type Ref =
   | ToolboxClass
@@ -177,7 +222,7 @@ export type Ref =
   | ((...args: any[]) => Promise<any>)
   | `${string}@${string}#${string}`;
 
-export interface AgentOpts {
+export interface AgentOpts extends StartOpts {
   name?: string;
   description?: string;
   model: Model;
@@ -185,34 +230,40 @@ export interface AgentOpts {
   /** Model turns before the run is stopped. */
   maxSteps?: number;
   budget?: Budget;
+  /** Gives the agent tools to remember things of its user, and to recall them. */
+  memory?: boolean;
+  /**
+   * The model writes TypeScript that calls the tools, several in one turn. Each
+   * program runs in a fresh container that can do nothing but call these tools.
+   */
+  code?: boolean;
 }
 
 /** Marks a class that extends {@link Agent}. */
 export function agent(opts: AgentOpts): (cls: AgentClass, context: ClassDecoratorContext) => void;
 
-export interface TeamOpts {
+export interface TeamOpts extends StartOpts {
   name?: string;
   description?: string;
-  members: readonly AgentClass[];
+  /** Agents; teams and pipelines too. */
+  members: readonly (AgentClass | TeamClass | PipelineClass)[];
   /** Must be one of the members. */
   lead?: AgentClass;
   mode?: 'lead' | 'parallel' | 'sequence' | 'vote' | 'handoff';
+  /** Turns of the lead; with mode `handoff`: hand-overs. */
   maxTurns?: number;
+  /** What the members may use together. */
   budget?: Budget;
+  /** Gives the members tools to write notes for one another, and to read them. */
+  scratchpad?: boolean;
 }
 
 /** Marks a class that extends {@link Team}. */
 export function team(opts: TeamOpts): (cls: TeamClass, context: ClassDecoratorContext) => void;
 
-export interface PipelineOpts {
+export interface PipelineOpts extends StartOpts {
   name?: string;
   description?: string;
-  /** An event: `'event:order.complaint'`. */
-  on?: `event:${string}`;
-  every?: Dur;
-  /** Five fields: `'0 7 * * *'`. */
-  cron?: string;
-  http?: `${'GET' | 'POST' | 'PUT' | 'DELETE'} /${string}`;
 }
 
 /** Marks a class that extends {@link Pipeline}. */
@@ -391,6 +442,12 @@ export interface HandleOpts {
   hold?: 'exec' | 'tx';
   /** How long to wait for it, `'30s'`; without, as long as it takes. */
   wait?: string;
+  /**
+   * How long it may be had, `'10m'`: with `hold: 'tx'` each lock or transaction, else
+   * all of it from the start. After that it is free for others, and its use fails
+   * with the code `timeout`.
+   */
+  ttl?: string;
 }
 
 /**
@@ -788,6 +845,12 @@ export type NetAuth =
 export interface NetOpts {
   /** Added to requests for this host and port over https, and to no others. */
   auth?: NetAuth;
+  /** Requests in a time: `'10/1m'`; who is over it waits. Through the global `fetch` over https each connection is one. */
+  rate?: `${number}/${number}${'ms' | 's' | 'm' | 'h'}`;
+  /** How long to wait for the rate, `'30s'`; without, as long as it takes. */
+  wait?: string;
+  /** How long after the start the host may be reached, `'10m'`. */
+  ttl?: string;
 }
 
 /** One host, or all below one. */

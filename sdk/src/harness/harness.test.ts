@@ -220,6 +220,36 @@ describe('taken up again, a unit does the same', () => {
     expect((await execute({ code, start: { ...start, seed: 'ac'.repeat(32) } })).end.value[4]).not.toBe(one.end.value[4]);
     expect(one.end.value[5]).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
   });
+  test('in a container that was parked too, and without a run the machine’s own', async () => {
+    const code = body(`return [Date.now(), new Date().getTime(), Math.random(), crypto.randomUUID(), Object.hasOwn(crypto, 'randomUUID'), new Date().constructor === Date]`);
+    const want = (await execute({ code, start })).end.value;
+    expect((await execute({ code, start, parked: true })).end.value).toEqual(want);
+    const began = Date.now();
+    const a = (await execute({ code, parked: true })).end.value;
+    const b = (await execute({ code, parked: true })).end.value;
+    expect(a[0]).toBeGreaterThanOrEqual(began);
+    expect([a[2] !== b[2], a[3] !== b[3], a[4], a[5]]).toEqual([true, true, false, true]);
+  });
+  test('code that was loaded before its run was known', async () => {
+    const code = body(`return [Date.now(), new Date().getTime(), Math.random(), crypto.randomUUID(), await new Promise((r) => setTimeout(() => r(1), 5)), Date.now()]`);
+    const kept = `const { now } = Date, { random } = Math, later = setTimeout; let loads = 0; loads++;\n` + body(`return [now(), random(), await new Promise((r) => later(() => r(now()), 7)), loads]`);
+    for (const c of [code, kept]) {
+      const want = (await execute({ code: c, start })).end.value;
+      expect(want[0]).toBe(start.clock);
+      expect((await execute({ code: c, start, parked: 'load' })).end.value).toEqual(want);
+    }
+    const began = Date.now();
+    expect((await execute({ code: kept, parked: 'load' })).end.value[0]).toBeGreaterThanOrEqual(began);
+  });
+  test.each([
+    ['the clock', 'Date.now();'], ['a date', 'globalThis.d = new Date();'], ['chance', 'Math.random();'], ['a timer', 'setTimeout(() => {}, 1);'],
+    ['a wait for ever', 'await new Promise(() => {});'], ['an error', 'throw new Error("no");'], ['a rejection', 'Promise.reject(1);'],
+    ['an exit', 'process.exit(0);'], ['a question', `await ${host}.call('kv.get', {});`], ['a log entry', `${host}.log('info', 'x');`],
+  ])('code whose top level needs %s is not fit to be loaded before', async (_, text) => {
+    const o = await execute({ code: text + '\n' + body('return 1'), parked: 'load' });
+    expect(o.frames).toEqual([]);
+    expect(o.exit === 3 || text.includes('exit')).toBe(true);
+  });
   test('the clock moves with timers, and a loop that waits for it ends', async () => {
     const o = await execute({ code: body(`const t = Date.now(); await new Promise((r) => setTimeout(r, 30)); const d = Date.now() - t; while (Date.now() < t + 50); return d`), start });
     expect(o.end.value).toBe(30);

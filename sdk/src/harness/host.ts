@@ -16,8 +16,17 @@ const most = 64;
 let open = 0; // calls written and not answered
 const waiting: Uint8Array[] = [];
 
+// Set while no run has begun: nobody may ask or tell anything yet.
+let none: (() => never) | undefined;
+
+/** What becomes of a question or log entry before the run; undefined: it has begun. */
+export function early(refuse: (() => never) | undefined): void {
+  none = refuse;
+}
+
 export const host: Host = {
   call(op, args) {
+    none?.();
     return new Promise((resolve, reject) => {
       const frame = encode({ t: 'call', id: last + 1, op, args });
       if (!frame) {
@@ -42,6 +51,7 @@ export const host: Host = {
     });
   },
   log(level: Level, text: string, fields?: object) {
+    none?.();
     if (text.length > longest) text = text.slice(0, longest) + ' … (cut)';
     let f: unknown;
     try {

@@ -4,9 +4,10 @@
 import { hostKey } from '../host';
 import { schemasKey, through } from '../schemas';
 import { connect, keepAlive, maxFrame, send } from './channel';
+import { ahead } from './ahead';
 import { closed } from './closed';
 import { failure } from './failure';
-import { answer, host } from './host';
+import { answer, early, host } from './host';
 import { install, load, root, type File } from './load';
 import { sameness } from './sameness';
 import { plain, revive, Uncrossable, type Revive } from './values';
@@ -28,6 +29,7 @@ const self = process.argv[1]!;
 const exit: (code: number) => never = process.reallyExit.bind(process);
 let started = false;
 let over = false;
+let warmed: Promise<void>;
 
 function finish(frame: { t: 'result'; value: unknown } | { t: 'error'; error: unknown }): never {
   if (!over) {
@@ -85,9 +87,11 @@ function result(v: unknown): never {
 }
 
 function frame(f: any): void {
+  if (f.t === 'load') return void warmed.then(() => ahead(f.files, f.entry)).then(announce, () => exit(1));
   if (f.t !== 'start') return answer(f);
   if (started) return;
   started = true;
+  early(undefined);
   keepAlive(false); // from here on only the unit's own waits keep the process
   run(f).then(result, fail);
 }
@@ -95,18 +99,25 @@ function frame(f: any): void {
 // What does not depend on the unit is prepared while the start frame is on its
 // way, or, in a container that is parked, before anybody is told of it.
 function open(): void {
-  if (parked()) {
+  const how = parked();
+  if (how) {
     prepare();
-    void warm(self).then(() => send({ t: 'ready' }), fail);
+    warmed = warm(self);
+    void warmed.then(how === 'load' ? undefined : announce, () => exit(1));
     return;
   }
   send({ t: 'ready' });
   prepare();
+  guard();
+}
+
+function announce(): void {
+  guard();
+  send({ t: 'ready' });
 }
 
 function prepare(): void {
   (globalThis as any)[hostKey] = host;
-  guard();
   closed();
   install();
 }

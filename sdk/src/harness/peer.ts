@@ -14,6 +14,8 @@ export interface Unit {
   revive?: object[];
   /** More of the start frame. */
   start?: object;
+  /** As a container that booted before anybody wanted it; 'load': and that has loaded the code. */
+  parked?: boolean | 'load';
 }
 
 export interface Outcome {
@@ -33,7 +35,7 @@ export async function execute(unit: Unit, answer: Answer = () => null, raw?: (wr
   const files = typeof unit.code === 'string' ? { 'code/unit.js': unit.code } : unit.code;
   const child = spawn(process.execPath, ['--no-install', harness], {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-    env: { PATH: '/bin', HOME: '/tmp', BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0' },
+    env: { PATH: '/bin', HOME: '/tmp', BUN_RUNTIME_TRANSPILER_CACHE_PATH: '0', ...(unit.parked && { ARIA_PARKED: unit.parked === 'load' ? 'load' : '1' }) },
   });
   const socket = child.stdio[3] as any;
   const out: Outcome = { frames: [], end: undefined, exit: null, stdout: '', stderr: '' };
@@ -52,7 +54,7 @@ export async function execute(unit: Unit, answer: Answer = () => null, raw?: (wr
         send({
           t: 'start', execution: 'e1', unit: 'u', deadlineMs: 10_000, entry: Object.keys(files)[0], export: unit.export ?? 'Unit',
           method: unit.method ?? (unit.export === undefined ? 'run' : ''), args: unit.args ?? [], revive: unit.revive, ...unit.start,
-          files: Object.entries(files).map(([path, content]) => ({ path, content })),
+          files: unit.parked === 'load' ? [] : list,
         });
         continue;
       }
@@ -64,6 +66,8 @@ export async function execute(unit: Unit, answer: Answer = () => null, raw?: (wr
       );
     }
   });
+  const list = Object.entries(files).map(([path, content]) => ({ path, content }));
+  if (unit.parked === 'load') send({ t: 'load', files: list, entry: Object.keys(files)[0] });
   raw?.((b) => socket.write(b));
   out.exit = await new Promise((done) => child.on('close', (code) => done(code)));
   out.end = out.frames.at(-1);

@@ -5,15 +5,16 @@
 import { encode, take } from './channel';
 import { failure } from './failure';
 import { forget, load, root } from './load';
+import { rehearse } from './sameness';
 import { plain, revive } from './values';
 
 const mark = 'ARIA_PARKED';
 
-/** Whether this container waits for nobody in particular. */
-export function parked(): boolean {
-  const is = process.env[mark] === '1';
+/** Whether this container waits for nobody in particular; 'load': for the next run of code that comes first. */
+export function parked(): '' | '1' | 'load' {
+  const is = process.env[mark];
   delete process.env[mark];
-  return is;
+  return is === '1' || is === 'load' ? is : '';
 }
 
 const code = `// @bun
@@ -30,6 +31,7 @@ export async function warm(self: string): Promise<void> {
   const unit = new (await load(start.files, start.entry))[start.export]();
   encode({ t: 'result', value: plain(await unit[start.method](...start.args)) });
   failure(new Error('warm'), root, self);
+  rehearse();
   forget();
   require('node:fs'); // costs a unit that uses it 2.5 ms
 }

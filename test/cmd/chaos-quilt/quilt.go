@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,7 +29,7 @@ type quilt struct {
 	mu       sync.Mutex
 	stopping bool
 	cmd      *exec.Cmd
-	log      bytes.Buffer
+	log      *os.File
 	ended    chan struct{}
 }
 
@@ -46,7 +45,11 @@ func startQuilt(ctx context.Context, bin string) (*quilt, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return nil, err
 	}
-	q := &quilt{bin: bin, dir: dir, ended: make(chan struct{})}
+	log, err := os.Create(filepath.Join(dir, "log"))
+	if err != nil {
+		return nil, err
+	}
+	q := &quilt{bin: bin, dir: dir, log: log, ended: make(chan struct{})}
 	go q.keep()
 	socket := filepath.Join(dir, "run", "quilt.sock")
 	if q.api, err = tokenapi.Dial(socket); err != nil {
@@ -84,7 +87,7 @@ func (q *quilt) keep() {
 			return
 		}
 		cmd := exec.Command(filepath.Join(q.bin, "quiltd"), "-data", q.dir, "-bun", filepath.Join(q.bin, "bun"))
-		cmd.Stdout, cmd.Stderr = &locked{q}, &locked{q}
+		cmd.Stdout, cmd.Stderr = q.log, q.log // a file, as ariad up does: its end is that of the process
 		q.cmd = cmd
 		err := cmd.Start()
 		q.mu.Unlock()
@@ -95,20 +98,14 @@ func (q *quilt) keep() {
 	}
 }
 
-type locked struct{ q *quilt }
-
-func (l *locked) Write(b []byte) (int, error) {
-	l.q.mu.Lock()
-	defer l.q.mu.Unlock()
-	return l.q.log.Write(b)
-}
-
 // tail is the end of quiltd's log.
 func (q *quilt) tail() string {
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	text, err := os.ReadFile(q.log.Name())
+	if err != nil {
+		return err.Error()
+	}
 	var lines []string
-	for line := range strings.Lines(q.log.String()) {
+	for line := range strings.Lines(string(text)) {
 		if !strings.Contains(line, "execution ended") {
 			lines = append(lines, line)
 		}

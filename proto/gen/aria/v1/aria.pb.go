@@ -854,8 +854,12 @@ type StartRequest struct {
 	Words          string `protobuf:"bytes,3,opt,name=words,proto3" json:"words,omitempty"`
 	DeadlineMs     int64  `protobuf:"varint,4,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`            // from now; 0: the unit's own timeout
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"` // the same key answers with the same run
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of agents and of teams: the conversation that this is the next turn of, and
+	// whom they talk to. What is remembered belongs to the unit and the user.
+	Session       string `protobuf:"bytes,6,opt,name=session,proto3" json:"session,omitempty"`
+	User          string `protobuf:"bytes,7,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartRequest) Reset() {
@@ -919,6 +923,20 @@ func (x *StartRequest) GetDeadlineMs() int64 {
 func (x *StartRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *StartRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *StartRequest) GetUser() string {
+	if x != nil {
+		return x.User
 	}
 	return ""
 }
@@ -1914,6 +1932,143 @@ func (x *Waiting) GetDueUnixMs() int64 {
 	return 0
 }
 
+type WhyRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyRequest) Reset() {
+	*x = WhyRequest{}
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyRequest) ProtoMessage() {}
+
+func (x *WhyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyRequest.ProtoReflect.Descriptor instead.
+func (*WhyRequest) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *WhyRequest) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+type WhyResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Run      string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Waits    bool                   `protobuf:"varint,2,opt,name=waits,proto3" json:"waits,omitempty"`      // something outside of its own code keeps it
+	Sentence string                 `protobuf:"bytes,3,opt,name=sentence,proto3" json:"sentence,omitempty"` // for people
+	// tokens | approval | timer | turn | slot | child; "": it waits for nothing
+	For           string       `protobuf:"bytes,4,opt,name=for,proto3" json:"for,omitempty"`
+	HeldBy        []string     `protobuf:"bytes,5,rep,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"` // runs that must end or move first
+	State         string       `protobuf:"bytes,6,opt,name=state,proto3" json:"state,omitempty"`
+	Waiter        *TokenWaiter `protobuf:"bytes,7,opt,name=waiter,proto3" json:"waiter,omitempty"` // with tokens
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WhyResponse) Reset() {
+	*x = WhyResponse{}
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WhyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WhyResponse) ProtoMessage() {}
+
+func (x *WhyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WhyResponse.ProtoReflect.Descriptor instead.
+func (*WhyResponse) Descriptor() ([]byte, []int) {
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *WhyResponse) GetRun() string {
+	if x != nil {
+		return x.Run
+	}
+	return ""
+}
+
+func (x *WhyResponse) GetWaits() bool {
+	if x != nil {
+		return x.Waits
+	}
+	return false
+}
+
+func (x *WhyResponse) GetSentence() string {
+	if x != nil {
+		return x.Sentence
+	}
+	return ""
+}
+
+func (x *WhyResponse) GetFor() string {
+	if x != nil {
+		return x.For
+	}
+	return ""
+}
+
+func (x *WhyResponse) GetHeldBy() []string {
+	if x != nil {
+		return x.HeldBy
+	}
+	return nil
+}
+
+func (x *WhyResponse) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *WhyResponse) GetWaiter() *TokenWaiter {
+	if x != nil {
+		return x.Waiter
+	}
+	return nil
+}
+
 type InfoRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1922,7 +2077,7 @@ type InfoRequest struct {
 
 func (x *InfoRequest) Reset() {
 	*x = InfoRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1934,7 +2089,7 @@ func (x *InfoRequest) String() string {
 func (*InfoRequest) ProtoMessage() {}
 
 func (x *InfoRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[32]
+	mi := &file_aria_v1_aria_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1947,7 +2102,7 @@ func (x *InfoRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoRequest.ProtoReflect.Descriptor instead.
 func (*InfoRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{32}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
 }
 
 type InfoResponse struct {
@@ -1970,7 +2125,7 @@ type InfoResponse struct {
 
 func (x *InfoResponse) Reset() {
 	*x = InfoResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1982,7 +2137,7 @@ func (x *InfoResponse) String() string {
 func (*InfoResponse) ProtoMessage() {}
 
 func (x *InfoResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[33]
+	mi := &file_aria_v1_aria_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1995,7 +2150,7 @@ func (x *InfoResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use InfoResponse.ProtoReflect.Descriptor instead.
 func (*InfoResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{33}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *InfoResponse) GetVersion() string {
@@ -2092,7 +2247,7 @@ type BeginFirmwareRequest struct {
 
 func (x *BeginFirmwareRequest) Reset() {
 	*x = BeginFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2104,7 +2259,7 @@ func (x *BeginFirmwareRequest) String() string {
 func (*BeginFirmwareRequest) ProtoMessage() {}
 
 func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[34]
+	mi := &file_aria_v1_aria_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2117,7 +2272,7 @@ func (x *BeginFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*BeginFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{34}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *BeginFirmwareRequest) GetHeader() []byte {
@@ -2146,7 +2301,7 @@ type BeginFirmwareResponse struct {
 
 func (x *BeginFirmwareResponse) Reset() {
 	*x = BeginFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2158,7 +2313,7 @@ func (x *BeginFirmwareResponse) String() string {
 func (*BeginFirmwareResponse) ProtoMessage() {}
 
 func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[35]
+	mi := &file_aria_v1_aria_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2171,7 +2326,7 @@ func (x *BeginFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BeginFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*BeginFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{35}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *BeginFirmwareResponse) GetImage() string {
@@ -2213,7 +2368,7 @@ type WriteFirmwareRequest struct {
 
 func (x *WriteFirmwareRequest) Reset() {
 	*x = WriteFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2225,7 +2380,7 @@ func (x *WriteFirmwareRequest) String() string {
 func (*WriteFirmwareRequest) ProtoMessage() {}
 
 func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[36]
+	mi := &file_aria_v1_aria_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2238,7 +2393,7 @@ func (x *WriteFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*WriteFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{36}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WriteFirmwareRequest) GetImage() string {
@@ -2271,7 +2426,7 @@ type WriteFirmwareResponse struct {
 
 func (x *WriteFirmwareResponse) Reset() {
 	*x = WriteFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2283,7 +2438,7 @@ func (x *WriteFirmwareResponse) String() string {
 func (*WriteFirmwareResponse) ProtoMessage() {}
 
 func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[37]
+	mi := &file_aria_v1_aria_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2296,7 +2451,7 @@ func (x *WriteFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WriteFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*WriteFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{37}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *WriteFirmwareResponse) GetOffset() int64 {
@@ -2315,7 +2470,7 @@ type CommitFirmwareRequest struct {
 
 func (x *CommitFirmwareRequest) Reset() {
 	*x = CommitFirmwareRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2327,7 +2482,7 @@ func (x *CommitFirmwareRequest) String() string {
 func (*CommitFirmwareRequest) ProtoMessage() {}
 
 func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[38]
+	mi := &file_aria_v1_aria_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2340,7 +2495,7 @@ func (x *CommitFirmwareRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitFirmwareRequest.ProtoReflect.Descriptor instead.
 func (*CommitFirmwareRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{38}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *CommitFirmwareRequest) GetImage() string {
@@ -2359,7 +2514,7 @@ type CommitFirmwareResponse struct {
 
 func (x *CommitFirmwareResponse) Reset() {
 	*x = CommitFirmwareResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2371,7 +2526,7 @@ func (x *CommitFirmwareResponse) String() string {
 func (*CommitFirmwareResponse) ProtoMessage() {}
 
 func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[39]
+	mi := &file_aria_v1_aria_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2384,7 +2539,7 @@ func (x *CommitFirmwareResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CommitFirmwareResponse.ProtoReflect.Descriptor instead.
 func (*CommitFirmwareResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{39}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *CommitFirmwareResponse) GetStatus() *FirmwareStatusResponse {
@@ -2402,7 +2557,7 @@ type FirmwareStatusRequest struct {
 
 func (x *FirmwareStatusRequest) Reset() {
 	*x = FirmwareStatusRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[40]
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2414,7 +2569,7 @@ func (x *FirmwareStatusRequest) String() string {
 func (*FirmwareStatusRequest) ProtoMessage() {}
 
 func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[40]
+	mi := &file_aria_v1_aria_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2427,7 +2582,7 @@ func (x *FirmwareStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareStatusRequest.ProtoReflect.Descriptor instead.
 func (*FirmwareStatusRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{40}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
 }
 
 type FirmwareStatusResponse struct {
@@ -2446,7 +2601,7 @@ type FirmwareStatusResponse struct {
 
 func (x *FirmwareStatusResponse) Reset() {
 	*x = FirmwareStatusResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[41]
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2458,7 +2613,7 @@ func (x *FirmwareStatusResponse) String() string {
 func (*FirmwareStatusResponse) ProtoMessage() {}
 
 func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[41]
+	mi := &file_aria_v1_aria_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2471,7 +2626,7 @@ func (x *FirmwareStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareStatusResponse.ProtoReflect.Descriptor instead.
 func (*FirmwareStatusResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{41}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *FirmwareStatusResponse) GetVersion() string {
@@ -2547,7 +2702,7 @@ type FirmwareUpdate struct {
 
 func (x *FirmwareUpdate) Reset() {
 	*x = FirmwareUpdate{}
-	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2714,7 @@ func (x *FirmwareUpdate) String() string {
 func (*FirmwareUpdate) ProtoMessage() {}
 
 func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[42]
+	mi := &file_aria_v1_aria_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2727,7 @@ func (x *FirmwareUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FirmwareUpdate.ProtoReflect.Descriptor instead.
 func (*FirmwareUpdate) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{42}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *FirmwareUpdate) GetVersion() string {
@@ -2646,7 +2801,7 @@ type TokensRequest struct {
 
 func (x *TokensRequest) Reset() {
 	*x = TokensRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2658,7 +2813,7 @@ func (x *TokensRequest) String() string {
 func (*TokensRequest) ProtoMessage() {}
 
 func (x *TokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[43]
+	mi := &file_aria_v1_aria_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2671,7 +2826,7 @@ func (x *TokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensRequest.ProtoReflect.Descriptor instead.
 func (*TokensRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{43}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{45}
 }
 
 type TokensResponse struct {
@@ -2684,7 +2839,7 @@ type TokensResponse struct {
 
 func (x *TokensResponse) Reset() {
 	*x = TokensResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	mi := &file_aria_v1_aria_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2696,7 +2851,7 @@ func (x *TokensResponse) String() string {
 func (*TokensResponse) ProtoMessage() {}
 
 func (x *TokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[44]
+	mi := &file_aria_v1_aria_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2709,7 +2864,7 @@ func (x *TokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokensResponse.ProtoReflect.Descriptor instead.
 func (*TokensResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{44}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *TokensResponse) GetHolders() []*TokenHolder {
@@ -2742,7 +2897,7 @@ type TokenHolder struct {
 
 func (x *TokenHolder) Reset() {
 	*x = TokenHolder{}
-	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	mi := &file_aria_v1_aria_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2754,7 +2909,7 @@ func (x *TokenHolder) String() string {
 func (*TokenHolder) ProtoMessage() {}
 
 func (x *TokenHolder) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[45]
+	mi := &file_aria_v1_aria_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2767,7 +2922,7 @@ func (x *TokenHolder) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenHolder.ProtoReflect.Descriptor instead.
 func (*TokenHolder) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{45}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TokenHolder) GetRun() string {
@@ -2839,13 +2994,15 @@ type TokenWaiter struct {
 	SinceUnixMs   int64                  `protobuf:"varint,9,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
 	Tenant        string                 `protobuf:"bytes,10,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	Class         string                 `protobuf:"bytes,11,opt,name=class,proto3" json:"class,omitempty"`
+	OpensUnixMs   int64                  `protobuf:"varint,12,opt,name=opens_unix_ms,json=opensUnixMs,proto3" json:"opens_unix_ms,omitempty"` // it waits for a rate, which lets it through then; nobody holds anything; 0: it does not
+	Limit         string                 `protobuf:"bytes,13,opt,name=limit,proto3" json:"limit,omitempty"`                                   // whose rate that is, for people
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *TokenWaiter) Reset() {
 	*x = TokenWaiter{}
-	mi := &file_aria_v1_aria_proto_msgTypes[46]
+	mi := &file_aria_v1_aria_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2857,7 +3014,7 @@ func (x *TokenWaiter) String() string {
 func (*TokenWaiter) ProtoMessage() {}
 
 func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[46]
+	mi := &file_aria_v1_aria_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2870,7 +3027,7 @@ func (x *TokenWaiter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenWaiter.ProtoReflect.Descriptor instead.
 func (*TokenWaiter) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{46}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *TokenWaiter) GetRun() string {
@@ -2950,6 +3107,20 @@ func (x *TokenWaiter) GetClass() string {
 	return ""
 }
 
+func (x *TokenWaiter) GetOpensUnixMs() int64 {
+	if x != nil {
+		return x.OpensUnixMs
+	}
+	return 0
+}
+
+func (x *TokenWaiter) GetLimit() string {
+	if x != nil {
+		return x.Limit
+	}
+	return ""
+}
+
 type WatchTokensRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	After         uint64                 `protobuf:"varint,1,opt,name=after,proto3" json:"after,omitempty"`
@@ -2959,7 +3130,7 @@ type WatchTokensRequest struct {
 
 func (x *WatchTokensRequest) Reset() {
 	*x = WatchTokensRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[47]
+	mi := &file_aria_v1_aria_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2971,7 +3142,7 @@ func (x *WatchTokensRequest) String() string {
 func (*WatchTokensRequest) ProtoMessage() {}
 
 func (x *WatchTokensRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[47]
+	mi := &file_aria_v1_aria_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2984,7 +3155,7 @@ func (x *WatchTokensRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTokensRequest.ProtoReflect.Descriptor instead.
 func (*WatchTokensRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{47}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *WatchTokensRequest) GetAfter() uint64 {
@@ -3014,7 +3185,7 @@ type WatchTokensResponse struct {
 
 func (x *WatchTokensResponse) Reset() {
 	*x = WatchTokensResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[48]
+	mi := &file_aria_v1_aria_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3026,7 +3197,7 @@ func (x *WatchTokensResponse) String() string {
 func (*WatchTokensResponse) ProtoMessage() {}
 
 func (x *WatchTokensResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[48]
+	mi := &file_aria_v1_aria_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3039,7 +3210,7 @@ func (x *WatchTokensResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchTokensResponse.ProtoReflect.Descriptor instead.
 func (*WatchTokensResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{48}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *WatchTokensResponse) GetSeq() uint64 {
@@ -3134,7 +3305,7 @@ type PolicyRequest struct {
 
 func (x *PolicyRequest) Reset() {
 	*x = PolicyRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[49]
+	mi := &file_aria_v1_aria_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3146,7 +3317,7 @@ func (x *PolicyRequest) String() string {
 func (*PolicyRequest) ProtoMessage() {}
 
 func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[49]
+	mi := &file_aria_v1_aria_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3159,7 +3330,7 @@ func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRequest.ProtoReflect.Descriptor instead.
 func (*PolicyRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{49}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{51}
 }
 
 type PolicyResponse struct {
@@ -3174,7 +3345,7 @@ type PolicyResponse struct {
 
 func (x *PolicyResponse) Reset() {
 	*x = PolicyResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[50]
+	mi := &file_aria_v1_aria_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3186,7 +3357,7 @@ func (x *PolicyResponse) String() string {
 func (*PolicyResponse) ProtoMessage() {}
 
 func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[50]
+	mi := &file_aria_v1_aria_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3199,7 +3370,7 @@ func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyResponse.ProtoReflect.Descriptor instead.
 func (*PolicyResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{50}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *PolicyResponse) GetFile() string {
@@ -3240,7 +3411,7 @@ type SetSecretRequest struct {
 
 func (x *SetSecretRequest) Reset() {
 	*x = SetSecretRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[51]
+	mi := &file_aria_v1_aria_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3252,7 +3423,7 @@ func (x *SetSecretRequest) String() string {
 func (*SetSecretRequest) ProtoMessage() {}
 
 func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[51]
+	mi := &file_aria_v1_aria_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3265,7 +3436,7 @@ func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
 func (*SetSecretRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{51}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SetSecretRequest) GetName() string {
@@ -3291,7 +3462,7 @@ type SetSecretResponse struct {
 
 func (x *SetSecretResponse) Reset() {
 	*x = SetSecretResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[52]
+	mi := &file_aria_v1_aria_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3303,7 +3474,7 @@ func (x *SetSecretResponse) String() string {
 func (*SetSecretResponse) ProtoMessage() {}
 
 func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[52]
+	mi := &file_aria_v1_aria_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3316,7 +3487,7 @@ func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
 func (*SetSecretResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{52}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SetSecretResponse) GetSecret() *Secret {
@@ -3334,7 +3505,7 @@ type ListSecretsRequest struct {
 
 func (x *ListSecretsRequest) Reset() {
 	*x = ListSecretsRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[53]
+	mi := &file_aria_v1_aria_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3346,7 +3517,7 @@ func (x *ListSecretsRequest) String() string {
 func (*ListSecretsRequest) ProtoMessage() {}
 
 func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[53]
+	mi := &file_aria_v1_aria_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3359,7 +3530,7 @@ func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
 func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{53}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{55}
 }
 
 type ListSecretsResponse struct {
@@ -3371,7 +3542,7 @@ type ListSecretsResponse struct {
 
 func (x *ListSecretsResponse) Reset() {
 	*x = ListSecretsResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[54]
+	mi := &file_aria_v1_aria_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3383,7 +3554,7 @@ func (x *ListSecretsResponse) String() string {
 func (*ListSecretsResponse) ProtoMessage() {}
 
 func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[54]
+	mi := &file_aria_v1_aria_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3396,7 +3567,7 @@ func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
 func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{54}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *ListSecretsResponse) GetSecrets() []*Secret {
@@ -3415,7 +3586,7 @@ type RemoveSecretRequest struct {
 
 func (x *RemoveSecretRequest) Reset() {
 	*x = RemoveSecretRequest{}
-	mi := &file_aria_v1_aria_proto_msgTypes[55]
+	mi := &file_aria_v1_aria_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3427,7 +3598,7 @@ func (x *RemoveSecretRequest) String() string {
 func (*RemoveSecretRequest) ProtoMessage() {}
 
 func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[55]
+	mi := &file_aria_v1_aria_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3440,7 +3611,7 @@ func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
 func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{55}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *RemoveSecretRequest) GetName() string {
@@ -3458,7 +3629,7 @@ type RemoveSecretResponse struct {
 
 func (x *RemoveSecretResponse) Reset() {
 	*x = RemoveSecretResponse{}
-	mi := &file_aria_v1_aria_proto_msgTypes[56]
+	mi := &file_aria_v1_aria_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3470,7 +3641,7 @@ func (x *RemoveSecretResponse) String() string {
 func (*RemoveSecretResponse) ProtoMessage() {}
 
 func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[56]
+	mi := &file_aria_v1_aria_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3483,7 +3654,7 @@ func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
 func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{56}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{58}
 }
 
 // Secret is what may be told of one.
@@ -3498,7 +3669,7 @@ type Secret struct {
 
 func (x *Secret) Reset() {
 	*x = Secret{}
-	mi := &file_aria_v1_aria_proto_msgTypes[57]
+	mi := &file_aria_v1_aria_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3510,7 +3681,7 @@ func (x *Secret) String() string {
 func (*Secret) ProtoMessage() {}
 
 func (x *Secret) ProtoReflect() protoreflect.Message {
-	mi := &file_aria_v1_aria_proto_msgTypes[57]
+	mi := &file_aria_v1_aria_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3523,7 +3694,7 @@ func (x *Secret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secret.ProtoReflect.Descriptor instead.
 func (*Secret) Descriptor() ([]byte, []int) {
-	return file_aria_v1_aria_proto_rawDescGZIP(), []int{57}
+	return file_aria_v1_aria_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *Secret) GetName() string {
@@ -3598,14 +3769,16 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x0eGetUnitRequest\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\"4\n" +
 	"\x0fGetUnitResponse\x12!\n" +
-	"\x04unit\x18\x01 \x01(\v2\r.aria.v1.UnitR\x04unit\"\x98\x01\n" +
+	"\x04unit\x18\x01 \x01(\v2\r.aria.v1.UnitR\x04unit\"\xc6\x01\n" +
 	"\fStartRequest\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12\x14\n" +
 	"\x05input\x18\x02 \x01(\fR\x05input\x12\x14\n" +
 	"\x05words\x18\x03 \x01(\tR\x05words\x12\x1f\n" +
 	"\vdeadline_ms\x18\x04 \x01(\x03R\n" +
 	"deadlineMs\x12'\n" +
-	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"/\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x18\n" +
+	"\asession\x18\x06 \x01(\tR\asession\x12\x12\n" +
+	"\x04user\x18\a \x01(\tR\x04user\"/\n" +
 	"\rStartResponse\x12\x1e\n" +
 	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\xbe\x02\n" +
 	"\x03Run\x12\x0e\n" +
@@ -3670,7 +3843,18 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x04role\x18\x03 \x01(\tR\x04role\x12\x12\n" +
 	"\x04data\x18\x04 \x01(\fR\x04data\x12&\n" +
 	"\x0fcreated_unix_ms\x18\x05 \x01(\x03R\rcreatedUnixMs\x12\x1e\n" +
-	"\vdue_unix_ms\x18\x06 \x01(\x03R\tdueUnixMs\"\r\n" +
+	"\vdue_unix_ms\x18\x06 \x01(\x03R\tdueUnixMs\"\x1e\n" +
+	"\n" +
+	"WhyRequest\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\"\xc0\x01\n" +
+	"\vWhyResponse\x12\x10\n" +
+	"\x03run\x18\x01 \x01(\tR\x03run\x12\x14\n" +
+	"\x05waits\x18\x02 \x01(\bR\x05waits\x12\x1a\n" +
+	"\bsentence\x18\x03 \x01(\tR\bsentence\x12\x10\n" +
+	"\x03for\x18\x04 \x01(\tR\x03for\x12\x17\n" +
+	"\aheld_by\x18\x05 \x03(\tR\x06heldBy\x12\x14\n" +
+	"\x05state\x18\x06 \x01(\tR\x05state\x12,\n" +
+	"\x06waiter\x18\a \x01(\v2\x14.aria.v1.TokenWaiterR\x06waiter\"\r\n" +
 	"\vInfoRequest\"\x91\x03\n" +
 	"\fInfoResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\x1f\n" +
@@ -3743,7 +3927,7 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x05fence\x18\x05 \x01(\x04R\x05fence\x12\"\n" +
 	"\rsince_unix_ms\x18\x06 \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\b \x01(\tR\x05class\"\xa2\x02\n" +
+	"\x05class\x18\b \x01(\tR\x05class\"\xdc\x02\n" +
 	"\vTokenWaiter\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x12\n" +
@@ -3756,7 +3940,9 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\rsince_unix_ms\x18\t \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\n" +
 	" \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\v \x01(\tR\x05class\"*\n" +
+	"\x05class\x18\v \x01(\tR\x05class\x12\"\n" +
+	"\ropens_unix_ms\x18\f \x01(\x03R\vopensUnixMs\x12\x14\n" +
+	"\x05limit\x18\r \x01(\tR\x05limit\"*\n" +
 	"\x12WatchTokensRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\"\xcd\x02\n" +
 	"\x13WatchTokensResponse\x12\x10\n" +
@@ -3807,7 +3993,7 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x06Remove\x12\x1c.aria.v1.RemoveBundleRequest\x1a\x1d.aria.v1.RemoveBundleResponse2\x8a\x01\n" +
 	"\x0fRegistryService\x12=\n" +
 	"\x04List\x12\x19.aria.v1.ListUnitsRequest\x1a\x1a.aria.v1.ListUnitsResponse\x128\n" +
-	"\x03Get\x12\x17.aria.v1.GetUnitRequest\x1a\x18.aria.v1.GetUnitResponse2\xa5\x03\n" +
+	"\x03Get\x12\x17.aria.v1.GetUnitRequest\x1a\x18.aria.v1.GetUnitResponse2\xd7\x03\n" +
 	"\vTaskService\x126\n" +
 	"\x05Start\x12\x15.aria.v1.StartRequest\x1a\x16.aria.v1.StartResponse\x128\n" +
 	"\x05Watch\x12\x15.aria.v1.WatchRequest\x1a\x16.aria.v1.WatchResponse0\x01\x126\n" +
@@ -3815,7 +4001,8 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x04List\x12\x18.aria.v1.ListRunsRequest\x1a\x19.aria.v1.ListRunsResponse\x129\n" +
 	"\x06Cancel\x12\x16.aria.v1.CancelRequest\x1a\x17.aria.v1.CancelResponse\x12<\n" +
 	"\aApprove\x12\x17.aria.v1.ApproveRequest\x1a\x18.aria.v1.ApproveResponse\x126\n" +
-	"\x05Waits\x12\x15.aria.v1.WaitsRequest\x1a\x16.aria.v1.WaitsResponse2\x86\x02\n" +
+	"\x05Waits\x12\x15.aria.v1.WaitsRequest\x1a\x16.aria.v1.WaitsResponse\x120\n" +
+	"\x03Why\x12\x13.aria.v1.WhyRequest\x1a\x14.aria.v1.WhyResponse2\x86\x02\n" +
 	"\rSystemService\x123\n" +
 	"\x04Info\x12\x14.aria.v1.InfoRequest\x1a\x15.aria.v1.InfoResponse\x129\n" +
 	"\x06Tokens\x12\x16.aria.v1.TokensRequest\x1a\x17.aria.v1.TokensResponse\x12J\n" +
@@ -3844,7 +4031,7 @@ func file_aria_v1_aria_proto_rawDescGZIP() []byte {
 }
 
 var file_aria_v1_aria_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 58)
+var file_aria_v1_aria_proto_msgTypes = make([]protoimpl.MessageInfo, 60)
 var file_aria_v1_aria_proto_goTypes = []any{
 	(IntakeMode)(0),                // 0: aria.v1.IntakeMode
 	(*UploadRequest)(nil),          // 1: aria.v1.UploadRequest
@@ -3879,32 +4066,34 @@ var file_aria_v1_aria_proto_goTypes = []any{
 	(*WaitsRequest)(nil),           // 30: aria.v1.WaitsRequest
 	(*WaitsResponse)(nil),          // 31: aria.v1.WaitsResponse
 	(*Waiting)(nil),                // 32: aria.v1.Waiting
-	(*InfoRequest)(nil),            // 33: aria.v1.InfoRequest
-	(*InfoResponse)(nil),           // 34: aria.v1.InfoResponse
-	(*BeginFirmwareRequest)(nil),   // 35: aria.v1.BeginFirmwareRequest
-	(*BeginFirmwareResponse)(nil),  // 36: aria.v1.BeginFirmwareResponse
-	(*WriteFirmwareRequest)(nil),   // 37: aria.v1.WriteFirmwareRequest
-	(*WriteFirmwareResponse)(nil),  // 38: aria.v1.WriteFirmwareResponse
-	(*CommitFirmwareRequest)(nil),  // 39: aria.v1.CommitFirmwareRequest
-	(*CommitFirmwareResponse)(nil), // 40: aria.v1.CommitFirmwareResponse
-	(*FirmwareStatusRequest)(nil),  // 41: aria.v1.FirmwareStatusRequest
-	(*FirmwareStatusResponse)(nil), // 42: aria.v1.FirmwareStatusResponse
-	(*FirmwareUpdate)(nil),         // 43: aria.v1.FirmwareUpdate
-	(*TokensRequest)(nil),          // 44: aria.v1.TokensRequest
-	(*TokensResponse)(nil),         // 45: aria.v1.TokensResponse
-	(*TokenHolder)(nil),            // 46: aria.v1.TokenHolder
-	(*TokenWaiter)(nil),            // 47: aria.v1.TokenWaiter
-	(*WatchTokensRequest)(nil),     // 48: aria.v1.WatchTokensRequest
-	(*WatchTokensResponse)(nil),    // 49: aria.v1.WatchTokensResponse
-	(*PolicyRequest)(nil),          // 50: aria.v1.PolicyRequest
-	(*PolicyResponse)(nil),         // 51: aria.v1.PolicyResponse
-	(*SetSecretRequest)(nil),       // 52: aria.v1.SetSecretRequest
-	(*SetSecretResponse)(nil),      // 53: aria.v1.SetSecretResponse
-	(*ListSecretsRequest)(nil),     // 54: aria.v1.ListSecretsRequest
-	(*ListSecretsResponse)(nil),    // 55: aria.v1.ListSecretsResponse
-	(*RemoveSecretRequest)(nil),    // 56: aria.v1.RemoveSecretRequest
-	(*RemoveSecretResponse)(nil),   // 57: aria.v1.RemoveSecretResponse
-	(*Secret)(nil),                 // 58: aria.v1.Secret
+	(*WhyRequest)(nil),             // 33: aria.v1.WhyRequest
+	(*WhyResponse)(nil),            // 34: aria.v1.WhyResponse
+	(*InfoRequest)(nil),            // 35: aria.v1.InfoRequest
+	(*InfoResponse)(nil),           // 36: aria.v1.InfoResponse
+	(*BeginFirmwareRequest)(nil),   // 37: aria.v1.BeginFirmwareRequest
+	(*BeginFirmwareResponse)(nil),  // 38: aria.v1.BeginFirmwareResponse
+	(*WriteFirmwareRequest)(nil),   // 39: aria.v1.WriteFirmwareRequest
+	(*WriteFirmwareResponse)(nil),  // 40: aria.v1.WriteFirmwareResponse
+	(*CommitFirmwareRequest)(nil),  // 41: aria.v1.CommitFirmwareRequest
+	(*CommitFirmwareResponse)(nil), // 42: aria.v1.CommitFirmwareResponse
+	(*FirmwareStatusRequest)(nil),  // 43: aria.v1.FirmwareStatusRequest
+	(*FirmwareStatusResponse)(nil), // 44: aria.v1.FirmwareStatusResponse
+	(*FirmwareUpdate)(nil),         // 45: aria.v1.FirmwareUpdate
+	(*TokensRequest)(nil),          // 46: aria.v1.TokensRequest
+	(*TokensResponse)(nil),         // 47: aria.v1.TokensResponse
+	(*TokenHolder)(nil),            // 48: aria.v1.TokenHolder
+	(*TokenWaiter)(nil),            // 49: aria.v1.TokenWaiter
+	(*WatchTokensRequest)(nil),     // 50: aria.v1.WatchTokensRequest
+	(*WatchTokensResponse)(nil),    // 51: aria.v1.WatchTokensResponse
+	(*PolicyRequest)(nil),          // 52: aria.v1.PolicyRequest
+	(*PolicyResponse)(nil),         // 53: aria.v1.PolicyResponse
+	(*SetSecretRequest)(nil),       // 54: aria.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),      // 55: aria.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),     // 56: aria.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),    // 57: aria.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),    // 58: aria.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil),   // 59: aria.v1.RemoveSecretResponse
+	(*Secret)(nil),                 // 60: aria.v1.Secret
 }
 var file_aria_v1_aria_proto_depIdxs = []int32{
 	0,  // 0: aria.v1.UploadRequest.mode:type_name -> aria.v1.IntakeMode
@@ -3924,67 +4113,70 @@ var file_aria_v1_aria_proto_depIdxs = []int32{
 	17, // 14: aria.v1.CancelResponse.run:type_name -> aria.v1.Run
 	17, // 15: aria.v1.ApproveResponse.run:type_name -> aria.v1.Run
 	32, // 16: aria.v1.WaitsResponse.waits:type_name -> aria.v1.Waiting
-	42, // 17: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
-	43, // 18: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
-	43, // 19: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
-	46, // 20: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
-	47, // 21: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
-	45, // 22: aria.v1.WatchTokensResponse.snapshot:type_name -> aria.v1.TokensResponse
-	58, // 23: aria.v1.SetSecretResponse.secret:type_name -> aria.v1.Secret
-	58, // 24: aria.v1.ListSecretsResponse.secrets:type_name -> aria.v1.Secret
-	1,  // 25: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
-	4,  // 26: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
-	6,  // 27: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
-	8,  // 28: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
-	11, // 29: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
-	13, // 30: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
-	15, // 31: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
-	19, // 32: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
-	22, // 33: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
-	24, // 34: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
-	26, // 35: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
-	28, // 36: aria.v1.TaskService.Approve:input_type -> aria.v1.ApproveRequest
-	30, // 37: aria.v1.TaskService.Waits:input_type -> aria.v1.WaitsRequest
-	33, // 38: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
-	44, // 39: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
-	48, // 40: aria.v1.SystemService.WatchTokens:input_type -> aria.v1.WatchTokensRequest
-	50, // 41: aria.v1.SystemService.Policy:input_type -> aria.v1.PolicyRequest
-	52, // 42: aria.v1.SecretService.Set:input_type -> aria.v1.SetSecretRequest
-	54, // 43: aria.v1.SecretService.List:input_type -> aria.v1.ListSecretsRequest
-	56, // 44: aria.v1.SecretService.Remove:input_type -> aria.v1.RemoveSecretRequest
-	35, // 45: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
-	37, // 46: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
-	39, // 47: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
-	41, // 48: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
-	2,  // 49: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
-	5,  // 50: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
-	7,  // 51: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
-	9,  // 52: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
-	12, // 53: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
-	14, // 54: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
-	16, // 55: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
-	20, // 56: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
-	23, // 57: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
-	25, // 58: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
-	27, // 59: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
-	29, // 60: aria.v1.TaskService.Approve:output_type -> aria.v1.ApproveResponse
-	31, // 61: aria.v1.TaskService.Waits:output_type -> aria.v1.WaitsResponse
-	34, // 62: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
-	45, // 63: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
-	49, // 64: aria.v1.SystemService.WatchTokens:output_type -> aria.v1.WatchTokensResponse
-	51, // 65: aria.v1.SystemService.Policy:output_type -> aria.v1.PolicyResponse
-	53, // 66: aria.v1.SecretService.Set:output_type -> aria.v1.SetSecretResponse
-	55, // 67: aria.v1.SecretService.List:output_type -> aria.v1.ListSecretsResponse
-	57, // 68: aria.v1.SecretService.Remove:output_type -> aria.v1.RemoveSecretResponse
-	36, // 69: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
-	38, // 70: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
-	40, // 71: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
-	42, // 72: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
-	49, // [49:73] is the sub-list for method output_type
-	25, // [25:49] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	49, // 17: aria.v1.WhyResponse.waiter:type_name -> aria.v1.TokenWaiter
+	44, // 18: aria.v1.CommitFirmwareResponse.status:type_name -> aria.v1.FirmwareStatusResponse
+	45, // 19: aria.v1.FirmwareStatusResponse.update:type_name -> aria.v1.FirmwareUpdate
+	45, // 20: aria.v1.FirmwareStatusResponse.last:type_name -> aria.v1.FirmwareUpdate
+	48, // 21: aria.v1.TokensResponse.holders:type_name -> aria.v1.TokenHolder
+	49, // 22: aria.v1.TokensResponse.waiters:type_name -> aria.v1.TokenWaiter
+	47, // 23: aria.v1.WatchTokensResponse.snapshot:type_name -> aria.v1.TokensResponse
+	60, // 24: aria.v1.SetSecretResponse.secret:type_name -> aria.v1.Secret
+	60, // 25: aria.v1.ListSecretsResponse.secrets:type_name -> aria.v1.Secret
+	1,  // 26: aria.v1.BundleService.Upload:input_type -> aria.v1.UploadRequest
+	4,  // 27: aria.v1.BundleService.List:input_type -> aria.v1.ListBundlesRequest
+	6,  // 28: aria.v1.BundleService.Get:input_type -> aria.v1.GetBundleRequest
+	8,  // 29: aria.v1.BundleService.Remove:input_type -> aria.v1.RemoveBundleRequest
+	11, // 30: aria.v1.RegistryService.List:input_type -> aria.v1.ListUnitsRequest
+	13, // 31: aria.v1.RegistryService.Get:input_type -> aria.v1.GetUnitRequest
+	15, // 32: aria.v1.TaskService.Start:input_type -> aria.v1.StartRequest
+	19, // 33: aria.v1.TaskService.Watch:input_type -> aria.v1.WatchRequest
+	22, // 34: aria.v1.TaskService.Get:input_type -> aria.v1.GetRunRequest
+	24, // 35: aria.v1.TaskService.List:input_type -> aria.v1.ListRunsRequest
+	26, // 36: aria.v1.TaskService.Cancel:input_type -> aria.v1.CancelRequest
+	28, // 37: aria.v1.TaskService.Approve:input_type -> aria.v1.ApproveRequest
+	30, // 38: aria.v1.TaskService.Waits:input_type -> aria.v1.WaitsRequest
+	33, // 39: aria.v1.TaskService.Why:input_type -> aria.v1.WhyRequest
+	35, // 40: aria.v1.SystemService.Info:input_type -> aria.v1.InfoRequest
+	46, // 41: aria.v1.SystemService.Tokens:input_type -> aria.v1.TokensRequest
+	50, // 42: aria.v1.SystemService.WatchTokens:input_type -> aria.v1.WatchTokensRequest
+	52, // 43: aria.v1.SystemService.Policy:input_type -> aria.v1.PolicyRequest
+	54, // 44: aria.v1.SecretService.Set:input_type -> aria.v1.SetSecretRequest
+	56, // 45: aria.v1.SecretService.List:input_type -> aria.v1.ListSecretsRequest
+	58, // 46: aria.v1.SecretService.Remove:input_type -> aria.v1.RemoveSecretRequest
+	37, // 47: aria.v1.FirmwareService.Begin:input_type -> aria.v1.BeginFirmwareRequest
+	39, // 48: aria.v1.FirmwareService.Write:input_type -> aria.v1.WriteFirmwareRequest
+	41, // 49: aria.v1.FirmwareService.Commit:input_type -> aria.v1.CommitFirmwareRequest
+	43, // 50: aria.v1.FirmwareService.Status:input_type -> aria.v1.FirmwareStatusRequest
+	2,  // 51: aria.v1.BundleService.Upload:output_type -> aria.v1.UploadResponse
+	5,  // 52: aria.v1.BundleService.List:output_type -> aria.v1.ListBundlesResponse
+	7,  // 53: aria.v1.BundleService.Get:output_type -> aria.v1.GetBundleResponse
+	9,  // 54: aria.v1.BundleService.Remove:output_type -> aria.v1.RemoveBundleResponse
+	12, // 55: aria.v1.RegistryService.List:output_type -> aria.v1.ListUnitsResponse
+	14, // 56: aria.v1.RegistryService.Get:output_type -> aria.v1.GetUnitResponse
+	16, // 57: aria.v1.TaskService.Start:output_type -> aria.v1.StartResponse
+	20, // 58: aria.v1.TaskService.Watch:output_type -> aria.v1.WatchResponse
+	23, // 59: aria.v1.TaskService.Get:output_type -> aria.v1.GetRunResponse
+	25, // 60: aria.v1.TaskService.List:output_type -> aria.v1.ListRunsResponse
+	27, // 61: aria.v1.TaskService.Cancel:output_type -> aria.v1.CancelResponse
+	29, // 62: aria.v1.TaskService.Approve:output_type -> aria.v1.ApproveResponse
+	31, // 63: aria.v1.TaskService.Waits:output_type -> aria.v1.WaitsResponse
+	34, // 64: aria.v1.TaskService.Why:output_type -> aria.v1.WhyResponse
+	36, // 65: aria.v1.SystemService.Info:output_type -> aria.v1.InfoResponse
+	47, // 66: aria.v1.SystemService.Tokens:output_type -> aria.v1.TokensResponse
+	51, // 67: aria.v1.SystemService.WatchTokens:output_type -> aria.v1.WatchTokensResponse
+	53, // 68: aria.v1.SystemService.Policy:output_type -> aria.v1.PolicyResponse
+	55, // 69: aria.v1.SecretService.Set:output_type -> aria.v1.SetSecretResponse
+	57, // 70: aria.v1.SecretService.List:output_type -> aria.v1.ListSecretsResponse
+	59, // 71: aria.v1.SecretService.Remove:output_type -> aria.v1.RemoveSecretResponse
+	38, // 72: aria.v1.FirmwareService.Begin:output_type -> aria.v1.BeginFirmwareResponse
+	40, // 73: aria.v1.FirmwareService.Write:output_type -> aria.v1.WriteFirmwareResponse
+	42, // 74: aria.v1.FirmwareService.Commit:output_type -> aria.v1.CommitFirmwareResponse
+	44, // 75: aria.v1.FirmwareService.Status:output_type -> aria.v1.FirmwareStatusResponse
+	51, // [51:76] is the sub-list for method output_type
+	26, // [26:51] is the sub-list for method input_type
+	26, // [26:26] is the sub-list for extension type_name
+	26, // [26:26] is the sub-list for extension extendee
+	0,  // [0:26] is the sub-list for field type_name
 }
 
 func init() { file_aria_v1_aria_proto_init() }
@@ -3998,7 +4190,7 @@ func file_aria_v1_aria_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_aria_v1_aria_proto_rawDesc), len(file_aria_v1_aria_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   58,
+			NumMessages:   60,
 			NumExtensions: 0,
 			NumServices:   6,
 		},

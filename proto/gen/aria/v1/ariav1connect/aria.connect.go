@@ -73,6 +73,8 @@ const (
 	TaskServiceApproveProcedure = "/aria.v1.TaskService/Approve"
 	// TaskServiceWaitsProcedure is the fully-qualified name of the TaskService's Waits RPC.
 	TaskServiceWaitsProcedure = "/aria.v1.TaskService/Waits"
+	// TaskServiceWhyProcedure is the fully-qualified name of the TaskService's Why RPC.
+	TaskServiceWhyProcedure = "/aria.v1.TaskService/Why"
 	// SystemServiceInfoProcedure is the fully-qualified name of the SystemService's Info RPC.
 	SystemServiceInfoProcedure = "/aria.v1.SystemService/Info"
 	// SystemServiceTokensProcedure is the fully-qualified name of the SystemService's Tokens RPC.
@@ -363,6 +365,8 @@ type TaskServiceClient interface {
 	Approve(context.Context, *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error)
 	// Waits lists what runs wait for: people's answers, and moments.
 	Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error)
+	// Why says what a run waits for, and what would free it.
+	Why(context.Context, *connect.Request[v1.WhyRequest]) (*connect.Response[v1.WhyResponse], error)
 }
 
 // NewTaskServiceClient constructs a client for the aria.v1.TaskService service. By default, it uses
@@ -418,6 +422,12 @@ func NewTaskServiceClient(httpClient connect.HTTPClient, baseURL string, opts ..
 			connect.WithSchema(taskServiceMethods.ByName("Waits")),
 			connect.WithClientOptions(opts...),
 		),
+		why: connect.NewClient[v1.WhyRequest, v1.WhyResponse](
+			httpClient,
+			baseURL+TaskServiceWhyProcedure,
+			connect.WithSchema(taskServiceMethods.ByName("Why")),
+			connect.WithClientOptions(opts...),
+		),
 	}
 }
 
@@ -430,6 +440,7 @@ type taskServiceClient struct {
 	cancel  *connect.Client[v1.CancelRequest, v1.CancelResponse]
 	approve *connect.Client[v1.ApproveRequest, v1.ApproveResponse]
 	waits   *connect.Client[v1.WaitsRequest, v1.WaitsResponse]
+	why     *connect.Client[v1.WhyRequest, v1.WhyResponse]
 }
 
 // Start calls aria.v1.TaskService.Start.
@@ -467,6 +478,11 @@ func (c *taskServiceClient) Waits(ctx context.Context, req *connect.Request[v1.W
 	return c.waits.CallUnary(ctx, req)
 }
 
+// Why calls aria.v1.TaskService.Why.
+func (c *taskServiceClient) Why(ctx context.Context, req *connect.Request[v1.WhyRequest]) (*connect.Response[v1.WhyResponse], error) {
+	return c.why.CallUnary(ctx, req)
+}
+
 // TaskServiceHandler is an implementation of the aria.v1.TaskService service.
 type TaskServiceHandler interface {
 	// Start accepts a task and answers at once with the run. When it returns, the
@@ -482,6 +498,8 @@ type TaskServiceHandler interface {
 	Approve(context.Context, *connect.Request[v1.ApproveRequest]) (*connect.Response[v1.ApproveResponse], error)
 	// Waits lists what runs wait for: people's answers, and moments.
 	Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error)
+	// Why says what a run waits for, and what would free it.
+	Why(context.Context, *connect.Request[v1.WhyRequest]) (*connect.Response[v1.WhyResponse], error)
 }
 
 // NewTaskServiceHandler builds an HTTP handler from the service implementation. It returns the path
@@ -533,6 +551,12 @@ func NewTaskServiceHandler(svc TaskServiceHandler, opts ...connect.HandlerOption
 		connect.WithSchema(taskServiceMethods.ByName("Waits")),
 		connect.WithHandlerOptions(opts...),
 	)
+	taskServiceWhyHandler := connect.NewUnaryHandler(
+		TaskServiceWhyProcedure,
+		svc.Why,
+		connect.WithSchema(taskServiceMethods.ByName("Why")),
+		connect.WithHandlerOptions(opts...),
+	)
 	return "/aria.v1.TaskService/", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case TaskServiceStartProcedure:
@@ -549,6 +573,8 @@ func NewTaskServiceHandler(svc TaskServiceHandler, opts ...connect.HandlerOption
 			taskServiceApproveHandler.ServeHTTP(w, r)
 		case TaskServiceWaitsProcedure:
 			taskServiceWaitsHandler.ServeHTTP(w, r)
+		case TaskServiceWhyProcedure:
+			taskServiceWhyHandler.ServeHTTP(w, r)
 		default:
 			http.NotFound(w, r)
 		}
@@ -584,6 +610,10 @@ func (UnimplementedTaskServiceHandler) Approve(context.Context, *connect.Request
 
 func (UnimplementedTaskServiceHandler) Waits(context.Context, *connect.Request[v1.WaitsRequest]) (*connect.Response[v1.WaitsResponse], error) {
 	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.TaskService.Waits is not implemented"))
+}
+
+func (UnimplementedTaskServiceHandler) Why(context.Context, *connect.Request[v1.WhyRequest]) (*connect.Response[v1.WhyResponse], error) {
+	return nil, connect.NewError(connect.CodeUnimplemented, errors.New("aria.v1.TaskService.Why is not implemented"))
 }
 
 // SystemServiceClient is a client for the aria.v1.SystemService service.

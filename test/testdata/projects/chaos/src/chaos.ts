@@ -1,17 +1,29 @@
-import { kv, pipeline, Pipeline, step, tool, use } from '@aria/sdk';
+import { kv, net, pipeline, Pipeline, step, tool, use, type KvWrite, type Net } from '@aria/sdk';
 
-// Counting is not idempotent: done twice, it shows.
-class Counting {
-  counts = kv<number>('chaos/counts', 'a');
-  async up(run: string, n: number): Promise<number> {
-    return this.counts.update(`${run}/${n}`, (old) => (old ?? 0) + 1);
-  }
+// Counting is not idempotent: done twice, it shows. Each place of a run is counted
+// here, and by a service outside that counts once for every idempotency key. Every
+// third call names its key itself; the others can be repeated by their method, and
+// get a key from the broker.
+async function up(counts: KvWrite<number>, outside: Net, run: string, n: number): Promise<string> {
+  const own = { method: 'POST', headers: { 'Idempotency-Key': `${run}-${n}-${crypto.randomUUID()}` } };
+  const [, res] = await Promise.all([
+    counts.update(`${run}/${n}`, (old) => (old ?? 0) + 1),
+    outside.fetch(`/${run}/${n}`, n % 3 === 0 ? own : { method: 'PUT' }),
+  ]);
+  if ((await res.text()) !== 'counted') throw new Error(`the counter answered ${res.status}`);
+  return run;
 }
 
-export class Count extends Counting {
+export class Count {
+  counts = kv<number>('chaos/counts', 'a');
+  outside = net('http://counter.test:PORT');
   /** Counts one place of a run up. */
   @tool()
-  async one(run: string, n: number): Promise<number> { return this.up(run, n); }
+  async one(run: string, n: number): Promise<string> { return up(this.counts, this.outside, run, n); }
+}
+
+export class Seen {
+  counts = kv<number>('chaos/counts', 'r');
   /** How often each of the ten places of a run was counted. */
   @tool()
   async read(run: string): Promise<number[]> {
@@ -25,10 +37,8 @@ interface In { run: string }
 @pipeline()
 export class Steps extends Pipeline<In, string> {
   counts = kv<number>('chaos/counts', 'a');
-  async up(run: string, n: number): Promise<string> {
-    await this.counts.update(`${run}/${n}`, (old) => (old ?? 0) + 1);
-    return run;
-  }
+  outside = net('http://counter.test:PORT');
+  up(run: string, n: number): Promise<string> { return up(this.counts, this.outside, run, n); }
   @step() async s0(i: In): Promise<string> { return this.up(i.run, 0); }
   @step({ after: ['s0'] }) async s1(r: string): Promise<string> { return this.up(r, 1); }
   @step({ after: ['s1'] }) async s2(r: string): Promise<string> { return this.up(r, 2); }
@@ -45,13 +55,11 @@ export class Steps extends Pipeline<In, string> {
 @pipeline()
 export class Code extends Pipeline<In, string> {
   counts = kv<number>('chaos/counts', 'a');
+  outside = net('http://counter.test:PORT');
   count = use(Count);
   async run(i: In): Promise<string> {
     for (let n = 0; n < 10; n += 2) {
-      await Promise.all([
-        this.counts.update(`${i.run}/${n}`, (old) => (old ?? 0) + 1),
-        this.count.one(i.run, n + 1),
-      ]);
+      await Promise.all([up(this.counts, this.outside, i.run, n), this.count.one(i.run, n + 1)]);
       await new Promise((done) => setTimeout(done, 20));
     }
     return i.run;

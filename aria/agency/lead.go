@@ -1,4 +1,4 @@
-package daemon
+package agency
 
 import (
 	"context"
@@ -8,11 +8,11 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
-// lead runs a team of mode lead: the lead's own loop, with the team's input and
+// Lead runs a team of mode lead: the lead's own loop, with the team's input and
 // output, and the other members among its tools.
-func (a *agents) lead(ctx context.Context, job task.Job) (task.Outcome, error) {
+func (a *Agents) Lead(ctx context.Context, job task.Job) (task.Outcome, error) {
 	spec := job.Unit.Team
-	lead, err := a.reg.ResolveFrom(job.Unit.Digest, spec.Lead)
+	lead, err := a.Registry.ResolveFrom(job.Unit.Digest, spec.Lead)
 	if err != nil {
 		return task.Outcome{}, err
 	}
@@ -29,19 +29,26 @@ func (a *agents) lead(ctx context.Context, job task.Job) (task.Outcome, error) {
 	if spec.MaxTurns > 0 {
 		as.MaxSteps = spec.MaxTurns
 	}
-	if spec.Budget.USD > 0 {
-		as.Budget.USD = spec.Budget.USD
+	if b := spec.Budget; b.USD > 0 {
+		as.Budget.USD = b.USD
 	}
-	if spec.Budget.Tokens > 0 {
-		as.Budget.Tokens = spec.Budget.Tokens
+	if b := spec.Budget; b.Tokens > 0 {
+		as.Budget.Tokens = b.Tokens
 	}
-	if spec.Budget.TimeMS > 0 {
-		as.Budget.TimeMS = spec.Budget.TimeMS
+	if b := spec.Budget; b.TimeMS > 0 {
+		as.Budget.TimeMS = b.TimeMS
+	}
+	if b := spec.Budget; b.Steps > 0 {
+		as.Budget.Steps = b.Steps
 	}
 	u := *job.Unit.Unit
 	u.Agent = &as
 	job.Unit.Unit = &u
-	if err := job.Emit("handover", map[string]string{"from": job.Unit.Name, "to": spec.Lead, "call": "lead"}); err != nil {
+	emit, err := job.EmitOnce(ctx)
+	if err != nil {
+		return task.Outcome{}, err
+	}
+	if err := emit("handover", HandOver{From: job.Unit.Name, To: spec.Lead, Call: "lead"}); err != nil {
 		return task.Outcome{}, err
 	}
 	return a.Run(ctx, job)
