@@ -72,7 +72,7 @@ func (m *machine) misbehave() {
 // one, as proof.
 func (m *machine) settle() {
 	quietSince := time.Now()
-	for end := time.Now().Add(60 * time.Second); time.Since(quietSince) < 3*time.Second && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(5 * time.Minute); time.Since(quietSince) < 3*time.Second && time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if len(processes()) > 4 {
 			quietSince = time.Now()
 		}

@@ -15,7 +15,7 @@ import (
 // audit compares what the running machine printed of itself with the lists in
 // the specification: blocks that begin with ```guest NAME.
 func (b *bench) audit(ctx context.Context, m *qemu.Machine) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 7*time.Minute)
 	defer cancel()
 	line, err := m.WaitLine(ctx, "aria-audit: ")
 	if err != nil {
