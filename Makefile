@@ -12,6 +12,13 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked path powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
 .PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants oci-suites outside-eyes parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
 T ?= 30s
 
@@ -70,6 +77,14 @@ test/bench-arc/node_modules: test/bench-arc/package-lock.json
 tool-choice: build ## the right one of 1000 tools among the first five, for 100 requests in other words
 	@go run ./test/cmd/tool-choice -bin $(BIN)
 
+bench-runtime: OPEN := 1000,10000
+bench-runtime: build test/bench-runtime/node_modules ## journaled steps beside Restate; recovery with OPEN open runs
+	@go run ./test/cmd/bench-runtime -bin $(BIN) -open $(OPEN)
+
+test/bench-runtime/node_modules: test/bench-runtime/package-lock.json
+	@echo "bench-runtime: fetching the rival from npm (once, 220 MB)"
+	@npm ci --prefix test/bench-runtime --no-fund --no-audit --loglevel=error >/dev/null && touch $@
+
 kill: build ## kill -9 of either daemon under 20 running executions, ROUNDS times
 	@go run ./test/cmd/kill -bin $(BIN) -rounds $(ROUNDS)
 
@@ -83,7 +98,19 @@ chaos: RUNS := 1000
 chaos: build ## kill -9 of ariad, quiltd or both during RUNS ten-step pipelines; nothing may be lost or done twice
 	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS)
 
-cycles: build ## N executions in a row; nothing may leak
+chaos-copy: RUNS ?= 100
+chaos-copy: COPIES ?= 20
+chaos-copy: build ## COPIES of the data folder at random instants, as a power cut leaves it; each opens and goes on
+	@go run ./test/cmd/chaos -bin $(BIN) -runs $(RUNS) -copies $(COPIES)
+
+resume: CUTS ?= 100
+resume: build ## CUTS cuts of a followed run over gRPC, WebSocket and SSE; no event may be lost or come twice
+	@go run ./test/cmd/resume -bin $(BIN) -cuts $(CUTS)
+
+nested: N := 1000
+nested: build ## N random nested teams and pipelines over contended tokens; none may stall, each wait is explained
+	@go run ./test/cmd/nested -bin $(BIN) -n $(N)
+
 cycles: build ## N executions in a row, and PARKED=1000 at once; nothing may leak
 	@go run ./test/cmd/cycles -bin $(BIN) -n $(N)
 	@if [ -n "$(PARKED)" ]; then $(MAKE) -s parked PARKED=$(PARKED); fi
@@ -104,7 +131,8 @@ boot-tools:
 
 image: build boot-tools ## the bootable image, in bin/boot
 	@go build -tags boottest -ldflags='-s -w' -o $(BIN)/aria-init-test ./cmd/aria-init
-	@$(BIN)/mkboot -bin $(BIN) -init $(BIN)/aria-init -test-init $(BIN)/aria-init-test -out $(BIN)/boot
+	@go build -tags ariaimage -ldflags='-s -w' -o $(BIN)/boot/daemons/ ./cmd/ariad ./cmd/quiltd
+	@$(BIN)/mkboot -bin $(BIN) -daemons $(BIN)/boot/daemons -init $(BIN)/aria-init -test-init $(BIN)/aria-init-test -out $(BIN)/boot
 
 boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tests inside on cgroup v2
 	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot
@@ -164,6 +192,9 @@ faults: $(BIN)/sandbox.test ## each system call of a start fails once, with each
 
 bench-containers: build $(BIN)/sandbox.test ## a container alone, many at once, parked, ended; beside bare bun and the runtimes that are installed
 	@ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) go run ./test/cmd/bench-containers -bin $(BIN)
+
+path: build ## one call through client, ariad, quiltd and a parked container, hop by hop
+	@go run ./test/cmd/bench-containers -bin $(BIN) -sandbox ""
 
 $(BIN)/sandbox.test: setup
 	@mkdir -p $(BIN) && go test -c -o $@ ./quilt/sandbox

@@ -170,6 +170,10 @@ type AgentSpec struct {
 	Tools        []string `json:"tools,omitempty"` // unit names of this bundle, or "acme/search@^1#web"
 	MaxSteps     int      `json:"maxSteps,omitempty"`
 	Budget       Budget   `json:"budget,omitzero"`
+	// Memory: it has tools to remember things of its user.
+	Memory bool `json:"memory,omitempty"`
+	// Code: its model writes programs that call the tools.
+	Code bool `json:"code,omitempty"`
 }
 
 // Budget bounds one run and all that it calls together; zero is no bound of that

@@ -50,11 +50,11 @@ func startPair(t *testing.T) pair {
 	return startPairIn(t, "")
 }
 
-// startPairIn does so in a folder of the caller's.
-func startPairIn(t *testing.T, data string) pair {
+// startPairIn does so in a folder of the caller's, with more flags for ariad up.
+func startPairIn(t *testing.T, data string, flags ...string) pair {
 	t.Helper()
 	t.Setenv("ARIA_BUN", testenv.Bun(t))
-	inst, err := system.Start(t.Context(), binDir, data)
+	inst, err := system.Start(t.Context(), binDir, data, flags...)
 	if err != nil {
 		t.Fatal(err)
 	}

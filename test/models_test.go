@@ -88,11 +88,19 @@ func TestModelClients(t *testing.T) {
 // PROVIDER is its address and KEYFILE a file with its key.
 func startWithModels(t *testing.T, file string, turn scripted.Turn) pair {
 	t.Helper()
+	pair, _ := startWithScript(t, file, scripted.Script{Forever: true, Turns: []scripted.Turn{turn}})
+	return pair
+}
+
+// startWithScript does so with any script, and gives the provider too.
+func startWithScript(t *testing.T, file string, script scripted.Script) (pair, *scripted.Server) {
+	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	provider := scripted.Serve(ln, scripted.Script{Key: "sk-of-the-test", Forever: true, Turns: []scripted.Turn{turn}})
+	script.Key = "sk-of-the-test"
+	provider := scripted.Serve(ln, script)
 	t.Cleanup(func() { provider.Close() })
 	data := t.TempDir()
 	for dir := data; dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
@@ -111,5 +119,5 @@ func startWithModels(t *testing.T, file string, turn scripted.Turn) pair {
 	if err := os.WriteFile(filepath.Join(data, "models.toml"), []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	return startPairIn(t, data)
+	return startPairIn(t, data), provider
 }

@@ -80,13 +80,16 @@ func params(dir string) testscript.Params {
 		UpdateScripts:      *update,
 		RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":   cmdExits,
-			"field":   cmdField,
-			"flip":    cmdFlip,
-			"needs":   cmdNeeds,
-			"until":   cmdUntil,
-			"waitfor": cmdWaitFor,
-			"waits":   cmdWaits,
+			"exits":    cmdExits,
+			"field":    cmdField,
+			"flip":     cmdFlip,
+			"held":     cmdHeld,
+			"needs":    cmdNeeds,
+			"until":    cmdUntil,
+			"waitfor":  cmdWaitFor,
+			"waitfree": cmdWaitFree,
+			"waitrun":  cmdWaitRun,
+			"waits":    cmdWaits,
 		},
 	}
 }
@@ -134,6 +137,35 @@ func cmdWaits(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(50 * time.Millisecond)
 	}
 	ts.Fatalf("run %s does not wait after 10 s", id)
+}
+
+// cmdHeld waits until the unit holds tokens and puts the run whose id is in stdout
+// into $RUN: held UNIT.
+func cmdHeld(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: held UNIT")
+	}
+	ts.Setenv("RUN", strings.TrimSpace(ts.ReadFile("stdout")))
+	untilHeld(ts, args[0], true)
+}
+
+// cmdWaitFree waits until the unit holds none any more, and nobody waits: waitfree UNIT.
+func cmdWaitFree(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: waitfree UNIT")
+	}
+	untilHeld(ts, args[0], false)
+}
+
+func untilHeld(ts *testscript.TestScript, unit string, want bool) {
+	for end := time.Now().Add(testenv.Patience(20 * time.Second)); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		ts.Check(ts.Exec("arc", "tokens"))
+		table := ts.ReadFile("stdout")
+		if strings.Contains(table, unit) == want && (want || !strings.Contains(table, "intruder")) {
+			return
+		}
+	}
+	ts.Fatalf("%s: held is not %v after 20 s", unit, want)
 }
 
 // cmdFlip changes one byte of a file: flip FILE OFFSET, from the end if negative.

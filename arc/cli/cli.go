@@ -92,7 +92,8 @@ func (a *app) root() *cobra.Command {
 	root.AddCommand(
 		a.newCmd(), a.devCmd(), a.checkCmd(), a.buildCmd(), a.testCmd(), a.inspectCmd(),
 		a.keyCmd(), a.signCmd(), a.verifyCmd(), a.trustCmd(), a.diffCmd(),
-		a.uploadCmd(), a.rmCmd(), a.runCmd(), a.taskCmd(), a.lsCmd(), a.logsCmd(), a.psCmd(), a.approveCmd(), a.graphCmd(), a.triggersCmd(), a.emitCmd(), a.cancelCmd(), a.tokensCmd(), a.modelsCmd(), a.whyCmd(), a.secretCmd(),
+		a.uploadCmd(), a.rmCmd(), a.runCmd(), a.taskCmd(), a.chatCmd(), a.lsCmd(), a.logsCmd(), a.psCmd(), a.approveCmd(), a.graphCmd(), a.triggersCmd(), a.emitCmd(), a.cancelCmd(), a.tokensCmd(), a.modelsCmd(), a.whyCmd(), a.secretCmd(),
+		a.replayCmd(), a.tailCmd(), a.costCmd(), a.resumeCmd(), a.drainCmd(), a.backupCmd(), a.restoreCmd(),
 		a.publishCmd(), a.installCmd(), a.outdatedCmd(), a.yankCmd(),
 		a.infoCmd(), a.policyCmd(), a.doctorCmd(), a.manCmd(), a.firmwareCmd(), a.versionCmd(),
 	)

@@ -26,6 +26,9 @@ func (a *app) firmwareKeyCmd() *cobra.Command {
 				mode       os.FileMode
 			}{{args[0] + ".key", s.Text(), 0o600}, {args[0] + ".pub", s.Public().Text(), 0o644}} {
 				if err := writeNew(f.path, f.text, f.mode); err != nil {
+					if f.mode == 0o644 { // half a pair is none
+						_ = os.Remove(args[0] + ".key")
+					}
 					return err
 				}
 			}

@@ -151,10 +151,10 @@ func (a *app) noteInstalled(list []share.Installed) {
 			a.note("  signed   %s", i.Signer)
 		}
 		if i.Yanked != "" {
-			a.note("  taken back by its author: %s", clean(i.Yanked))
+			a.note("  taken back by its author: %s", indented(i.Yanked))
 		}
 		if i.Claimed != "" {
-			a.note("  warning: %s, but nobody you trust has signed that: %s", wordsClaimed, clean(i.Claimed))
+			a.note("  warning: %s, but nobody you trust has signed that: %s", wordsClaimed, indented(i.Claimed))
 		}
 		for _, t := range i.Bundle.Manifest.Permissions.Tokens {
 			a.note("  may use  %s", clean(t.Token))

@@ -41,7 +41,7 @@ func (a *app) keyNewCmd() *cobra.Command {
 			if len(args) > 0 {
 				name = args[0]
 			}
-			pw, err := a.password(password)
+			pw, err := a.password(password, true)
 			if err != nil {
 				return err
 			}

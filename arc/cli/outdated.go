@@ -55,9 +55,9 @@ func (a *app) outdatedCmd() *cobra.Command {
 					note := ""
 					switch {
 					case o.Yanked != "":
-						note = "taken back: " + clean(o.Yanked)
+						note = "taken back: " + clean(firstLine(o.Yanked))
 					case o.Claimed != "":
-						note = wordsClaimed + " (unproven): " + clean(o.Claimed)
+						note = wordsClaimed + " (unproven): " + clean(firstLine(o.Claimed))
 					}
 					return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", o.Name, o.Range, o.Version, o.Wanted, o.Latest, o.From, note)
 				})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/llm/models"
 	"github.com/ariacomputecompany/firmware/policy"
 	"github.com/ariacomputecompany/firmware/token"
 )
@@ -41,7 +42,7 @@ type policyUnit struct {
 }
 
 func (a *app) policyCheckCmd() *cobra.Command {
-	var path, tenant string
+	var path, tenant, modelsFile string
 	c := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check a policy, and explain what a bundle would get and why",
@@ -61,6 +62,15 @@ func (a *app) policyCheckCmd() *cobra.Command {
 					return err
 				}
 			}
+			if modelsFile != "" {
+				f, err := models.Read(modelsFile)
+				if err != nil {
+					return err
+				}
+				if err := out.explainModels(f, modelsFile, p, tenant); err != nil {
+					return err
+				}
+			}
 			if err := a.result(out, func(w io.Writer) { out.write(w) }); err != nil {
 				return err
 			}
@@ -72,6 +82,7 @@ func (a *app) policyCheckCmd() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&path, "bundle", "", "explain every token of this .aria `file`")
+	c.Flags().StringVar(&modelsFile, "models", "", "with --bundle: say beside it what this models `file` limits")
 	c.Flags().StringVar(&tenant, "tenant", "", "for this `tenant` (default: the default tenant)")
 	return c
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ariacomputecompany/firmware/arc/remote"
+	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
 // open is a run that has not ended, and what it waits for.
@@ -24,7 +25,9 @@ type openList struct {
 }
 
 func (a *app) psCmd() *cobra.Command {
-	return &cobra.Command{
+	var state, unit string
+	var roots bool
+	c := &cobra.Command{
 		Use:     "ps",
 		Short:   "List the runs that have not ended, and what they wait for",
 		GroupID: groupRun,
@@ -39,12 +42,22 @@ func (a *app) psCmd() *cobra.Command {
 				return err
 			}
 			var all []open
-			for _, state := range []string{"running", "waiting", "pending"} {
+			states := []string{"running", "waiting", "pending"}
+			if state != "" {
+				if !slices.Contains(states, state) {
+					return fault.New(fault.Invalid, "no open run is %q", state).WithHint("it is running, waiting or pending; arc ls runs --state %s has the others", state)
+				}
+				states = []string{state}
+			}
+			for _, state := range states {
 				runs, err := client.Runs(c.Context(), 1000, "", state)
 				if err != nil {
 					return err
 				}
 				for _, r := range runs {
+					if unit != "" && r.Unit != unit || roots && r.Parent != "" {
+						continue
+					}
 					o := open{Run: r}
 					for _, w := range waits {
 						if w.Run == r.ID {
@@ -64,6 +77,10 @@ func (a *app) psCmd() *cobra.Command {
 			})
 		},
 	}
+	c.Flags().StringVar(&state, "state", "", "only this state: running, waiting or pending")
+	c.Flags().StringVar(&unit, "unit", "", "only runs of this unit")
+	c.Flags().BoolVar(&roots, "roots", false, "only runs that no other run called")
+	return c
 }
 
 func psRow(o open) string {

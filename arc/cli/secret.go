@@ -3,12 +3,10 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/ariacomputecompany/firmware/arc/remote"
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -72,14 +70,8 @@ the new value at once, for every request from then on.
 const maxSecret = 64 << 10
 
 func (a *app) secretValue(name string) (string, error) {
-	if f, ok := a.in.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		fmt.Fprintf(a.err, "value of %s (it does not show): ", clean(name))
-		b, err := term.ReadPassword(int(f.Fd()))
-		fmt.Fprintln(a.err)
-		if err != nil {
-			return "", fault.Wrap(err, fault.Invalid, "the value was not read")
-		}
-		return string(b), nil
+	if value, ok, err := a.hidden("value of " + clean(name)); ok {
+		return value, err
 	}
 	b, err := io.ReadAll(io.LimitReader(a.in, maxSecret))
 	if err != nil {

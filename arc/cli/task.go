@@ -12,6 +12,8 @@ import (
 
 func (a *app) taskCmd() *cobra.Command {
 	var flags startFlags
+	var stream bool
+	var session, user string
 	c := &cobra.Command{
 		Use:     "task AGENT WORDS...",
 		Short:   "Give an agent a task in words",
@@ -31,9 +33,20 @@ func (a *app) taskCmd() *cobra.Command {
 				return fault.New(fault.Invalid, "the task for %q is empty", args[0]).
 					WithHint(`say what to do: arc task %s "…"`, args[0])
 			}
-			return a.start(c.Context(), remote.Task{Unit: args[0], Words: words}, flags)
+			t := remote.Task{Unit: args[0], Words: words, Session: session, User: user}
+			if stream {
+				return a.streamed(c.Context(), t, flags)
+			}
+			return a.start(c.Context(), t, flags)
 		},
 	}
 	flags.add(c)
+	c.Flags().BoolVar(&stream, "stream", false, "print the answer as it is made, instead of the result at the end")
+	addSession(c, &session, &user)
 	return c
+}
+
+func addSession(c *cobra.Command, session, user *string) {
+	c.Flags().StringVar(session, "session", "", "the conversation that this is the next turn of: any name")
+	c.Flags().StringVar(user, "user", "", "whom the agent talks to: what it remembers is kept by user")
 }

@@ -19,12 +19,14 @@ import (
 type testResult struct {
 	OK     bool    `json:"ok"`
 	Files  int     `json:"files"`
+	Runs   int     `json:"runs"` // recorded ones that were played
 	TookMS float64 `json:"tookMs"`
 }
 
 func (a *app) testCmd() *cobra.Command {
 	var only string
-	var watch bool
+	var watch, noRuns bool
+	var from []string
 	c := &cobra.Command{
 		Use:     "test [DIR] [-- ARGUMENTS OF bun test]",
 		Short:   "Run the project's own tests, with handles in memory",
@@ -45,63 +47,103 @@ func (a *app) testCmd() *cobra.Command {
 			if watch {
 				rest = append(rest, "--watch")
 			}
-			return a.test(c.Context(), dirArg(args), rest)
+			return a.test(c.Context(), testRequest{dir: dirArg(args), rest: rest, from: from, noRuns: noRuns || watch || only != ""})
 		},
 	}
 	a.addFrozen(c)
 	c.Flags().StringVarP(&only, "name", "t", "", "only tests whose name matches this regular expression")
+	c.Flags().StringSliceVar(&from, "from-runs", nil, "first make tests of runs: =RUN,RUN, or the newest of each unit (kept in tests/runs)")
+	c.Flags().Lookup("from-runs").NoOptDefVal = newestRuns
+	c.Flags().BoolVar(&noRuns, "no-runs", false, "leave out the recorded runs in tests/runs, which need an ariad")
 	c.Flags().BoolVar(&watch, "watch", false, "run them again at every change")
 	return c
 }
 
-func (a *app) test(ctx context.Context, dir string, rest []string) error {
+// testRequest is one arc test.
+type testRequest struct {
+	dir    string
+	rest   []string // for bun test
+	from   []string // runs to make tests of
+	noRuns bool
+}
+
+func (a *app) test(ctx context.Context, r testRequest) error {
 	start := time.Now()
-	p, err := project.Load(dir)
+	p, err := project.Load(r.dir)
 	if err != nil {
 		return asBuild(err)
+	}
+	if len(r.from) > 0 {
+		if err := a.record(ctx, p, r.from); err != nil {
+			return stopped(ctx, err)
+		}
 	}
 	files, err := p.Tests()
 	if err != nil {
 		return asBuild(err)
 	}
-	if len(files) == 0 {
+	var runs []string
+	if !r.noRuns {
+		if runs, err = recordedTests(p.Dir); err != nil {
+			return err
+		}
+	}
+	if len(files)+len(runs) == 0 {
 		return asBuild(fault.New(fault.NotFound, "%s has no tests", p.Name).
 			WithHint("write one beside the source: src/hello.test.ts, with test and expect from \"bun:test\" and memoryHost from \"@aria/sdk/testing\""))
 	}
+	ok := true
+	if len(files) > 0 {
+		if ok, err = a.testFiles(ctx, p, files, r.rest); err != nil {
+			return err
+		}
+	}
+	if len(runs) > 0 {
+		passed, err := a.playRuns(ctx, p, runs)
+		if err != nil {
+			return stopped(ctx, err)
+		}
+		ok = ok && passed == len(runs)
+		a.note("%d of %d recorded runs came out the same", passed, len(runs))
+	}
+	if a.json {
+		if err := writeJSON(a.out, testResult{ok, len(files), len(runs), float64(time.Since(start).Microseconds()) / 1000}); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		return &coded{code: exitFailed} // it has been said why
+	}
+	return nil
+}
+
+// testFiles runs the project's *.test.ts in Bun, which says what is wrong.
+func (a *app) testFiles(ctx context.Context, p *project.Project, files, rest []string) (bool, error) {
 	if err := packages.Ensure(ctx, packages.Request{Dir: p.Dir, Frozen: a.frozen, Env: a.env, Note: a.note}); err != nil {
-		return asBuild(err)
+		return false, asBuild(err)
 	}
 	bun, err := packages.Bun(a.env)
 	if err != nil {
-		return err
+		return false, err
 	}
 	modules, err := os.MkdirTemp("", "arc-test-")
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer os.RemoveAll(modules)
 	preload, err := project.WriteModules(modules)
 	if err != nil {
-		return err
+		return false, err
 	}
 	err = a.bunTest(ctx, bun, p.Dir, append(append([]string{"test", "--preload", preload}, dotted(files)...), rest...))
-	ok := err == nil
-	if !ok && ctx.Err() != nil {
-		return stopped(ctx, ctx.Err())
-	}
-	if a.json {
-		if err := writeJSON(a.out, testResult{ok, len(files), float64(time.Since(start).Microseconds()) / 1000}); err != nil {
-			return err
-		}
+	if err != nil && ctx.Err() != nil {
+		return false, stopped(ctx, ctx.Err())
 	}
 	var exit *exec.ExitError
-	switch {
-	case ok:
-		return nil
-	case errors.As(err, &exit):
-		return &coded{code: exitFailed} // Bun has said why
+	if err != nil && !errors.As(err, &exit) {
+		return false, fault.Wrap(err, fault.Unavailable, "bun could not be started").WithHint("is %s a program for this machine?", bun)
 	}
-	return fault.Wrap(err, fault.Unavailable, "bun could not be started").WithHint("is %s a program for this machine?", bun)
+	return err == nil, nil
 }
 
 // bunTest shows what Bun says as it comes, all of it on stderr: it is not data.

@@ -60,7 +60,7 @@ func (a *app) tokenTables(w io.Writer, t remote.Tokens) {
 	table(w, "WAITER\tUNIT\tWAITS FOR\tFOR\tHELD BY\tBEHIND", len(t.Waiters), func(i int) string {
 		x := t.Waiters[i]
 		return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", x.Run, x.Unit, strings.Join(x.Blocked, " "), ago(x.Since),
-			first(runs(x.HeldBy), "-"), first(runs(x.Behind), "-"))
+			first(runs(x.HeldBy), first(x.Limit, "-")), first(runs(x.Behind), "-"))
 	})
 }
 
@@ -105,7 +105,7 @@ func (a *app) whyCmd() *cobra.Command {
 	}
 }
 
-// runs names the runs of executions ("run.attempt").
+// runs names the runs of executions ("run.attempt", "run.step.attempt").
 func runs(executions []string) string {
 	out := make([]string, len(executions))
 	for i, x := range executions {
@@ -115,10 +115,8 @@ func runs(executions []string) string {
 }
 
 func runOf(execution string) string {
-	if i := strings.LastIndexByte(execution, '.'); i > 0 {
-		return execution[:i]
-	}
-	return execution
+	run, _, _ := strings.Cut(execution, ".")
+	return run
 }
 
 // ago is how long something has lasted.

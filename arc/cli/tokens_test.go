@@ -15,6 +15,8 @@ func TestWaitGraph(t *testing.T) {
 		Waiters: []remote.TokenWaiter{
 			{Run: "r2", Execution: "r2.1", Unit: "orders.get", Blocked: []string{"kv:orders:r"}, HeldBy: []string{"r1.1"}, Position: 1, Since: minute},
 			{Run: "r3", Execution: "r3.1", Unit: "orders.get", Blocked: []string{"kv:orders:r"}, Behind: []string{"r2.1"}, Position: 2, Since: minute},
+			{Run: "r5", Execution: "r5.1", Unit: "orders.get", Blocked: []string{"net:api.example.com:443?rate=2/1h"}, Since: minute,
+				Opens: time.Now().Add(29 * time.Minute), Limit: "net:api.example.com:443?rate=2/1h of orders.get"},
 		},
 	}
 	dot := waitGraph(table)

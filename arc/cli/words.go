@@ -45,7 +45,12 @@ digest on stdout.`
 pinned Bun: every *.test.ts. They need no npm install: "bun:test" is Bun's own,
 "@aria/sdk" and "@aria/sdk/testing" are this arc's, whose memoryHost() stands for kv
 and the other handles. Tests are the author's code and run as the author, in no
-container.`
+container.
+
+Recorded runs in tests/runs/*.json are played too, on the code as it is now, in
+containers of a running ariad with every answer from the recording ("arc replay"): one
+that comes out otherwise fails. --from-runs makes such tests of runs of that ariad. They
+hold what the run was given and what it saw: look before you commit them.`
 	wordsDoctorLong = `Looks at everything that arc needs: Bun, the sandbox for --reflect, your keys, the
 ariad it talks to, and, in a project, its types, npm packages and source. With
 --fix it mends what it can. Exits 1 if something is ill.`
@@ -87,12 +92,45 @@ The input is one JSON object with the unit's parameters: as text, as @file, or
 "-" for stdin; without --input it is {}.
 
 Ctrl-C cancels the run. --detach prints the run's id and leaves it running.`
+	wordsChatLong = `Talks to an agent: every line of stdin is a turn, and what the agent says is printed
+as it says it. The turns are one session, which the agent remembers, over restarts
+too; --session goes on with an earlier one. A refusal or failure ends it with its
+exit code.`
 	wordsTaskLong = `Gives an agent a task in words and follows it: events on stderr, the agent's
 answer as JSON on stdout. Words in several arguments are joined by blanks; "-"
 reads them from stdin.`
 	wordsLsLong = `Lists what ariad holds. Without a word: the units.`
 	wordsLogs   = `Prints the events of a run, so far or with -f until it ends. Data goes to stdout
 here: the events are the data. --after N starts behind event number N.`
+	wordsBackupLong = `Writes the data of both daemons into one archive while they run: the journal of runs, the
+bundles, what lies behind the tokens, the configuration. It is what a power cut at that
+moment would leave: restored, open runs go on. Secrets are in it as they lie on disk,
+encrypted; their key and the credential are not. FILE must not be there.`
+	wordsRestoreLong = `Makes the data folder --data of an archive, for "ariad up --data DIR". It talks to no
+ariad. Run it as root, so that each daemon gets what is its own. An archive that was cut
+is refused and leaves nothing behind.`
+	wordsTailLong = `Prints the events of a run as they come, from its first or from event --from on, until
+it ends; without a run, those of all runs from now on, until Ctrl-C. Each line has the
+run and the number of the event. What comes while nobody tails is in "arc logs".`
+	wordsCostLong = `Adds up, from the journal, what runs used: a run with all that it called, or all runs
+(--since 24h: of the last day), in one line or, with --by, a line for each agent, model,
+unit or bundle. Dollars are those of the models file when the answer came.`
+	wordsResumeLong = `Takes up a run that ended because it was given up: ariad had to take it up too often
+without getting further, or a part was away for too long. It goes on from its journal;
+what it had done stays done. A run that goes on, or that ended by itself, is refused.`
+	wordsDrainLong = `Has ariad refuse new runs (code "unavailable", with Retry-After) while those that run go
+on; with --wait it returns when none does any more, or with exit code 6. Runs that wait
+for a person or a moment stay in the journal. A restart of ariad ends the drain, and so
+does --undo.`
+	wordsReplayLong = `Runs a run again with every answer that it had from outside: kv, models, the net,
+clock and chance, people, and the units that it called. Its code runs in containers as
+then, needs no key, spends nothing and changes nothing. Each event is held against the
+recorded one, except times, where it ran and whom it waited for; the first difference is
+shown, and then the exit code is 1.
+
+--with runs the code of another bundle on the same past. --from N gives the answers of
+events 1 to N only: what the code asks for behind them is denied and shown, or, with
+--live, real: a new run that goes on from there.`
 	wordsApproveLong = `Answers the oldest question that the run, or a run that it called, asks a person:
 approval() in a pipeline, or a tool that is marked with approve. The run then
 goes on; with --deny it hears of it as a result. "arc ps" shows what is asked.`

@@ -76,7 +76,7 @@ func (a *app) secretKey(ref string, password bool) (sign.SecretKey, error) {
 	if err != nil {
 		return sign.SecretKey{}, err
 	}
-	pw, err := a.password(password)
+	pw, err := a.password(password, false)
 	if err != nil {
 		return sign.SecretKey{}, err
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 func (u *units) agent(c *arctsc.Class, unit *bundle.Unit, o *options, mark arctsc.Mark) {
-	spec := &bundle.AgentSpec{Model: o.text("model", ""), MaxSteps: o.count("maxSteps"), Budget: o.budget("budget")}
+	spec := &bundle.AgentSpec{Model: o.text("model", ""), MaxSteps: o.count("maxSteps"), Budget: o.budget("budget"), Memory: o.flag("memory"), Code: o.flag("code")}
 	if spec.Model == "" {
 		u.fail(mark.At, "ARC1020", `write { model: "local:planner" } or another provider's`, "agent %s names no model", unit.Name)
 	}
@@ -70,6 +70,22 @@ func (u *units) checkLead(t *bundle.TeamSpec, o *options, mark arctsc.Mark) {
 	}
 }
 
+// foreignRef says whether a text names a unit of another bundle, and complains
+// where it does not: what is wrong with it would else be known at upload only.
+func (u *units) foreignRef(r arctsc.Value) bool {
+	ref, ok := bundle.ParseReference(r.String)
+	if !ok || !strings.Contains(r.String, "@") {
+		u.fail(r.At, "ARC1025", `a unit of another bundle is written "acme/search@^1#web"; one of this project is named by its class`,
+			"there is no unit %q in this project", r.String)
+		return false
+	}
+	if _, err := bundle.ParseRange(ref.Range); err != nil {
+		u.fail(r.At, "ARC1025", `write 1.2.3, ^1, ~1.2 or ">=1.2 <3" between "@" and "#"`, "%q is not a range of versions", ref.Range)
+		return false
+	}
+	return true
+}
+
 // resolve turns references into unit names. A class means all its tools, or the
 // agent, team or pipeline that it is; a string names a unit of another bundle.
 func (u *units) resolve(refs []arctsc.Value, what string) []string {
@@ -77,12 +93,9 @@ func (u *units) resolve(refs []arctsc.Value, what string) []string {
 	for _, r := range refs {
 		switch r.Kind {
 		case arctsc.String:
-			if _, own := u.at[r.String]; !own && (!strings.Contains(r.String, "@") || !strings.Contains(r.String, "#")) {
-				u.fail(r.At, "ARC1025", `a unit of another bundle is written "acme/search@^1#web"; one of this project is named by its class`,
-					"there is no unit %q in this project", r.String)
-				continue
+			if _, own := u.at[r.String]; own || u.foreignRef(r) {
+				out = appendNew(out, r.String)
 			}
-			out = appendNew(out, r.String)
 		case arctsc.Reference:
 			id, label := r.Ref.ID, r.Ref.Name
 			if r.Ref.Method != "" {

@@ -110,6 +110,12 @@ func (f *fence) linked(at string, e os.DirEntry, seen map[string]bool) {
 	}
 	f.roots = append(f.roots, real)
 	f.modules(filepath.Join(real, "node_modules"), seen)
+	for dir := filepath.Dir(real); dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		if filepath.Base(dir) == "node_modules" { // a store: what it needs lies beside it
+			f.modules(dir, seen)
+			return
+		}
+	}
 }
 
 // under: file is dir or lies in it.

@@ -70,6 +70,10 @@ func TestFence(t *testing.T) {
 		{"packages of a workspace, one by the other", map[string]string{"ws/p/package.json": pkg, "ws/p/index.d.ts": types,
 			"ws/p/index.js": "export { s } from '@o/q'", "ws/p/node_modules/@o/q": "-> ws/q", "ws/q/package.json": strings.Replace(pkg, `"p"`, `"@o/q"`, 1),
 			"ws/q/index.js": "export const s = 'fine'", "at/node_modules/p": "-> ws/p", "at/src/a.ts": tool("import { s } from 'p'", "s")}, false},
+		{"a package in a store, and what it needs beside it", map[string]string{"store/x/node_modules/p/package.json": pkg, "store/x/node_modules/p/index.d.ts": types,
+			"store/x/node_modules/p/index.js": "export { s } from '@o/q'", "store/x/node_modules/@o/q": "-> store/y/node_modules/@o/q",
+			"store/y/node_modules/@o/q/package.json": strings.Replace(pkg, `"p"`, `"@o/q"`, 1), "store/y/node_modules/@o/q/index.js": "export const s = 'fine'",
+			"at/node_modules/p": "-> store/x/node_modules/p", "at/src/a.ts": tool("import { s } from 'p'", "s")}, false},
 		{"a link inside the project", map[string]string{"at/data.json": `{"k":"fine"}`, "at/src/link.json": "-> at/data.json",
 			"at/src/a.ts": tool("import s from './link.json'", "s")}, false},
 	} {

@@ -28,14 +28,18 @@ func hostWithAuth(u *units, h arctsc.Handle) []string {
 		u.failOnce(h.Args[1].At, "ARC3001", netForm, "the options of net() are an object")
 		return nil
 	}
+	_, query, ok := u.settings(h, []string{"auth"})
+	if !ok {
+		return nil
+	}
 	if !has {
-		return []string{host}
+		return []string{host + query}
 	}
 	bound, ok := u.binding(h, host, auth)
 	if !ok {
 		return nil
 	}
-	return []string{host, bound}
+	return []string{host + query, bound}
 }
 
 // hostToken: "http://" is port 80 unless one is given; otherwise it is 443.

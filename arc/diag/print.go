@@ -69,9 +69,9 @@ func (p *printer) place(at Place) string {
 	case at.File == "":
 		return ""
 	case at.Line == 0:
-		return p.paint(cyan, at.File)
+		return p.paint(cyan, visible(at.File))
 	}
-	return p.paint(cyan, at.File) + ":" + p.paint(yellow, strconv.Itoa(at.Line)) + ":" + p.paint(yellow, strconv.Itoa(at.Col))
+	return p.paint(cyan, visible(at.File)) + ":" + p.paint(yellow, strconv.Itoa(at.Line)) + ":" + p.paint(yellow, strconv.Itoa(at.Col))
 }
 
 // frame shows the line and underlines the place. Tabs become one space each, so
@@ -88,11 +88,13 @@ func (p *printer) frame(indent string, at Place, text, tone string) {
 	fmt.Fprintf(p.w, "%s%s %s%s\n", indent, p.paint(invert, strings.Repeat(" ", len(number))), strings.Repeat(" ", col), p.paint(tone, marks))
 }
 
-// visible takes control characters out of text that came from files, so that a
-// source file cannot steer the reader's terminal.
+// visible takes control characters, and those that turn the order of letters, out
+// of text that came from files: neither a source file nor its name can steer the
+// reader's terminal, or look like other code than it is.
 func visible(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 {
+		bidi := r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069
+		if r < ' ' && r != '\n' || r >= 0x7f && r < 0xa0 || bidi {
 			return '\uFFFD'
 		}
 		return r

@@ -39,6 +39,10 @@ func TestPrint(t *testing.T) {
 			[]Message{{Severity: Error, Code: "X", Text: "a\x1b[2Jb", Place: Place{"a", 1, 99, 0}, LineText: "ü"}},
 			"a:1:99 - error X: a\uFFFD[2Jb\n\n1 ü\n   ~\n",
 		},
+		{"a file's name, and code that would look like other code",
+			[]Message{{Severity: Error, Code: "X", Text: "t", Place: Place{"a\x1b[2J", 1, 1, 1}, LineText: "if (\u202eok\u2066)"}},
+			"a\uFFFD[2J:1:1 - error X: t\n\n1 if (\uFFFDok\uFFFD)\n  ~\n",
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

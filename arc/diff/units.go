@@ -76,6 +76,8 @@ func fields(o, n *bundle.Unit) []field {
 		{Unit, "/agent/model", agent(o).Model, agent(n).Model},
 		{Description, "/agent/instructions", agent(o).Instructions, agent(n).Instructions},
 		{Unit, "/agent/tools", strings.Join(agent(o).Tools, ", "), strings.Join(agent(n).Tools, ", ")},
+		{Unit, "/agent/memory", flag(agent(o).Memory), flag(agent(n).Memory)},
+		{Unit, "/agent/code", flag(agent(o).Code), flag(agent(n).Code)},
 		{Limit, "/agent/maxSteps", number(int64(agent(o).MaxSteps), ""), number(int64(agent(n).MaxSteps), "")},
 		{Limit, "/agent/budget", text(agent(o).Budget), text(agent(n).Budget)},
 		{Unit, "/team", text(o.Team), text(n.Team)},

@@ -5,11 +5,13 @@ package keys
 
 import (
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/sign"
@@ -143,7 +145,7 @@ func (s Store) Public(ref string) (Key, error) {
 }
 
 func (s Store) read(path string) (Key, error) {
-	text, err := readSmall(path)
+	text, _, err := readSmall(path)
 	if err != nil {
 		return Key{}, err
 	}
@@ -168,17 +170,16 @@ func (s Store) Secret(ref, password string) (sign.SecretKey, error) {
 			path = filepath.Join(s.Dir, ref+secretEnd)
 		}
 	}
-	info, err := os.Stat(path)
+	text, mode, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return sign.SecretKey{}, s.unknown(ref)
 	}
-	if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0 {
-		return sign.SecretKey{}, fault.New(fault.Denied, "secret key %s can be read by others (mode %04o)", path, info.Mode().Perm()).
-			WithHint("chmod 600 %s; if it was so for long, make a new key", path)
-	}
-	text, err := readSmall(path)
 	if err != nil {
 		return sign.SecretKey{}, err
+	}
+	if mode.Perm()&0o077 != 0 {
+		return sign.SecretKey{}, fault.New(fault.Denied, "secret key %s can be read by others (mode %04o)", path, mode.Perm()).
+			WithHint("chmod 600 %s; if it was so for long, make a new key", path)
 	}
 	key, err := sign.ParseSecret(text, password)
 	if f, ok := fault.As(err); ok {
@@ -200,22 +201,28 @@ func (s Store) unknown(ref string) error {
 	return e.WithHint(`make one with "arc key new", or give the path of one`)
 }
 
-// readSmall reads a regular file of a key's size; one that is not there stays
-// an fs.ErrNotExist.
-func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, fault.Wrap(err, fault.Invalid, "key file %s cannot be read", path)
+// readSmall reads a regular file of a key's size, and says what its mode was when
+// it was read; one that is not there stays an fs.ErrNotExist.
+func readSmall(path string) ([]byte, fs.FileMode, error) {
+	// A pipe must not make arc wait for somebody to write to it.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, err
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, fault.Wrap(err, fault.Invalid, "key file %s cannot be read", path)
 	}
-	if !info.Mode().IsRegular() || info.Size() > maxFile {
-		return nil, fault.New(fault.Invalid, "%s is not a key file", path).WithHint(`"arc key list" shows the keys at hand`)
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && (!info.Mode().IsRegular() || info.Size() > maxFile) {
+		return nil, 0, fault.New(fault.Invalid, "%s is not a key file", path).WithHint(`"arc key list" shows the keys at hand`)
 	}
-	text, err := os.ReadFile(path)
+	var text []byte
+	if err == nil {
+		text, err = io.ReadAll(io.LimitReader(f, maxFile))
+	}
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "key file %s cannot be read", path)
+		return nil, 0, fault.Wrap(err, fault.Invalid, "key file %s cannot be read", path)
 	}
-	return text, nil
+	return text, info.Mode(), nil
 }

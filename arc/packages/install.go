@@ -36,14 +36,20 @@ func Bun(env func(string) string) (string, error) {
 }
 
 // install lets Bun fetch what the lock file says. Scripts of packages never run:
-// they are other people's code on the author's machine.
+// they are other people's code on the author's machine. The project's own
+// bunfig.toml could name such code too, so Bun gets only a part of it.
 func install(ctx context.Context, r Request, l *Lock, gone []string) error {
 	bun, err := Bun(r.Env)
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "%s not in node_modules%s, and there is no bun to install with", are(gone), l.versions()).
 			WithHint(`install them with "npm ci --ignore-scripts", or put bun beside arc or in ARIA_BUN`)
 	}
-	args := []string{"install", "--ignore-scripts", "--no-progress", "--no-summary"}
+	settings, done, err := config(r.Dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	args := []string{"install", "--config=" + settings, "--ignore-scripts", "--no-progress", "--no-summary"}
 	from := "there is no lock file yet: Bun writes bun.lock"
 	if l != nil {
 		args = append(args, "--frozen-lockfile")

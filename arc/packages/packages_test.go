@@ -171,6 +171,7 @@ func TestRefuses(t *testing.T) {
 		{"bad lock", map[string]string{"package.json": asksForLeft, "bun.lock": "what"}, false, fault.Invalid, "bun.lock is no lock file that arc understands"},
 		{"bad name", map[string]string{"package.json": `{"dependencies":{"../x":"1"}}`}, false, fault.Invalid, `package.json: "../x" is not the name of a package`},
 		{"bad json", map[string]string{"package.json": `{"dependencies":[]}`}, false, fault.Invalid, "package.json is not a package.json: "},
+		{"bad settings", map[string]string{"package.json": asksForLeft, "bunfig.toml": "[install"}, false, fault.Invalid, "bunfig.toml: "},
 		{"no registry", map[string]string{"package.json": asksForLeft, ".npmrc": "registry=" + dead.URL}, false, fault.Unavailable, "packages cannot be installed: "},
 	} {
 		t.Run(c.name, func(t *testing.T) {

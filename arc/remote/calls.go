@@ -64,6 +64,8 @@ type Task struct {
 	Words    string          // for an agent: fills its only string
 	Deadline time.Duration   // from now; 0: the unit's own
 	Key      string          // idempotency key; "": a fresh one
+	// The conversation that this is the next turn of, and whom the agent talks to.
+	Session, User string
 }
 
 // Start accepts a task. When it returns, the run is on the server's disk. A
@@ -75,7 +77,7 @@ func (c *Client) Start(ctx context.Context, t Task) (Run, error) {
 	}
 	res, err := retry(ctx, c, c.tasks.Start, &ariav1.StartRequest{
 		Unit: t.Unit, Input: t.Input, Words: t.Words,
-		DeadlineMs: t.Deadline.Milliseconds(), IdempotencyKey: key,
+		DeadlineMs: t.Deadline.Milliseconds(), IdempotencyKey: key, Session: t.Session, User: t.User,
 	})
 	return toRun(res.GetRun()), err
 }

@@ -32,6 +32,7 @@ type Client struct {
 	models   ariav1connect.ModelServiceClient
 	firmware ariav1connect.FirmwareServiceClient
 	secrets  ariav1connect.SecretServiceClient
+	ops      ariav1connect.OperationServiceClient
 	triggers ariav1connect.TriggerServiceClient
 }
 
@@ -59,6 +60,7 @@ func New(server, credential string) (*Client, error) {
 		models:   ariav1connect.NewModelServiceClient(hc, base, opts...),
 		firmware: ariav1connect.NewFirmwareServiceClient(hc, base, opts...),
 		secrets:  ariav1connect.NewSecretServiceClient(hc, base, opts...),
+		ops:      ariav1connect.NewOperationServiceClient(hc, base, opts...),
 		triggers: ariav1connect.NewTriggerServiceClient(hc, base, opts...),
 	}, nil
 }

@@ -39,6 +39,10 @@ type TokenWaiter struct {
 	Since     time.Time `json:"since"`
 	Tenant    string    `json:"tenant,omitempty"`
 	Class     string    `json:"class"`
+	// It waits for a rate, whose is in Limit, which lets it through at Opens; nobody
+	// holds anything. Zero: it waits for who holds.
+	Opens time.Time `json:"opens,omitzero"`
+	Limit string    `json:"limit,omitempty"`
 }
 
 // Tokens asks for the table.
@@ -56,11 +60,15 @@ func toTokens(res *ariav1.TokensResponse) Tokens {
 		})
 	}
 	for _, w := range res.GetWaiters() {
-		out.Waiters = append(out.Waiters, TokenWaiter{
+		x := TokenWaiter{
 			Run: w.GetRun(), Execution: w.GetExecution(), Unit: w.GetUnit(), Tokens: list(w.GetTokens()), Blocked: list(w.GetBlocked()),
 			HeldBy: list(w.GetHeldBy()), Behind: list(w.GetBehind()), Position: w.GetPosition(),
-			Since: millis(w.GetSinceUnixMs()), Tenant: w.GetTenant(), Class: w.GetClass(),
-		})
+			Since: millis(w.GetSinceUnixMs()), Tenant: w.GetTenant(), Class: w.GetClass(), Limit: w.GetLimit(),
+		}
+		if ms := w.GetOpensUnixMs(); ms > 0 {
+			x.Opens = millis(ms)
+		}
+		out.Waiters = append(out.Waiters, x)
 	}
 	return out
 }

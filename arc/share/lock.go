@@ -202,7 +202,7 @@ func replace(path string, data []byte) error {
 	}
 	defer os.Remove(f.Name())
 	_, err = f.Write(data)
-	if err := errors.Join(err, f.Chmod(0o644), f.Close()); err != nil {
+	if err := errors.Join(err, f.Chmod(0o644), f.Sync(), f.Close()); err != nil {
 		return trouble(err)
 	}
 	if err := os.Rename(f.Name(), path); err != nil {

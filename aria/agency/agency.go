@@ -18,6 +18,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/aria/agent"
 	"github.com/ariacomputecompany/firmware/aria/budget"
+	"github.com/ariacomputecompany/firmware/aria/memory"
 	"github.com/ariacomputecompany/firmware/aria/registry"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -39,10 +40,17 @@ type Model struct {
 type Config struct {
 	Registry *registry.Registry
 	// Check completes and checks an input against a unit's schema.
-	Check func(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
-	Model func(ref string) (Model, error)
-	Find  *find.Index // for agents with more tools than a prompt should hold
-	Log   *slog.Logger
+	Check    func(u registry.Unit, input json.RawMessage, words string) (json.RawMessage, error)
+	Model    func(ref string) (Model, error)
+	Find     *find.Index // for agents with more tools than a prompt should hold
+	Memory   *memory.Store
+	Leases   Leases
+	Resident Resident
+	Keep     Keep
+	// Program is the file of a unit that runs a program, which may call names.
+	Program func(source string, names []string) ([]byte, error)
+	RunCode RunCode
+	Log     *slog.Logger
 }
 
 // Agents is the task.Runner of agents.
@@ -123,6 +131,15 @@ func (a *Agents) stint(ctx context.Context, d *desk, u registry.Unit) (*stint, e
 	if s.find, err = a.searched(d, s.tools, u); err != nil {
 		return nil, err
 	}
+	if u.Agent.Memory {
+		list, err := s.memoryTools(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.tools.offer(list...); err != nil {
+			return nil, err
+		}
+	}
 	if d.pad != nil {
 		if err := s.tools.offer(d.pad.tools(u.Name)...); err != nil {
 			return nil, err
@@ -137,10 +154,14 @@ func (a *Agents) stint(ctx context.Context, d *desk, u registry.Unit) (*stint, e
 	if err != nil {
 		return nil, err
 	}
+	before, err := d.history(ctx, a.Memory)
+	if err != nil {
+		return nil, err
+	}
 	b := u.Agent.Budget
-	s.in = agent.Input{Agent: u.Name, Instructions: u.Agent.Instructions, Input: d.job.Input, InputSchema: in, OutputSchema: out,
+	s.in = agent.Input{Agent: u.Name, Before: before, Instructions: u.Agent.Instructions, Input: d.job.Input, InputSchema: in, OutputSchema: out,
 		Limits: agent.Limits{Steps: u.Agent.MaxSteps, Tokens: b.Tokens, USD: b.USD,
-			Time: time.Duration(b.TimeMS) * time.Millisecond, Began: d.job.Created()}}
+			Time: time.Duration(b.TimeMS) * time.Millisecond, Began: d.job.Began()}}
 	return s, nil
 }
 
@@ -160,18 +181,29 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 		}
 		more = s.find.offered
 	}
-	return agent.Run(ctx, s.in, agent.Deps{
-		Model: s.model, Price: s.model.Price, MaxOutput: s.model.MaxOutput, Context: s.model.Context, Free: s.model.Free,
-		Account: s.d.payer(), Spent: s.d.spend, Tools: s.tools.list, More: more, Emit: s.d.emit, Live: told(s.d.job),
+	if s.unit.Agent.Code {
+		if err := s.codeMode(); err != nil {
+			return agent.Result{}, err
+		}
+	}
+	model := s.leased()
+	defer model.close()
+	res, err := agent.Run(ctx, s.in, agent.Deps{
+		Model: model, Price: s.model.Price, MaxOutput: s.model.MaxOutput, Context: s.model.Context, Free: s.model.Free,
+		Account: s.d.payer(), Spent: s.d.spend, Tools: s.tools.list, More: more, Emit: s.d.emit, Live: pieces(s.d.job),
 		Recall: s.d.recall, Record: s.d.record, Invoke: s.invoke, Pieces: s.d.job.Pieces,
 	})
+	if err == nil && res.Left == nil {
+		err = s.d.said(ctx, s.a.Memory, agent.Words(s.in), res)
+	}
+	return res, err
 }
 
 // invoke is a call of a tool: one that is served here, or a run of its own.
 func (s *stint) invoke(ctx context.Context, name string, input json.RawMessage, callID string) (json.RawMessage, error) {
 	if o, ok := s.tools.own[name]; ok {
 		out, err := s.d.once(ctx, callID, func() (json.RawMessage, error) { return o.do(ctx, input, callID) })
-		if err == nil && name == searchTool {
+		if err == nil && s.find != nil && (name == searchTool || name == "make_tool") {
 			err = s.find.take(ctx, callID)
 		}
 		return out, err
@@ -190,16 +222,6 @@ type HandOver struct {
 	To     string `json:"to"`
 	Call   string `json:"call"`
 	Reason string `json:"reason,omitempty"`
-}
-
-// told makes events of what happens to a turn at its provider.
-func told(job task.Job) func(llm.Event) error {
-	return func(e llm.Event) error {
-		if e.Kind != llm.EventRetry && e.Kind != llm.EventFallback {
-			return nil
-		}
-		return job.Emit("model."+e.Kind, map[string]any{"text": e.Text})
-	}
 }
 
 func accountOf(b agent.Limits, steps int64) budget.Amount {

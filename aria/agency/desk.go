@@ -1,9 +1,11 @@
 package agency
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/ariacomputecompany/firmware/aria/agent"
@@ -40,6 +42,10 @@ func (d *desk) pays(a *budget.Account) *budget.Account {
 	return old
 }
 
+// defaultTree is how many turns a run and all that it calls take together, unless
+// its budget says steps: agents that call one another would multiply for ever.
+const defaultTree = 1000
+
 // desks finds those of the runs above. A lookup is by the run's id.
 type desks struct {
 	mu   sync.Mutex
@@ -57,9 +63,23 @@ func (d *desks) above(job task.Job) *desk {
 	return nil
 }
 
+// circle: a run above is the same unit with the same input.
+func (d *desks) circle(job task.Job) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.ContainsFunc(job.Above(), func(id task.ID) bool {
+		x := d.open[id]
+		return x != nil && x.job.Unit.Ref() == job.Unit.Ref() && bytes.Equal(x.job.Input, job.Input)
+	})
+}
+
 // enter opens the desk of a run: its account below that of the nearest run above
 // which has one, and its scratchpad.
 func (a *Agents) enter(ctx context.Context, job task.Job) (*desk, func(), error) {
+	if a.desks.circle(job) {
+		return nil, nil, fault.New(fault.Conflict, "%s was called with the input that it is at work on already", title(job.Unit)).
+			WithHint("it calls itself, by way of others perhaps: answer, or ask for something smaller")
+	}
 	emit, err := job.EmitOnce(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -73,7 +93,11 @@ func (a *Agents) enter(ctx context.Context, job task.Job) (*desk, func(), error)
 	if up := a.desks.above(job); up != nil {
 		above, d.pad = up.payer(), up.pad
 	}
-	d.account = budget.Open(title(job.Unit), above, amountOf(job.Unit.Unit), used)
+	limit := amountOf(job.Unit.Unit)
+	if above == nil && limit.Steps == 0 {
+		limit.Steps = defaultTree
+	}
+	d.account = budget.Open(title(job.Unit), above, limit, used)
 	if t := job.Unit.Team; t != nil && t.Scratchpad {
 		if d.pad, err = openPad(ctx, job); err != nil {
 			return nil, nil, err
@@ -136,6 +160,9 @@ func spentBelow(ctx context.Context, job task.Job) (budget.Amount, error) {
 // recall gives an answer of the model that is on record.
 func (d *desk) recall(ctx context.Context, name string) (*llm.Reply, error) {
 	raw, err := d.job.Recall(ctx, name)
+	if err == nil && raw == nil && d.job.Played() {
+		return nil, d.job.Beyond(name)
+	}
 	if err != nil || raw == nil {
 		return nil, err
 	}

@@ -102,7 +102,9 @@ func (h *handoff) stint(ctx context.Context, before []llm.Message, steps int) (a
 	if err != nil {
 		return agent.Result{}, err
 	}
-	s.in.Before, s.in.StepsBefore = before, steps
+	if steps > 0 {
+		s.in.Before, s.in.StepsBefore = before, steps
+	}
 	if len(h.members) > 1 && h.hops < h.most {
 		if err := s.tools.offer(h.tool()); err != nil {
 			return agent.Result{}, err

@@ -19,6 +19,7 @@ import (
 	"connectrpc.com/grpcreflect"
 
 	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/aria/replay"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/aria/trigger"
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -43,6 +44,11 @@ type Deps struct {
 	Log      *slog.Logger
 	// Secrets is the other daemon's store of credentials.
 	Secrets Secrets
+	Backup  Backup
+	// Counted are more figures for monitoring; nil: there are none.
+	Counted func() []Figure
+	// Replay plays recorded runs again.
+	Replay *replay.Player
 	// OCI serves the bundles as an OCI registry under /v2/; nil: it does not.
 	OCI http.Handler
 	// Triggers start units by schedule, by event and over HTTP.
@@ -85,8 +91,9 @@ func New(stop context.Context, d Deps) http.Handler {
 	mux.Handle(ariav1connect.NewFirmwareServiceHandler(updates{s}, opts...))
 	mux.Handle(ariav1connect.NewModelServiceHandler(providers{s}, opts...))
 	mux.Handle(ariav1connect.NewSecretServiceHandler(secrets{s}, opts...))
+	mux.Handle(ariav1connect.NewOperationServiceHandler(operations{s: s}, append(opts, connect.WithReadMaxBytes(maxUpload))...))
 	mux.Handle(ariav1connect.NewTriggerServiceHandler(triggers{s}, opts...))
-	names := []string{ariav1connect.TriggerServiceName, ariav1connect.SecretServiceName, ariav1connect.FirmwareServiceName, ariav1connect.ModelServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
+	names := []string{ariav1connect.OperationServiceName, ariav1connect.TriggerServiceName, ariav1connect.SecretServiceName, ariav1connect.FirmwareServiceName, ariav1connect.ModelServiceName, ariav1connect.BundleServiceName, ariav1connect.RegistryServiceName,
 		ariav1connect.TaskServiceName, ariav1connect.SystemServiceName, healthService}
 	mux.Handle(grpcreflect.NewHandlerV1(grpcreflect.NewStaticReflector(names...), opts...))
 	mux.Handle(grpcreflect.NewHandlerV1Alpha(grpcreflect.NewStaticReflector(names...), opts...))
@@ -115,7 +122,7 @@ func (s *server) bound(next http.Handler) http.Handler {
 				WithHint("only pages of this very address may call it"))
 			return
 		}
-		if strings.HasSuffix(r.URL.Path, "/Watch") || strings.HasSuffix(r.URL.Path, "/WatchTokens") || r.Method == http.MethodGet {
+		if strings.HasSuffix(r.URL.Path, "/Watch") || strings.HasSuffix(r.URL.Path, "/WatchTokens") || strings.HasSuffix(r.URL.Path, "/Tail") || r.Method == http.MethodGet {
 			next.ServeHTTP(w, r)
 			return
 		}

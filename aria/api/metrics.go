@@ -18,6 +18,7 @@ type Figure struct {
 	Counter    bool              // it only rises; else it is a gauge
 	Labels     map[string]string // may be nil
 	Value      float64
+	Family     string // the histogram that it is part of; "": none
 }
 
 // metrics serves GET /metrics in Prometheus' text format 0.0.4.
@@ -32,6 +33,12 @@ func (s *server) metrics(w http.ResponseWriter, r *http.Request) {
 		{Name: "aria_open_files", Help: "Descriptors of ariad.", Value: float64(openFiles())},
 		{Name: "aria_goroutines", Help: "Goroutines of ariad.", Value: float64(runtime.NumGoroutine())},
 		{Name: "aria_pid", Help: "Process id of ariad.", Value: float64(os.Getpid())},
+	}
+	for state, n := range s.Tasks.States() {
+		figures = append(figures, Figure{Name: "aria_runs", Help: "Runs that have not ended, by state.", Labels: map[string]string{"state": string(state)}, Value: float64(n)})
+	}
+	if s.Counted != nil {
+		figures = append(figures, s.Counted()...)
 	}
 	more, err := s.Engine.Figures(ctx)
 	up := 1.0
@@ -56,13 +63,16 @@ func prometheus(figures []Figure) string {
 	var b strings.Builder
 	last := ""
 	for _, f := range figures {
-		if f.Name != last {
-			kind := "gauge"
-			if f.Counter {
-				kind = "counter"
-			}
-			fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", f.Name, f.Help, f.Name, kind)
-			last = f.Name
+		kind, name := "gauge", f.Name
+		switch {
+		case f.Family != "":
+			kind, name = "histogram", f.Family
+		case f.Counter:
+			kind = "counter"
+		}
+		if name != last {
+			fmt.Fprintf(&b, "# HELP %s %s\n# TYPE %s %s\n", name, f.Help, name, kind)
+			last = name
 		}
 		fmt.Fprintf(&b, "%s%s %v\n", f.Name, labels(f.Labels), f.Value)
 	}

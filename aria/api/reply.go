@@ -82,8 +82,14 @@ func (s *server) reply(what string, err error) *connect.Error {
 	if d, err := connect.NewErrorDetail(e); err == nil {
 		out.AddDetail(d)
 	}
+	if e.Code == string(fault.Unavailable) {
+		out.Meta().Set("Retry-After", retryAfter)
+	}
 	return out
 }
+
+// retryAfter is when, in seconds, to ask again where a part is not up, or stops.
+const retryAfter = "5"
 
 // refuse answers a request that no handler has seen, in the caller's protocol.
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
@@ -99,6 +105,9 @@ func (s *server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 			challenge = `Basic realm="aria"` // a bearer challenge would send clients to a token server
 		}
 		w.Header().Set("WWW-Authenticate", challenge)
+	}
+	if e.Code == string(fault.Unavailable) {
+		w.Header().Set("Retry-After", retryAfter)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(codes[fault.Code(e.Code)].http)

@@ -107,7 +107,8 @@ func (t tasks) Start(ctx context.Context, r *connect.Request[ariav1.StartRequest
 		return nil, fault.New(fault.Invalid, "an idempotency key cannot begin with %q", task.OwnKeys).WithHint("use a UUID")
 	}
 	run, err := t.s.Tasks.Start(ctx, task.Request{Unit: r.Msg.Unit, Input: r.Msg.Input, Words: r.Msg.Words,
-		Deadline: time.Duration(r.Msg.DeadlineMs) * time.Millisecond, Key: r.Msg.IdempotencyKey})
+		Deadline: time.Duration(r.Msg.DeadlineMs) * time.Millisecond, Key: r.Msg.IdempotencyKey,
+		Session: task.Session{ID: r.Msg.Session, User: r.Msg.User}})
 	if err != nil {
 		return nil, err
 	}

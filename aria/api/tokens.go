@@ -65,12 +65,10 @@ func asking(ctx context.Context) (context.Context, context.CancelFunc) {
 		fault.New(fault.Unavailable, "quiltd did not answer within 5 s").WithHint("the machine may be overloaded; ask again"))
 }
 
-// runOf cuts the attempt from "run.attempt".
+// runOf cuts piece and attempt from "run.attempt" and "run.step.attempt".
 func runOf(execution string) string {
-	if i := strings.LastIndexByte(execution, '.'); i > 0 {
-		return execution[:i]
-	}
-	return execution
+	run, _, _ := strings.Cut(execution, ".")
+	return run
 }
 
 // noEngine stands for an engine that nobody wired.

@@ -86,6 +86,10 @@ func goesOn(run task.Run, table *ariav1.TokensResponse) string {
 
 func forTokens(w *ariav1.TokenWaiter, table *ariav1.TokensResponse) string {
 	s := fmt.Sprintf("%s has waited %s for %s", w.Run, lasted(w.SinceUnixMs), strings.Join(w.Blocked, " and "))
+	if w.OpensUnixMs > 0 {
+		return s + fmt.Sprintf("; nobody holds it, but %s is used up for now; it goes on in %s, or earlier if that is raised",
+			w.Limit, max(0, time.Until(time.UnixMilli(w.OpensUnixMs))).Round(100*time.Millisecond))
+	}
 	if len(w.HeldBy) == 0 {
 		goes := "goes"
 		if len(w.Behind) != 1 {

@@ -17,6 +17,8 @@ func TestWhy(t *testing.T) {
 		Waiters: []*ariav1.TokenWaiter{
 			{Run: "r2", Execution: "r2.1", Unit: "orders.get", Blocked: []string{"kv:orders:r"}, HeldBy: []string{"r1.1"}, Position: 1, SinceUnixMs: minute},
 			{Run: "r3", Execution: "r3.1", Unit: "orders.get", Blocked: []string{"kv:orders:r"}, Behind: []string{"r2.1"}, Position: 2, SinceUnixMs: minute},
+			{Run: "r6", Execution: "r6.1", Unit: "orders.get", Blocked: []string{"net:api.example.com:443?rate=2/1h"}, SinceUnixMs: minute,
+				OpensUnixMs: time.Now().Add(29 * time.Minute).UnixMilli(), Limit: "net:api.example.com:443?rate=2/1h of orders.get"},
 		},
 	}
 	for _, c := range []struct {
@@ -28,6 +30,7 @@ func TestWhy(t *testing.T) {
 		{"r2", task.Reason{}, "r2 has waited 1m0s for kv:orders:r, held by r1 (orders.sync) for 1m0s; it goes on when they end, or at once after: arc cancel r1"},
 		{"r3", task.Reason{}, "r3 has waited 1m0s for kv:orders:r; nobody holds it, but r2 asked earlier and goes first; it is number 2 in the queue"},
 		{"r4", task.Reason{}, "r4 waits for no token: it is running"},
+		{"r6", task.Reason{}, "r6 has waited 1m0s for net:api.example.com:443?rate=2/1h; nobody holds it, but net:api.example.com:443?rate=2/1h of orders.get is used up for now; it goes on in 29m0s, or earlier if that is raised"},
 		{"r4", task.Reason{For: "turn", Of: `a#b with "x"`, HeldBy: []task.ID{"r1"}, Position: 2},
 			`r4 waits for its turn: a#b with "x" is bounded, and r1 goes first; it is number 2 in the line, and goes on when they end, or at once after: arc cancel r1`},
 		{"r4", task.Reason{For: "slot", Position: 3}, "r4 waits for a slot: as many tools run as ariad lets run at once; it is number 3 in the line"},
@@ -37,7 +40,7 @@ func TestWhy(t *testing.T) {
 	} {
 		out := &ariav1.WhyResponse{}
 		explain(out, task.Run{ID: c.run, Kind: bundle.Tool, State: task.Running}, c.reason, table)
-		if waits := c.reason.For != "" || c.run == "r2" || c.run == "r3"; out.Sentence != c.want || out.Waits != waits || waits != (out.For != "") {
+		if waits := c.reason.For != "" || c.run == "r2" || c.run == "r3" || c.run == "r6"; out.Sentence != c.want || out.Waits != waits || waits != (out.For != "") {
 			t.Errorf("why %s: waits %v for %q:\n got %s\nwant %s", c.run, out.Waits, out.For, out.Sentence, c.want)
 		}
 	}

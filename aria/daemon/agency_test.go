@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"connectrpc.com/connect"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/bundle"
@@ -180,6 +181,9 @@ func TestHandoff(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if d := cmp.Diff([]string{"llm:triage:m", "llm:billing:m", "llm:billing:m"}, w.peer.leased); d != "" || w.peer.released != 3 {
+		t.Errorf("leases, %d given back (-want +got):\n%s", w.peer.released, d)
+	}
 	last := w.servers["billing"].Requests()[1]
 	if !strings.Contains(string(last.Messages[0].Content), "Pay back.") || last.Messages[1].Content != "I want a refund" {
 		t.Errorf("billing read %+v", last.Messages[:2])
@@ -315,5 +319,93 @@ func TestToolSearch(t *testing.T) {
 	found := w.told(got.ID, "tools.found")
 	if len(found) != 2 || !strings.Contains(found[0], `"call":"0"`) || !strings.Contains(found[1], `"call":"1.1"`) || !strings.Contains(found[1], `"among":4`) {
 		t.Errorf("found %s", found)
+	}
+}
+
+// A session goes on over runs and restarts, and knows only its own turns.
+func TestSession(t *testing.T) {
+	w := &town{t: t}
+	second := says("you are Ada")
+	second.Expect = scripted.Expect{LastRole: "user", Contains: []string{"who am I?"}}
+	third := says("no idea")
+	w.agent("friend", bundle.AgentSpec{}, turns(says("hello Ada"), second, third))
+	dir := t.TempDir()
+	w.open(dir, shop())
+	say := func(session, words string) string {
+		r, err := w.start(&ariav1.StartRequest{Unit: "friend", Words: words, Session: session})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := w.ended(r.Id)
+		return string(got.Output)
+	}
+	say("s1", "I am Ada")
+	w.stop()
+	w.open(dir, shop())
+	if got := say("s1", "who am I?"); got != `"you are Ada"` {
+		t.Errorf("second turn: %s", got)
+	}
+	say("s2", "who am I?")
+	var heard []string
+	for _, r := range w.servers["friend"].Requests() {
+		var line string
+		for _, m := range r.Messages {
+			line += m.Role + ":" + string(m.Content) + " "
+		}
+		heard = append(heard, line)
+	}
+	want := []string{"user:I am Ada ", "user:I am Ada assistant:hello Ada user:who am I? ", "user:who am I? "}
+	if d := cmp.Diff(want, heard); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	if _, err := w.start(&ariav1.StartRequest{Unit: "friend", Words: "x", Session: strings.Repeat("s", 201)}); err == nil {
+		t.Error("a session with a name of 201 bytes")
+	}
+}
+
+// What is remembered of one user is recalled in another session of the same user,
+// by meaning, and not by another user.
+func TestMemory(t *testing.T) {
+	w := &town{t: t}
+	fact := func(k, v string) scripted.Turn { return calls("remember", map[string]string{"key": k, "text": v}) }
+	hears := says("Lisbon, of course")
+	hears.Expect = scripted.Expect{LastRole: "tool", Contains: []string{`[{"key":"home","text":"lives in Lisbon"}`}}
+	nothing := says("nothing")
+	nothing.Expect = scripted.Expect{LastRole: "tool", Contains: []string{`[]`}}
+	ask := calls("recall", map[string]string{"query": "which city is her home?"})
+	w.agent("friend", bundle.AgentSpec{Memory: true}, turns(fact("food", "likes soup with beans"), fact("home", "lives in Lisbon"), says("noted"), ask, hears, ask, nothing))
+	w.open(t.TempDir(), shop())
+	for _, user := range []string{"ada", "ada", "bob"} {
+		r, err := w.start(&ariav1.StartRequest{Unit: "friend", Words: "hello", User: user})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := w.ended(r.Id); got.State != task.Done {
+			t.Errorf("%s %v", got.State, got.Error)
+		}
+	}
+	if err := w.servers["friend"].Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A slow answer is told in pieces that add up to it.
+func TestStreams(t *testing.T) {
+	w := &town{t: t}
+	text := strings.Repeat("word by word ", 12)
+	w.agent("slow", bundle.AgentSpec{}, turns(scripted.Turn{Text: text, PaceMS: 25}))
+	w.open(t.TempDir(), shop())
+	got := w.ask("slow", "tell me")
+	told := w.told(got.ID, "model.text")
+	var sum string
+	for _, raw := range told {
+		var e struct{ Text string }
+		if err := json.Unmarshal([]byte(raw), &e); err != nil {
+			t.Fatal(err)
+		}
+		sum += e.Text
+	}
+	if got.State != task.Done || len(told) < 2 || !strings.HasPrefix(text, sum) || len(sum) < len(text)/2 {
+		t.Errorf("%s: %d pieces, %q", got.State, len(told), sum)
 	}
 }

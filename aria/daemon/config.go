@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/ariacomputecompany/firmware/aria/agency"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
 )
@@ -39,6 +41,12 @@ type Config struct {
 	Pipelines int `toml:"pipelines"`
 	// Grace is how long runs may go on after SIGTERM.
 	Grace duration `toml:"grace"`
+	// LogFormat is "text" or "json": one object a line.
+	LogFormat string `toml:"log_format"`
+	// Telemetry says where traces go.
+	Telemetry telemetryConfig `toml:"telemetry"`
+	// Journal says how long ended runs are kept.
+	Journal journalConfig `toml:"journal"`
 	// Trust says which bundles are taken in.
 	Trust trustConfig `toml:"trust"`
 	// ModelsFile says which providers agents and units may name before the colon;
@@ -46,6 +54,8 @@ type Config struct {
 	ModelsFile string `toml:"models_file"`
 	// Models are providers for agents alone; they win over the file's.
 	Models llm.Catalog `toml:"models"`
+	// Resident is the agent "firmware", which every ariad has.
+	Resident agency.Resident `toml:"resident"`
 
 	file string // absolute; the one that --config named, or ""
 }
@@ -60,11 +70,27 @@ type trustConfig struct {
 	File string `toml:"file"`
 }
 
+type telemetryConfig struct {
+	// OTLP is the base address of a collector that takes OTLP over HTTP, such as
+	// http://127.0.0.1:4318; empty: no traces. No input, output or secret is sent.
+	OTLP string `toml:"otlp"`
+}
+
+type journalConfig struct {
+	// Keep is how long a run stays after its end, with all that it called; open
+	// runs stay whatever their age. 0s: for ever.
+	Keep duration `toml:"keep"`
+	// MaxBytes is what the journal may take; beyond it the oldest ended runs go
+	// earlier. 0: no bound.
+	MaxBytes int64 `toml:"max_bytes"`
+}
+
 // defaults of everything.
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", Listen: "127.0.0.1:7600",
 		Tools: 64, Agents: 128, Pipelines: 64, Grace: duration(10 * time.Second),
+		LogFormat: "text", Journal: journalConfig{Keep: duration(30 * 24 * time.Hour)},
 		Models: llm.DefaultCatalog(),
 	}
 }
@@ -94,6 +120,7 @@ func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) 
 	fs.StringVar(&flags.Firmware, "firmware", "", "socket of the machine's update service (only on Aria's own image)")
 	fs.StringVar(&flags.Quiltd, "quiltd", "", "the quiltd program that up starts")
 	fs.StringVar(&flags.Bun, "bun", "", "the bun program, handed to quiltd")
+	fs.StringVar(&flags.LogFormat, "log-format", "", "text or json (default "+cfg.LogFormat+")")
 	fs.BoolVar(&print, "print-config", false, "print what holds and exit")
 	if err := fs.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -109,7 +136,7 @@ func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) 
 	}
 	for _, o := range []struct{ to, from *string }{{&cfg.Data, &flags.Data}, {&cfg.Listen, &flags.Listen},
 		{&cfg.Socket, &flags.Socket}, {&cfg.Firmware, &flags.Firmware},
-		{&cfg.Quiltd, &flags.Quiltd}, {&cfg.Bun, &flags.Bun}} {
+		{&cfg.Quiltd, &flags.Quiltd}, {&cfg.LogFormat, &flags.LogFormat}, {&cfg.Bun, &flags.Bun}} {
 		if *o.from != "" {
 			*o.to = *o.from
 		}
@@ -181,6 +208,12 @@ func (c *Config) check() error {
 	case len(c.Socket) > 107:
 		return fault.New(fault.Invalid, "the socket path %s has more than 107 bytes, which Linux refuses", c.Socket).
 			WithHint("choose a shorter data folder")
+	case c.LogFormat != "text" && c.LogFormat != "json":
+		return fault.New(fault.Invalid, "%q is no format of the log", c.LogFormat).WithHint("write text or json")
+	case c.Telemetry.OTLP != "" && !strings.HasPrefix(c.Telemetry.OTLP, "http://") && !strings.HasPrefix(c.Telemetry.OTLP, "https://"):
+		return fault.New(fault.Invalid, "telemetry.otlp %q is no address of a collector", c.Telemetry.OTLP).WithHint("write http://host:4318")
+	case c.Journal.Keep < 0 || c.Journal.MaxBytes < 0:
+		return fault.New(fault.Invalid, "journal.keep and journal.max_bytes must not be negative").WithHint("0 keeps everything")
 	case c.Tools < 1 || c.Agents < 1 || c.Pipelines < 1:
 		return fault.New(fault.Invalid, "tools and agents must be at least 1")
 	}

@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/internal/version"
@@ -46,7 +45,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	if print {
 		return complain(stderr, cfg.print(stdout), exitError)
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log := logger(cfg.LogFormat, stderr)
 	switch command {
 	case "up":
 		err = up(cfg, stdout, log)

@@ -32,7 +32,10 @@ type peer struct {
 	quiltv1.UnimplementedQuiltServiceServer
 	mu   sync.Mutex
 	seen []*quiltv1.ExecuteRequest
-	do   map[string]func(ctx context.Context, s *stream) *quiltv1.Ended
+
+	leased   []string // by sessions
+	released int
+	do       map[string]func(ctx context.Context, s *stream) *quiltv1.Ended
 }
 
 type stream struct {
@@ -63,6 +66,34 @@ func (p *peer) Execute(out quiltv1.QuiltService_ExecuteServer) error {
 	_ = out.Send(&quiltv1.ExecuteResponse{Event: &quiltv1.ExecuteResponse_Started{Started: &quiltv1.Started{Start: "cold", Isolation: "full", Fence: 3}}})
 	end := p.do[r.Unit](out.Context(), &stream{out, r})
 	return out.Send(&quiltv1.ExecuteResponse{Event: &quiltv1.ExecuteResponse_Ended{Ended: end}})
+}
+
+// Session grants whatever is asked for, and remembers what.
+func (p *peer) Session(s quiltv1.QuiltService_SessionServer) error {
+	for {
+		m, err := s.Recv()
+		if err != nil {
+			return nil
+		}
+		answer := &quiltv1.SessionResponse{}
+		switch a := m.Ask.(type) {
+		case *quiltv1.SessionRequest_Open:
+			answer.Answer = &quiltv1.SessionResponse_Opened{Opened: &quiltv1.SessionOpened{}}
+		case *quiltv1.SessionRequest_Acquire:
+			p.mu.Lock()
+			p.leased = append(p.leased, a.Acquire.Tokens...)
+			p.mu.Unlock()
+			answer.Answer = &quiltv1.SessionResponse_Granted{Granted: &quiltv1.SessionGranted{Id: a.Acquire.Id, Fence: 1}}
+		case *quiltv1.SessionRequest_Release:
+			p.mu.Lock()
+			p.released++
+			p.mu.Unlock()
+			continue
+		}
+		if err := s.Send(answer); err != nil {
+			return err
+		}
+	}
 }
 
 func (p *peer) Status(context.Context, *quiltv1.StatusRequest) (*quiltv1.StatusResponse, error) {

@@ -16,3 +16,8 @@ func (p pieces) Piece(ctx context.Context, job task.Job, pc orchestrator.Piece) 
 	r, err := p.Executor.Piece(ctx, job, execution.Piece(pc))
 	return r.Output, orchestrator.Usage{CPUUS: r.Usage.CPUUS, PeakMemory: r.Usage.PeakMemory}, err
 }
+
+// code runs a program that an agent's model wrote.
+func (p pieces) code(ctx context.Context, job task.Job, name, source string, calls map[string]string) (json.RawMessage, error) {
+	return p.Executor.Code(ctx, job, execution.Code{Name: name, Source: source, Calls: calls})
+}

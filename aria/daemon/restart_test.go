@@ -25,6 +25,7 @@ func TestRestart(t *testing.T) {
 
 	h = build(t, dir, shop(), nil)
 	h.executed(1)
+	h.journaled(running.Id, 4) // quiltd was asked before its answer was heard
 	if r, err := h.inner.Cancel(t.Context(), task.ID(running.Id), ""); err != nil || r.State != task.Cancelled {
 		t.Errorf("what was going on goes on: %v %v", r, err)
 	}
@@ -37,6 +38,18 @@ func TestRestart(t *testing.T) {
 	if k := kinds(h.events(waiting.Id, 0)); !strings.HasPrefix(k, "accepted queued") || !strings.HasSuffix(k, "started log ended") {
 		t.Errorf("events of what waited: %s", k)
 	}
+}
+
+// journaled waits until a run has n events.
+func (h *house) journaled(run string, n uint64) {
+	h.t.Helper()
+	for range 1000 {
+		if r, err := h.inner.Get(h.t.Context(), task.ID(run)); err == nil && r.LastSeq >= n {
+			return
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	h.t.Fatalf("%s has no event %d after 5 s", run, n)
 }
 
 // executed waits until quiltd was asked for n executions.

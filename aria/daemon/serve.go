@@ -21,9 +21,11 @@ import (
 	"github.com/ariacomputecompany/firmware/aria/agency"
 	"github.com/ariacomputecompany/firmware/aria/api"
 	"github.com/ariacomputecompany/firmware/aria/execution"
+	"github.com/ariacomputecompany/firmware/aria/memory"
 	"github.com/ariacomputecompany/firmware/aria/oci"
 	"github.com/ariacomputecompany/firmware/aria/orchestrator"
 	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/aria/replay"
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/aria/tokenapi"
 	"github.com/ariacomputecompany/firmware/aria/trigger"
@@ -80,6 +82,7 @@ func serve(cfg Config, log *slog.Logger) error {
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(ln) }()
 	go shrink(streams, tasks)
+	go tasks.Retain(streams, task.Retention{Keep: time.Duration(cfg.Journal.Keep), MaxBytes: cfg.Journal.MaxBytes})
 	if cfg.Firmware != "" {
 		go prove(streams, control.Client(cfg.Firmware), quilt, cfg.own(), log)
 	}
@@ -102,8 +105,21 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	mind, err := memory.New(db)
+	if err != nil {
+		return nil, nil, nil, err
+	}
 	run := execution.New(reg, quilt, log)
-	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
+	keep, err := keeper(reg, cfg.own())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	thinking := agency.New(agency.Config{Registry: reg, Check: run.Check, Model: known.model, Memory: mind, Leases: quilt,
+		RunCode: pieces{run}.code, Program: execution.Program, Keep: keep, Resident: cfg.Resident,
+		Find: toolfind.New(known.embed, newSentences(db, log)), Log: log})
+	if err := thinking.Settle(streams); err != nil {
+		return nil, nil, nil, err
+	}
 	tasks, err := task.New(db, reg, map[bundle.Kind]task.Runner{
 		bundle.Tool:     run,
 		bundle.Pipeline: orchestrator.New(pieces{run}),
@@ -128,7 +144,7 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 			st, err := quilt.Status(ctx)
 			return st.Isolation, err
 		},
-		Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt}, Triggers: started,
+		Replay: replay.New(reg, tasks), Backup: backups{cfg, db, quilt}.write, Counted: watched(streams, cfg, tasks, log), Engine: tokens{quilt}, Models: known.list, Secrets: secrets{quilt}, Triggers: started,
 		Verify: quilt.VerifySecret,
 	}), tasks, started, nil
 }
@@ -177,7 +193,7 @@ func shrink(ctx context.Context, tasks *task.Tasks) {
 
 // open opens the store. Full sync: what was acknowledged survives a power cut.
 func open(path string) (*sql.DB, error) {
-	q := url.Values{"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-1024)",
+	q := url.Values{"_pragma": {"auto_vacuum(2)", "journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(10000)", "cache_size(-1024)",
 		"journal_size_limit(16777216)", "temp_store(MEMORY)"}, "_txlock": {"immediate"}}
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+q.Encode())
 	if err != nil {

@@ -28,7 +28,12 @@ func table(holders []tokenapi.Holder, waiters []tokenapi.Waiter) *ariav1.TokensR
 		})
 	}
 	for _, w := range waiters {
+		var opens int64
+		if !w.Opens.IsZero() {
+			opens = w.Opens.UnixMilli()
+		}
 		out.Waiters = append(out.Waiters, &ariav1.TokenWaiter{
+			OpensUnixMs: opens, Limit: w.Limit,
 			Execution: w.Execution, Unit: w.Unit, Tokens: w.Tokens, Blocked: w.Blocked, HeldBy: w.HeldBy, Behind: w.Behind,
 			Position: w.Position, SinceUnixMs: w.Since.UnixMilli(), Tenant: w.Tenant, Class: w.Class,
 		})

@@ -55,7 +55,7 @@ func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 	} else {
 		ln.Close() // it was free; the daemon itself says it if that changes
 	}
-	quiltArgs := []string{"--data", cfg.Data, "--socket", cfg.Socket}
+	quiltArgs := []string{"--data", cfg.Data, "--socket", cfg.Socket, "--log-format", cfg.LogFormat}
 	if cfg.Bun != "" {
 		// The children start in /, so what the caller wrote must not depend on it.
 		bun, err := filepath.Abs(cfg.Bun)
@@ -64,7 +64,7 @@ func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 		}
 		quiltArgs = append(quiltArgs, "--bun", bun)
 	}
-	ariadArgs := []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket}
+	ariadArgs := []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket, "--log-format", cfg.LogFormat}
 	if cfg.file != "" { // what it says of models and trust is for the child
 		ariadArgs = append(ariadArgs, "--config", cfg.file)
 	}

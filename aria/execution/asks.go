@@ -13,8 +13,8 @@ import (
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
-// long is when a call of another unit counts as long: the container that waits
-// for it may then go, and comes back with the answer.
+// long is when a call of another unit counts as long at the latest: the container
+// that waits for it may then go, and comes back with the answer.
 const long = 5 * time.Second
 
 // asks are the questions of one attempt that only ariad can answer. They live
@@ -177,8 +177,9 @@ func (d *durable) answer(ctx context.Context, c *asked, park func()) (json.RawMe
 	name := fmt.Sprintf("%s/%d", d.scope, c.ID)
 	switch c.Op {
 	case "run.call":
-		slow := time.AfterFunc(long, park)
-		defer slow.Stop()
+		ctx, over := context.WithCancel(ctx)
+		defer over()
+		go d.give(ctx, park)
 		return d.call(ctx, c.Args, name)
 	case "run.approve":
 		return d.approve(ctx, c.Args, name, park)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/aria/task"
@@ -27,7 +28,10 @@ type durable struct {
 	scope string // of its effects
 	asks  *asks
 	began bool            // a container ran
+	self  caller          // as what others rest on
 	until context.Context // of the run, for what outlives an execution
+
+	current atomic.Value // string: the execution that goes on, or went on last
 }
 
 func (d *durable) ctx() context.Context { return d.until }
@@ -40,24 +44,23 @@ func (x *Executor) attempt(job task.Job, p *plan, name string, n int) *durable {
 
 // run returns how the attempt ended. The error is for when that cannot be known.
 func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended, error) {
-	d.until = ctx
+	d.until, d.self.tokens = d.self.in(ctx), req.Tokens
 	if d.job.Resumed {
 		if err := d.asks.takeUp(ctx); err != nil {
 			return tokenapi.Ended{}, err
 		}
 	}
 	vain, seen := 0, d.job.Recorded()
-	for again := d.job.Resumed; ; again = true {
+	for again := d.job.Resumed || d.job.Played(); ; again = true {
 		var err error
 		if req.Journal, err = d.journal(ctx, again); err != nil {
 			return tokenapi.Ended{}, err
 		}
-		req.Execution = d.execution(again)
-		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
-			_, is := ev.(tokenapi.Started)
-			d.began = d.began || is
-			return report(d.job, d.n, ev)
-		})
+		if d.job.Played() {
+			req.Tokens = nil // the record answers: nothing needs to be held
+		}
+		req.Execution, req.Standing.Parent = d.execution(again), lender(ctx, req.Tokens)
+		end, err := d.execute(ctx, req)
 		if err == nil && lost(end) {
 			err = end.Error
 		}
@@ -78,8 +81,45 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 				return end, err
 			}
 		default:
+			return d.played(end), err
+		}
+	}
+}
+
+// played gives an attempt that is played again the end that it had then, where
+// something outside ended it.
+func (d *durable) played(end tokenapi.Ended) tokenapi.Ended {
+	if !d.job.Played() || end.Error == nil || end.Error.Code != fault.Diverged {
+		return end
+	}
+	if then := d.job.Tape.Diverged(d.scope, end.Error.Message); then != nil {
+		end.Error, end.Reason = then, "crash"
+		if then.Code == fault.Timeout || then.Code == fault.Deadlock {
+			end.Reason = string(then.Code)
+		}
+	}
+	return end
+}
+
+// execute is one execution of the attempt. While its container is there it lends to
+// what it calls.
+func (d *durable) execute(ctx context.Context, req tokenapi.Request) (tokenapi.Ended, error) {
+	for {
+		began := false
+		d.current.Store(req.Execution)
+		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
+			if _, is := ev.(tokenapi.Started); is {
+				d.began, began = true, true
+				d.self.begins(req.Execution)
+			}
+			return report(d.job, d.n, ev)
+		})
+		d.self.ended()
+		if !unlent(req, end, err, began) || ctx.Err() != nil {
 			return end, err
 		}
+		req.Standing.Parent = ""
+		req.Execution += "-alone"
 	}
 }
 
@@ -136,6 +176,7 @@ func (d *durable) journal(ctx context.Context, again bool) (*tokenapi.Journal, e
 	}
 	j := &tokenapi.Journal{Key: string(d.job.Run) + "/" + d.scope, Clock: clock, Seed: d.job.Seed(d.scope), Ask: d.asks.take,
 		Record: func(e tokenapi.Effect, done func()) error { return d.job.Record(d.scope, task.Effect(e), done) }}
+	j.Sealed = d.job.Played()
 	if !again {
 		return j, nil
 	}

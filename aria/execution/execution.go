@@ -21,6 +21,8 @@ import (
 // quilt is what this room needs of the other daemon.
 type quilt interface {
 	Execute(ctx context.Context, req tokenapi.Request, emit func(tokenapi.Event) error) (tokenapi.Ended, error)
+	// Tokens is who holds which tokens now, and who waits.
+	Tokens(ctx context.Context) ([]tokenapi.Holder, []tokenapi.Waiter, error)
 }
 
 // Executor is the task.Runner of tools. It is safe for use by many goroutines.
@@ -29,13 +31,15 @@ type Executor struct {
 	quilt quilt
 	log   *slog.Logger
 
+	demand *demand
+
 	mu    sync.Mutex
 	plans map[string]*plan // by reference with digest
 }
 
 // New makes an Executor.
 func New(reg *registry.Registry, q quilt, log *slog.Logger) *Executor {
-	return &Executor{reg: reg, quilt: q, log: log, plans: map[string]*plan{}}
+	return &Executor{reg: reg, quilt: q, log: log, demand: &demand{quilt: q}, plans: map[string]*plan{}}
 }
 
 // Check fills in defaults and checks the input against the unit's schema. The
@@ -160,6 +164,9 @@ func pause(ctx context.Context, job task.Job, attempt int, why error) error {
 	}
 	if err := job.Emit("retry", data); err != nil {
 		return err
+	}
+	if job.Played() {
+		return nil // what it would wait for has happened
 	}
 	select {
 	case <-time.After(after):

@@ -21,6 +21,9 @@ func (d *durable) call(ctx context.Context, raw json.RawMessage, name string) (j
 	if err := readArgs(raw, "run.call", &a); err != nil {
 		return nil, err
 	}
+	if d.p.calls != nil {
+		return d.program(ctx, a.Class, a.Args, name)
+	}
 	ref := ""
 	if spec := d.p.unit.Pipeline; spec != nil {
 		ref = spec.Calls[a.Class+"."+a.Method]
@@ -37,7 +40,11 @@ func (d *durable) call(ctx context.Context, raw json.RawMessage, name string) (j
 	if err != nil {
 		return nil, err
 	}
-	input, err := json.Marshal(inputOf(u.Unit, a.Args))
+	var value any = inputOf(u.Unit, a.Args)
+	if a.Method == "" && len(a.Args) > 0 { // a program that was kept: tools take one object
+		value = a.Args[0]
+	}
+	input, err := json.Marshal(value)
 	if err != nil {
 		return nil, fmt.Errorf("input of %s: %w", ref, err)
 	}
@@ -45,11 +52,11 @@ func (d *durable) call(ctx context.Context, raw json.RawMessage, name string) (j
 	if err != nil {
 		return nil, err
 	}
-	value, err := decode(out)
+	got, err := decode(out)
 	if err != nil {
 		return nil, fmt.Errorf("output of %s: %w", ref, err)
 	}
-	return json.Marshal(map[string]any{"value": out, "revive": p.output.whole(0, value)})
+	return json.Marshal(map[string]any{"value": out, "revive": p.output.whole(0, got)})
 }
 
 // inputOf turns positional arguments into the input object, as positions does

@@ -23,6 +23,7 @@ type plan struct {
 	input  *shape
 	output *shape
 	files  []tokenapi.File
+	calls  map[string]string // of a program that a model wrote: what it may call; else nil
 }
 
 // maxPlans bounds the cache.

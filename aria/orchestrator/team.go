@@ -219,5 +219,5 @@ func canonical(raw json.RawMessage) string {
 
 // deadline counts from the run's beginning, also when it is taken up again.
 func deadline(job task.Job, ms int64) time.Time {
-	return job.Created().Add(time.Duration(ms) * time.Millisecond)
+	return job.Began().Add(time.Duration(ms) * time.Millisecond)
 }

@@ -175,6 +175,9 @@ func (r *Registry) check(data []byte) (*bundle.Bundle, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := foreign(b.Manifest); err != nil {
+		return nil, err
+	}
 	if err := admit(b.Manifest); err != nil {
 		return nil, err
 	}

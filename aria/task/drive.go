@@ -168,6 +168,7 @@ const maxInline = 64 << 10
 // finish journals the end and lets everybody see it once it is on disk.
 func (t *Tasks) finish(l *live, out Outcome, err error) {
 	t.orphans(l.run.ID)
+	t.reap(l)
 	l.mu.Lock()
 	if l.broken != nil {
 		err = unwritable(l.broken)

@@ -33,6 +33,7 @@ const effectSchema = `
 CREATE TABLE IF NOT EXISTS effects (
 	run TEXT NOT NULL, scope TEXT NOT NULL, seq INTEGER NOT NULL, id INTEGER NOT NULL, op TEXT NOT NULL, args BLOB,
 	text TEXT NOT NULL, intent INTEGER NOT NULL, value BLOB, error BLOB, clock INTEGER NOT NULL,
+	after INTEGER NOT NULL DEFAULT 0, -- the event of the run that was told last; 0: not known
 	PRIMARY KEY (run, scope, seq)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS marks (
 	run TEXT NOT NULL, name TEXT NOT NULL, value BLOB, PRIMARY KEY (run, name)) WITHOUT ROWID;
@@ -46,13 +47,14 @@ func (t *Tasks) record(l *live, scope string, e Effect, durable func()) error {
 	}
 	l.mu.Lock()
 	l.recorded++
+	after := l.next
 	l.mu.Unlock()
 	t.journal.add(op{
 		do: func(tx *sql.Tx) error {
 			if err := l.problem(); err != nil {
 				return err
 			}
-			return insertEffect(tx, l.run.ID, scope, e)
+			return insertEffect(tx, l.run.ID, scope, e, after)
 		},
 		done: func(err error) {
 			if err != nil {
@@ -76,15 +78,16 @@ func (l *live) breakOff(err error) {
 	l.notify()
 }
 
-func insertEffect(tx *sql.Tx, run ID, scope string, e Effect) error {
+// after is the last event of the run that was told before.
+func insertEffect(tx *sql.Tx, run ID, scope string, e Effect, after uint64) error {
 	var fail []byte
 	if e.Error != nil {
 		fail, _ = json.Marshal(store(e.Error))
 	}
 	// The same effect again is the same effect: a record may be sent twice when a
 	// daemon stops between its commit and the acknowledgement.
-	_, err := tx.Exec(`INSERT OR REPLACE INTO effects VALUES (?,?,?,?,?,?,?,?,?,?,?)`, run, scope, int64(e.Seq), e.ID, e.Op, e.Args,
-		e.Text, e.Intent, []byte(e.Value), fail, e.Clock.UnixMilli())
+	_, err := tx.Exec(`INSERT OR REPLACE INTO effects VALUES (?,?,?,?,?,?,?,?,?,?,?,?)`, run, scope, int64(e.Seq), e.ID, e.Op, e.Args,
+		e.Text, e.Intent, []byte(e.Value), fail, e.Clock.UnixMilli(), int64(after))
 	return err
 }
 
@@ -196,4 +199,17 @@ func secret(db *sql.DB) ([]byte, error) {
 		return nil, fmt.Errorf("run store: %w", err)
 	}
 	return out, nil
+}
+
+// grow gives a journal from before them the columns that came later.
+func grow(db *sql.DB) error {
+	var there int
+	err := db.QueryRow(`SELECT COUNT(*) FROM pragma_table_info('effects') WHERE name = 'after'`).Scan(&there)
+	if err == nil && there == 0 {
+		_, err = db.Exec(`ALTER TABLE effects ADD COLUMN after INTEGER NOT NULL DEFAULT 0`)
+	}
+	if err != nil {
+		return fmt.Errorf("run store: %w", err)
+	}
+	return nil
 }

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
 // Above are the runs that called this one, the nearest first.
@@ -96,4 +99,41 @@ func eventName(kind string, data json.RawMessage) string {
 	}
 	_ = json.Unmarshal(data, &at) // what has neither happens once
 	return fmt.Sprintf("%s %d %s", kind, at.Step, at.Call)
+}
+
+const (
+	sessionMark = "session"
+	maxSession  = 200 // bytes of its name, and of its user's
+)
+
+// join makes a run a turn of a session. It is one that has not been accepted.
+func (l *live) join(s Session) error {
+	if s == (Session{}) {
+		return nil
+	}
+	if l.unit.Kind != bundle.Agent && l.unit.Kind != bundle.Team {
+		return fault.New(fault.Invalid, "%s is a %s, and only agents and teams have sessions", l.unit.Name, l.unit.Kind).
+			WithHint("start it without one")
+	}
+	if len(s.ID) > maxSession || len(s.User) > maxSession {
+		return fault.New(fault.Invalid, "the names of a session and of a user have at most %d bytes", maxSession).WithHint("use shorter ones")
+	}
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("session of %s: %w", l.run.ID, err)
+	}
+	l.marks[sessionMark] = raw
+	return nil
+}
+
+// Session is the conversation that the run is a turn of.
+func (j Job) Session(ctx context.Context) (s Session, err error) {
+	raw, err := j.Recall(ctx, sessionMark)
+	if err != nil || raw == nil {
+		return s, err
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return s, fmt.Errorf("session of %s: %w", j.Run, err)
+	}
+	return s, nil
 }

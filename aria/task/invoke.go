@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -38,6 +39,7 @@ func (t *Tasks) invoke(parent *live) Invoke {
 		if err := t.accept(ctx, l, "", nil); err != nil {
 			return nil, err
 		}
+		parent.called(l)
 		return outcome(t.ending(ctx, l))
 	}
 }
@@ -93,6 +95,7 @@ func (t *Tasks) again(ctx context.Context, parent *live, id ID) (Run, bool, erro
 		if err := t.revive(ctx, l); err != nil {
 			return Run{}, true, err
 		}
+		parent.called(l)
 		r, err := t.ending(ctx, l)
 		return r, true, err
 	}
@@ -114,6 +117,28 @@ func childID(parent ID, callID string) ID {
 	return ID("run_" + idCoding.EncodeToString(raw[:]))
 }
 
+// reapTime is how long the end of a run waits for the ends of what it called.
+const reapTime = 10 * time.Second
+
+// reap ends what a run has called and not waited for, so that nothing below a run
+// goes on when it has ended.
+func (t *Tasks) reap(l *live) {
+	left := l.calls()
+	for _, c := range left {
+		c.cancel(fault.New(fault.Cancelled, "the run that called it is over"))
+	}
+	late := time.NewTimer(reapTime)
+	defer late.Stop()
+	for _, c := range left {
+		select {
+		case <-c.done:
+		case <-late.C:
+			t.log.Warn("a called run does not end", "task", l.run.ID, "called", c.run.ID)
+			return
+		}
+	}
+}
+
 // orphans ends what a run had called in another process and not called again.
 func (t *Tasks) orphans(parent ID) {
 	t.mu.Lock()
@@ -127,7 +152,7 @@ func (t *Tasks) orphans(parent ID) {
 	t.mu.Unlock()
 	for _, l := range left {
 		t.orphans(l.run.ID)
-		if err := t.settle(l, fault.New(fault.Cancelled, "the run that called it is over")); err != nil {
+		if err := t.settle(l, fault.New(fault.Cancelled, callerOver)); err != nil {
 			t.log.Error("orphan", "task", l.run.ID, "err", err)
 		}
 	}

@@ -18,6 +18,7 @@ type Job struct {
 	// Resumed: a daemon stopped in the middle of the run, and it goes on here.
 	Resumed bool
 	Child   bool // another run called it
+	Tape    Tape // nil, unless it is played again
 	Emit    func(kind string, data any) error
 	Invoke  Invoke
 
@@ -28,6 +29,9 @@ type Job struct {
 // Past is what is recorded of a scope, in order, once all that was queued is on
 // disk.
 func (j Job) Past(ctx context.Context, scope string) ([]Effect, error) {
+	if j.Tape != nil {
+		return j.Tape.Past(scope), nil
+	}
 	if j.t == nil {
 		return nil, nil
 	}
@@ -59,6 +63,9 @@ func (j Job) Recorded() int {
 
 // Recall is a value that was remembered under name, or nil.
 func (j Job) Recall(ctx context.Context, name string) (json.RawMessage, error) {
+	if j.Tape != nil {
+		return j.Tape.Recall(name), nil
+	}
 	if j.t == nil {
 		return nil, nil
 	}
@@ -68,6 +75,9 @@ func (j Job) Recall(ctx context.Context, name string) (json.RawMessage, error) {
 // Remember keeps a value under name for whoever takes the run up; it is on disk
 // when Remember returns.
 func (j Job) Remember(name string, value any) error {
+	if j.Tape != nil {
+		return j.tapeRemember(name, value)
+	}
 	if j.t == nil {
 		return nil
 	}
@@ -76,6 +86,9 @@ func (j Job) Remember(name string, value any) error {
 
 // Note is Remember without waiting: what is recorded later is durable later.
 func (j Job) Note(name string, value any) error {
+	if j.Tape != nil {
+		return j.tapeRemember(name, value)
+	}
 	if j.t == nil {
 		return nil
 	}
@@ -84,14 +97,20 @@ func (j Job) Note(name string, value any) error {
 
 // Seed is what the randomness of a scope grows from: 32 bytes, always the same.
 func (j Job) Seed(scope string) []byte {
+	if j.Tape != nil {
+		return j.Tape.Seed(scope)
+	}
 	if j.t == nil {
 		return make([]byte, 32)
 	}
-	return j.t.seed(j.Run, scope)
+	return j.t.seed(j.t.origin(j.l).Run, scope)
 }
 
 // Clock is when a scope began: the same whenever it is taken up again.
 func (j Job) Clock(ctx context.Context, scope string) (time.Time, error) {
+	if j.Tape != nil {
+		return j.Tape.Clock(scope), nil
+	}
 	name := "clock/" + scope
 	raw, err := j.Recall(ctx, name)
 	if err != nil {
@@ -123,8 +142,14 @@ func (j Job) Events(ctx context.Context) ([]Event, error) {
 
 // Created is when the run was accepted.
 func (j Job) Created() time.Time {
+	if j.Tape != nil {
+		return j.Tape.Created()
+	}
 	if j.l == nil {
 		return time.Time{}
+	}
+	if j.t != nil && j.l.resumed {
+		return time.UnixMilli(j.t.origin(j.l).Created)
 	}
 	return j.l.run.Created
 }
@@ -150,5 +175,8 @@ func (j Job) Pieces(ctx context.Context, more int) error {
 // Wait waits for what has an answer only later: see Wait. name is unique in the
 // run and the same when it is taken up again.
 func (j Job) Wait(ctx context.Context, name string, w Wait) (Answer, error) {
+	if j.Tape != nil {
+		return j.Tape.Wait(ctx, name)
+	}
 	return j.t.wait(ctx, j.l, name, w)
 }

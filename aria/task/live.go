@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,7 @@ type live struct {
 	end      *Run          // how it ends; shown from the moment that "ended" is
 	finished bool
 	lining   bool                       // it stands in the line for a slot
+	kids     []*live                    // what it called; some may be over
 	recorded int                        // effects and marks, in this process
 	marks    map[string]json.RawMessage // of this process
 	waiters  map[string]chan Answer
@@ -103,7 +105,12 @@ func (t *Tasks) append(l *live, kind string, data json.RawMessage, also func(*sq
 			}
 			return nil
 		},
-		done: func(err error) { l.written(ev, err) },
+		done: func(err error) {
+			l.written(ev, err)
+			if err == nil {
+				t.told.tell(&l.run, ev)
+			}
+		},
 	})
 }
 
@@ -146,6 +153,31 @@ func (l *live) keep(ev Event) {
 func (l *live) notify() {
 	close(l.changed)
 	l.changed = make(chan struct{})
+}
+
+// called notes what a run has called.
+func (l *live) called(kid *live) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.kids = append(l.kids, kid); len(l.kids)%64 == 0 {
+		l.kids = slices.DeleteFunc(l.kids, (*live).isDone)
+	}
+}
+
+// calls are those that are not over, in the order in which they were made.
+func (l *live) calls() []*live {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(l.kids), (*live).isDone)
+}
+
+func (l *live) isDone() bool {
+	select {
+	case <-l.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // over: everybody can see the end.

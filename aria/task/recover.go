@@ -43,7 +43,7 @@ func (t *Tasks) Recover(ctx context.Context) error {
 		switch {
 		case here[l.run.Parent]:
 		case l.run.Parent != "":
-			err = t.settle(l, fault.New(fault.Cancelled, "the run that called it is over"))
+			err = t.settle(l, fault.New(fault.Cancelled, callerOver))
 		case tired[l.run.ID]:
 			t.orphans(l.run.ID)
 			err = t.settle(l, fault.New(fault.Interrupted, "ariad stopped %d times while the run was going on, which got no further", fruitless).
@@ -206,6 +206,7 @@ func (t *Tasks) settle(l *live, why error) error {
 		return updateEnded(tx, r)
 	})
 	if err == nil {
+		t.told.tell(&r, ev)
 		l.run = r
 		close(l.done)
 		return nil

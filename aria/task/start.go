@@ -26,7 +26,14 @@ type Request struct {
 	// Origin is what triggered the run, for people: "event order.paid". Such a
 	// request is not held against an earlier one with its key, and its key begins
 	// with OwnKeys.
-	Origin string
+	Origin  string
+	Session Session
+}
+
+// Session is the conversation that a run is a turn of; zero: none.
+type Session struct {
+	ID   string `json:"id,omitempty"`
+	User string `json:"user,omitempty"` // whom the agent talks to
 }
 
 // OwnKeys begin the idempotency keys that nobody outside may use.
@@ -40,6 +47,9 @@ func (r Request) asked() []byte {
 	}
 	h := sha256.New()
 	fmt.Fprintf(h, "%q %q %q %d", r.Unit, compact.Bytes(), r.Words, r.Deadline)
+	if r.Session != (Session{}) {
+		fmt.Fprintf(h, " %q %q", r.Session.ID, r.Session.User)
+	}
 	return h.Sum(nil)
 }
 
@@ -58,6 +68,12 @@ func (t *Tasks) Start(ctx context.Context, req Request) (Run, error) {
 			return r, err
 		}
 	}
+	t.mu.Lock()
+	late := t.closing || t.draining
+	t.mu.Unlock()
+	if late {
+		return Run{}, stopping()
+	}
 	u, err := t.reg.Resolve(req.Unit)
 	if err != nil {
 		return Run{}, err
@@ -70,6 +86,9 @@ func (t *Tasks) Start(ctx context.Context, req Request) (Run, error) {
 		l.deadline = l.run.Created.Add(req.Deadline)
 	}
 	l.root, l.origin = l.run.ID, req.Origin
+	if err := l.join(req.Session); err != nil {
+		return Run{}, err
+	}
 	err = t.accept(context.Background(), l, req.Key, req.asked())
 	if errors.Is(err, errRepeated) {
 		r, _, err := t.repeated(ctx, req)
@@ -147,10 +166,10 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 		return err
 	}
 	t.mu.Lock()
-	if t.closing && l.parent == nil {
+	if (t.closing || t.draining) && l.parent == nil {
 		t.mu.Unlock()
 		t.lanes.leave(l)
-		return fault.New(fault.Unavailable, "ariad is stopping").WithHint("try again when it is up")
+		return stopping()
 	}
 	t.live[l.run.ID] = l
 	t.running.Add(1)
@@ -179,6 +198,11 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 		if err := insertRun(tx, l, key, asked); err != nil {
 			return err
 		}
+		if s := l.marks[sessionMark]; s != nil {
+			if _, err := tx.Exec(`INSERT INTO marks VALUES (?,?,?)`, l.run.ID, sessionMark, []byte(s)); err != nil {
+				return err
+			}
+		}
 		return insertEvent(tx, first)
 	})
 	if err != nil || repeated {
@@ -198,6 +222,7 @@ func (t *Tasks) accept(base context.Context, l *live, key string, asked []byte) 
 	l.next = 1
 	l.keep(first)
 	l.mu.Unlock()
+	t.told.tell(&l.run, first)
 	t.count.Add(1)
 	go t.drive(l)
 	return nil

@@ -238,6 +238,9 @@ func TestApprovalIsNotAssumed(t *testing.T) {
 	for _, answer := range []Answer{{OK: true, By: "ann"}, {Reason: "too much"}} {
 		run := start(t, tasks, "agent")
 		waits(t, tasks, run.ID)
+		if err := tasks.Unused(t.Context(), run.Bundle); fault.CodeOf(err) != fault.Conflict {
+			t.Errorf("the bundle of a run that waits can be removed: %v", err)
+		}
 		if _, err := tasks.Approve(t.Context(), run.ID, answer); err != nil {
 			t.Fatal(err)
 		}

@@ -42,12 +42,19 @@ type Tasks struct {
 	live    map[ID]*live
 	dormant map[ID]*live // of another process, until their parents call them again
 	closing bool
+	// draining: new runs are refused, and what goes on goes on.
+	draining bool
+
+	told observers
 }
 
 // New opens the runs in db. Nothing runs before Recover.
 func New(db *sql.DB, reg *registry.Registry, runners map[bundle.Kind]Runner, cfg Config, log *slog.Logger) (*Tasks, error) {
 	if _, err := db.Exec(schema + effectSchema + waitSchema); err != nil {
 		return nil, fmt.Errorf("run store: %w", err)
+	}
+	if err := grow(db); err != nil {
+		return nil, err
 	}
 	key, err := secret(db)
 	if err != nil {

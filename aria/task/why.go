@@ -1,11 +1,9 @@
 package task
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -79,18 +77,10 @@ func (t *Tasks) openWaitOf(ctx context.Context, id ID) (Reason, error) {
 
 // called are the open runs that a run has called, oldest first.
 func (t *Tasks) called(l *live) Reason {
-	t.mu.Lock()
-	var open []*live
-	for _, c := range t.live {
-		if c.parent == l && !c.over() {
-			open = append(open, c)
-		}
-	}
-	t.mu.Unlock()
+	open := l.calls()
 	if len(open) == 0 {
 		return Reason{}
 	}
-	slices.SortFunc(open, func(a, b *live) int { return cmp.Compare(a.run.ID, b.run.ID) })
 	w := Reason{For: "child", Unit: open[0].unit.Name}
 	for _, c := range open {
 		w.HeldBy = append(w.HeldBy, c.run.ID)

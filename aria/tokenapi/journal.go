@@ -17,6 +17,8 @@ type Journal struct {
 	Clock time.Time // what the unit's clock shows first
 	Seed  []byte    // 32 bytes
 	Past  []Effect  // in order
+	// Sealed: a replay; the record answers and nothing else does.
+	Sealed bool
 
 	// Record takes the next effect, in order. durable is to be called once it is
 	// on disk; an error ends the execution.
@@ -95,7 +97,7 @@ func (r Request) messages() []*quiltv1.ExecuteRequest {
 	if r.Journal == nil {
 		return all
 	}
-	j := &quiltv1.Journal{Key: r.Journal.Key, ClockUnixMs: r.Journal.Clock.UnixMilli(), Seed: r.Journal.Seed}
+	j := &quiltv1.Journal{Key: r.Journal.Key, ClockUnixMs: r.Journal.Clock.UnixMilli(), Seed: r.Journal.Seed, Sealed: r.Journal.Sealed}
 	m.Journal = j
 	size := 0
 	for _, e := range r.Journal.Past {

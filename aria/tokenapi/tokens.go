@@ -26,6 +26,8 @@ type Waiter struct {
 	Position        int64
 	Since           time.Time
 	Tenant, Class   string
+	Opens           time.Time // it waits for a rate, which lets it through then; zero: it does not
+	Limit           string    // whose rate that is, for people
 }
 
 // Tokens says who holds what and who waits for whom. It asks at once and does
@@ -48,10 +50,14 @@ func table(r *quiltv1.LeasesResponse) (holders []Holder, waiters []Waiter) {
 		})
 	}
 	for _, w := range r.GetWaits() {
-		waiters = append(waiters, Waiter{
+		x := Waiter{
 			Execution: w.Execution, Unit: w.Unit, Tokens: w.Tokens, Blocked: w.Blocked, HeldBy: w.HeldBy, Behind: w.Behind,
-			Position: w.Position, Since: time.UnixMilli(w.SinceUnixMs), Tenant: w.Tenant, Class: w.Class,
-		})
+			Position: w.Position, Since: time.UnixMilli(w.SinceUnixMs), Tenant: w.Tenant, Class: w.Class, Limit: w.Limit,
+		}
+		if w.OpensUnixMs > 0 {
+			x.Opens = time.UnixMilli(w.OpensUnixMs)
+		}
+		waiters = append(waiters, x)
 	}
 	return holders, waiters
 }

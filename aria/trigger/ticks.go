@@ -8,6 +8,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/aria/task"
 	"github.com/ariacomputecompany/firmware/bundle"
+	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
 const (
@@ -83,7 +84,7 @@ func (t *Triggers) round(ctx context.Context) (time.Duration, error) {
 			wait := again
 			if next, err := t.due(ctx, u, s); err == nil {
 				wait = min(glance, max(time.Millisecond, next.Sub(t.now())))
-			} else if ctx.Err() == nil {
+			} else if ctx.Err() == nil && fault.CodeOf(err) != fault.Unavailable { // ariad is stopping
 				t.log.Error("schedule", "unit", u.name, "err", err)
 			}
 			mu.Lock()

@@ -29,6 +29,8 @@ import (
 // Options of one build.
 type Options struct {
 	Bin      string // folder of arc, ariad, quiltd, bun
+	Daemons  string // folder of ariad and quiltd, where those are others; empty: Bin
+	Model    string // llm/embed's file, for daemons that were built without it (tag ariaimage)
 	Init     string // aria-init
 	TestInit string // aria-init with the tag boottest; empty: no initrd-test
 	Out      string
@@ -48,6 +50,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	fs := flag.NewFlagSet("mkboot", flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	fs.StringVar(&o.Bin, "bin", "bin", "`folder` of arc, ariad, quiltd and bun")
+	fs.StringVar(&o.Daemons, "daemons", "", "`folder` of ariad and quiltd, where those are not of -bin")
+	fs.StringVar(&o.Model, "model", "llm/embed/use.bin", "the embedding `file`, for daemons that were built with the tag ariaimage")
 	fs.StringVar(&o.Init, "init", "bin/aria-init", "the init `program`")
 	fs.StringVar(&o.TestInit, "test-init", "", "the init `program` of the test image")
 	fs.StringVar(&o.Out, "out", "bin/boot", "`folder` to write to")

@@ -2,6 +2,7 @@ package build
 
 import (
 	"bufio"
+	"debug/buildinfo"
 	"debug/elf"
 	"encoding/hex"
 	"encoding/json"
@@ -11,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,10 +75,8 @@ func stageRoot(o Options, stage string) error {
 			return err
 		}
 	}
-	for _, b := range []string{"arc", "ariad", "quiltd"} {
-		if err := copyFile(filepath.Join(o.Bin, b), filepath.Join(stage, "bin", b), 0o755); err != nil {
-			return fault.Wrap(err, fault.NotFound, "there is no %s in %s", b, o.Bin).WithHint("make build")
-		}
+	if err := stagePrograms(o, stage); err != nil {
+		return err
 	}
 	for name, text := range texts {
 		if err := os.WriteFile(filepath.Join(stage, name), []byte(text), 0o644); err != nil {
@@ -97,6 +98,38 @@ func stageRoot(o Options, stage string) error {
 		}
 	}
 	return stageImage(o, stage)
+}
+
+// stagePrograms copies the three programs. The embedding file is larger than all else in
+// the daemons and cannot be compressed: those that were built without it share one.
+func stagePrograms(o Options, stage string) error {
+	daemons := o.Daemons
+	if daemons == "" {
+		daemons = o.Bin
+	}
+	shared := false
+	for _, p := range []struct{ name, dir string }{{"arc", o.Bin}, {"ariad", daemons}, {"quiltd", daemons}} {
+		from := filepath.Join(p.dir, p.name)
+		if err := copyFile(from, filepath.Join(stage, "bin", p.name), 0o755); err != nil {
+			return fault.Wrap(err, fault.NotFound, "there is no %s in %s", p.name, p.dir).WithHint("make build")
+		}
+		shared = shared || sharesModel(from)
+	}
+	if !shared {
+		return nil
+	}
+	if err := copyFile(o.Model, filepath.Join(stage, layout.Model), 0o644); err != nil {
+		return fault.Wrap(err, fault.NotFound, "there is no embedding file at %s", o.Model).WithHint("it is llm/embed/use.bin; name it with -model")
+	}
+	return nil
+}
+
+// sharesModel reads the tags that a program was built with.
+func sharesModel(program string) bool {
+	info, err := buildinfo.ReadFile(program)
+	return err == nil && slices.ContainsFunc(info.Settings, func(s debug.BuildSetting) bool {
+		return s.Key == "-tags" && slices.Contains(strings.Split(s.Value, ","), "ariaimage")
+	})
 }
 
 // stageIdentity bakes in whose updates are taken, and what root belongs to: two

@@ -87,6 +87,7 @@ const (
 	FirmwareDir = "/data/firmware" // history of updates; root only
 	LogDir      = "/data/log"      // the bounded ring
 	ImageDir    = "/aria/image"    // the container image, in root
+	Model       = "/aria/use.bin"  // the embedding file, in root; llm/embed has the same name
 	QuiltSocket = "/run/quilt/quilt.sock"
 	Port        = 7600
 )

@@ -1,6 +1,6 @@
 // Package embed turns a sentence into a vector of 512 numbers, offline and in
 // pure Go: the Universal Sentence Encoder Lite, English, with int8 weights that
-// lie in the program (see NOTICE). Near meanings have near vectors.
+// lie in the program, in the boot image beside it (see NOTICE). Near meanings have near vectors.
 //
 // It holds no index and compares nothing. At rest it holds a few kilobytes; the
 // vectors of recent texts are kept for a minute after the last use.
@@ -33,7 +33,13 @@ type Encoder struct {
 
 // New makes an encoder. The model is looked at when it is first used.
 func New() *Encoder {
-	return &Encoder{open: sync.OnceValues(func() (*file, error) { return open(useBin) })}
+	return &Encoder{open: sync.OnceValues(func() (*file, error) {
+		b, err := model()
+		if err != nil {
+			return nil, err
+		}
+		return open(b)
+	})}
 }
 
 // Embed gives the vector of a text, of length 1, or all zero for an empty text.

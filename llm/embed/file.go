@@ -1,7 +1,6 @@
 package embed
 
 import (
-	_ "embed"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -9,12 +8,10 @@ import (
 	"math"
 )
 
-// The file is made by llm/embed/gen. It is read where it lies in the program;
-// nothing of it is copied to the heap but the small tensors.
+// The file is made by llm/embed/gen. It is read where it lies; nothing of it is copied
+// to the heap but the small tensors.
 //
 //go:generate go run ./gen PACKAGE/dist use.bin
-//go:embed use.bin
-var useBin string
 
 const magic = "ariause1"
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 type dict = map[string]any
@@ -106,6 +107,7 @@ func (s say) stream() {
 	for len(text) > 0 {
 		k := min(4, len(text))
 		s.delta(dict{"content": string(text[:k])}, nil)
+		time.Sleep(time.Duration(s.turn.PaceMS) * time.Millisecond)
 		text = text[k:]
 		if s.turn.Cut {
 			_, _ = s.w.Write([]byte(`data: {"choices":[{"del`)) // cut inside a line

@@ -41,6 +41,7 @@ type Turn struct {
 	// Headers are sent too: what is left of a rate, for example.
 	Headers map[string]string `json:"headers,omitempty"`
 	DelayMS int64             `json:"delayMs,omitempty"` // before the first byte
+	PaceMS  int64             `json:"paceMs,omitempty"`  // between the pieces of a stream, in the chat dialect
 	// Cut breaks the connection off in the middle of the answer.
 	Cut bool `json:"cut,omitempty"`
 	// Raw is sent instead of any answer.

@@ -53,6 +53,7 @@ func set(words string) map[string]bool {
 	return m
 }
 
+// Silent are words that say nothing.
 var Silent = set(`a an the is are was were be been to of for in on at by with from and or then please me my mine i we us our you
 	your it its this that these those do does did can could would will shall should just so if as into`)
 

@@ -5,6 +5,7 @@ package api
 
 import (
 	"context"
+	"io"
 	"net"
 	"time"
 
@@ -40,6 +41,8 @@ type Config struct {
 	Secrets Secrets
 	UIDs    []uint32 // who may connect; root always may
 	Facts   func(ctx context.Context) (Facts, error)
+	// Backup writes a tar of the data as it is at one moment after the call.
+	Backup func(ctx context.Context, to io.Writer) error
 }
 
 // Server is the gRPC server.

@@ -35,7 +35,7 @@ func (s *service) Execute(stream quiltv1.QuiltService_ExecuteServer) error {
 
 // journal reads the recorded effects, over as many messages as they take.
 func journal(j *quiltv1.Journal, stream quiltv1.QuiltService_ExecuteServer) (*broker.Journal, error) {
-	out := &broker.Journal{Key: j.Key, Clock: time.UnixMilli(j.ClockUnixMs), Seed: j.Seed}
+	out := &broker.Journal{Key: j.Key, Clock: time.UnixMilli(j.ClockUnixMs), Seed: j.Seed, Sealed: j.Sealed}
 	for {
 		for _, e := range j.Effects {
 			out.Past = append(out.Past, broker.Effect{

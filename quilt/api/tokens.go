@@ -16,7 +16,12 @@ func holders(leases []engine.Lease, waits []engine.Wait) *quiltv1.LeasesResponse
 	}
 	for _, w := range waits {
 		all := append(append([]string{}, w.HeldBy...), w.Behind...)
+		var opens int64
+		if !w.Opens.IsZero() {
+			opens = w.Opens.UnixMilli()
+		}
 		out.Waits = append(out.Waits, &quiltv1.Wait{
+			OpensUnixMs: opens, Limit: w.Limit,
 			Execution: w.Execution, Unit: w.Unit, Tokens: w.Tokens, WaitsFor: all, SinceUnixMs: w.Since.UnixMilli(),
 			Tenant: w.Tenant, Class: w.Class, Blocked: w.Blocked, HeldBy: w.HeldBy, Behind: w.Behind, Position: int64(w.Position),
 		})

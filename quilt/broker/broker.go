@@ -94,6 +94,7 @@ type Config struct {
 	Freeze      <-chan struct{}                   // closed: the session is to be carried over; nil: never
 	Carry       *Carry                            // go on with a session that was
 	Enter       func(ctx context.Context, c Call) // called before it goes on; nil: nothing is to be taken up
+	Alone       func() bool                       // nothing is nested in it, and nothing will be from now on: it may be suspended; nil: always
 	Ready       func()                            // called once, when the harness is up
 	Last        func()                            // called once, when it has said how the unit ended
 }

@@ -59,6 +59,9 @@ type Journal struct {
 	Clock time.Time // what the unit's clock shows first
 	Seed  []byte    // of the unit's randomness
 	Past  []Effect  // in order
+	// Sealed: the record answers and nothing else does; a call that it does not
+	// hold ends the session as diverged.
+	Sealed bool
 
 	// Effect and Ask tell the caller, in order, and return at once.
 	Effect func(Effect) `json:"-"`

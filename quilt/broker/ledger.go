@@ -109,7 +109,7 @@ func newLedger(s *session, j *Journal, from *Carry) *ledger {
 	}
 	if l.next == len(l.order) {
 		close(l.drained)
-	} else {
+	} else if !j.Sealed {
 		s.cfg.Log.mute(true) // it was said already
 	}
 	j.mu.Lock()
@@ -129,7 +129,7 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 			<-l.s.slots
 			return
 		}
-		if was.Fault == nil && l.s.cfg.Live != nil && l.s.cfg.Live(f.Op) {
+		if was.Fault == nil && !l.j.Sealed && l.s.cfg.Live != nil && l.s.cfg.Live(f.Op) {
 			l.s.calls.Go(func() { defer func() { <-l.s.slots }(); l.relive(ctx, f) })
 			return
 		}
@@ -139,6 +139,11 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		return
 	}
 	e := Effect{ID: f.ID, Op: Clip(f.Op, 80), Args: sum[:16], Text: text(f.Args)}
+	if l.j.Sealed {
+		<-l.s.slots
+		l.beyond(e)
+		return
+	}
 	l.open[f.ID] = true
 	rests := l.told
 	l.s.calls.Go(func() {
@@ -218,6 +223,18 @@ func (l *ledger) make(ctx context.Context, f inbound, e Effect, rests uint64) (j
 		return nil, err
 	}
 	return compact(v)
+}
+
+// unanswered is how long a unit may go on after a call that the record does not
+// hold: one that it never waited for had no answer then either.
+const unanswered = 500 * time.Millisecond
+
+// beyond ends a sealed session that asks for more than is recorded, unless the
+// unit ends by itself first.
+func (l *ledger) beyond(e Effect) {
+	time.AfterFunc(unanswered, func() {
+		l.s.diverge(fmt.Sprintf("call %d, %s %s, is not in the record", e.ID, e.Op, e.Text))
+	})
 }
 
 func (l *ledger) announce(e Effect) uint64 {
@@ -321,8 +338,12 @@ func (l *ledger) rest() {
 		l.quiet = time.AfterFunc(settle, func() {
 			l.mu.Lock()
 			defer l.mu.Unlock()
-			if l.idle() {
+			switch {
+			case !l.idle():
+			case l.s.cfg.Alone == nil || l.s.cfg.Alone():
 				l.s.suspend()
+			default: // it lends what it holds to what it waits for
+				l.rest()
 			}
 		})
 	}

@@ -63,6 +63,9 @@ type Grant struct {
 	Charge Charger // nil: nothing is counted
 	Take   Take    // nil: nothing can be taken beside what the lease holds
 	Retake Retake  // nil: nothing was taken in a quiltd before this one
+	// Ends is when a token of Tokens ends by its ttl=, or by that of who waits for
+	// this execution; zero: it does not. nil: none does.
+	Ends func(token.Token) time.Time
 }
 
 // Take locks tokens for a while beside what the lease holds: all of want or
@@ -79,7 +82,13 @@ type Hold struct {
 	Token token.Token // what is locked; covers what was needed
 	Fence uint64      // for the resource to check in the transaction of the write
 	Done  func()      // to be called when the use is over; again does nothing
+	Until time.Time   // the use is over by then: ttl= ends it; zero: no such end
 }
+
+// Lapsed says that ttl= has ended the use: others may hold what it locked.
+func (h Hold) Lapsed() bool { return over(h.Until) }
+
+func over(end time.Time) bool { return !end.IsZero() && !time.Now().Before(end) }
 
 // Hold claims need. Where a token of the grant that the lease holds covers it
 // (hold=exec), nothing is to be waited for; the strongest verb counts. Else a
@@ -114,7 +123,7 @@ func (c Call) HoldAll(ctx context.Context, needs token.Set) ([]Hold, error) {
 				wait = w
 			}
 		default:
-			holds[i] = Hold{Token: best, Fence: c.Grant.fence(best), Done: func() {}}
+			holds[i] = Hold{Token: best, Fence: c.Grant.fence(best), Done: func() {}, Until: c.Grant.ends(best)}
 			if best.HoldsTx() {
 				holds[i].Token = need
 			}
@@ -142,6 +151,13 @@ func (c Call) HoldAll(ctx context.Context, needs token.Set) ([]Hold, error) {
 	return holds, nil
 }
 
+func (g Grant) ends(t token.Token) time.Time {
+	if g.Ends == nil {
+		return time.Time{}
+	}
+	return g.Ends(t)
+}
+
 func (g Grant) fence(t token.Token) uint64 {
 	if f, ok := g.Lent[t]; ok {
 		return f
@@ -154,6 +170,9 @@ func (g Grant) fence(t token.Token) uint64 {
 func (c Call) covering(need token.Token) (best token.Token, found bool) {
 	for _, t := range c.Grant.Tokens {
 		if !allows(t, need) {
+			continue
+		}
+		if over(c.Grant.ends(t)) {
 			continue
 		}
 		if !found || best.HoldsTx() && !t.HoldsTx() || best.HoldsTx() == t.HoldsTx() && t.Mode() > best.Mode() {
@@ -170,6 +189,12 @@ func allows(t, need token.Token) bool {
 }
 
 func (c Call) deny(need token.Token) error {
+	for _, t := range c.Grant.Tokens {
+		if allows(t, need) { // it ended, or it would have been found
+			return fault.New(fault.Timeout, "%s has ended: this unit, or who called it, had it for a time", t).
+				WithHint("its token, or that of its caller, says ttl=; do the work within it, or give it more")
+		}
+	}
 	held := "no tokens"
 	if len(c.Grant.Tokens) > 0 {
 		held = strings.Join(c.Grant.Tokens.Strings(), ", ")

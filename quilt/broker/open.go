@@ -44,5 +44,5 @@ func (c Call) Reuse(k Kept) (Hold, error) {
 	if !ok || best.OnUse() && (t.Mode() != token.None || t.Units() > 0) {
 		return Hold{}, lost
 	}
-	return Hold{Token: t, Fence: c.Grant.fence(best), Done: func() {}}, nil
+	return Hold{Token: t, Fence: c.Grant.fence(best), Done: func() {}, Until: c.Grant.ends(best)}, nil
 }

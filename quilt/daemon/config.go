@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -59,6 +60,9 @@ type Config struct {
 	// level of the code then runs before its run, without tokens, input, clock or
 	// chance; code that needs them there is not kept. Each may take 64 MiB. 0: none.
 	Warm int `toml:"warm"`
+	// JIT lets Bun make machine code. Without, units run several times slower, and no
+	// memory of a container can become code: a wall for code that nobody has read.
+	JIT bool `toml:"jit"`
 	// ParkedQuiet is how long they wait without any execution.
 	ParkedQuiet duration `toml:"parked_quiet"`
 	// TenantItems and TenantBytes bound what one tenant may keep behind all its
@@ -69,6 +73,8 @@ type Config struct {
 	Startup duration `toml:"startup"`
 	// Grace is how long live executions may go on when quiltd stops.
 	Grace duration `toml:"grace"`
+	// LogFormat is "text" or "json": one object a line.
+	LogFormat string `toml:"log_format"`
 	// Net is what the operator says of the way out of containers.
 	Net egress.Config `toml:"net"`
 	// Secret says where the credentials' identity is.
@@ -84,8 +90,8 @@ type secretConfig struct {
 func defaults() Config {
 	return Config{
 		Data: "/var/lib/aria", UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
-		MaxExecutions: 256, Parked: 16, ParkedQuiet: duration(30 * time.Second),
-		TenantItems: 10_000_000, TenantBytes: 20 << 30, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second),
+		MaxExecutions: 256, Parked: 16, JIT: true, ParkedQuiet: duration(30 * time.Second),
+		TenantItems: 10_000_000, TenantBytes: 20 << 30, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second), LogFormat: "text",
 	}
 }
 
@@ -121,6 +127,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	fs.StringVar(&image, "image", "", "ready-made image `folder` on a read-only file system")
 	fs.StringVar(&base, "base", "", "`name` of an imported image to run in (quiltd image import)")
 	fs.StringVar(&policy, "policy", "", "policy `file` (default DATA/policy.toml, if there is one)")
+	format := fs.String("log-format", "", "text or json (default text)")
 	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions; 0: none (default 16)")
 	warm := fs.Int("warm", -1, "codes that are kept loaded for their next run; 0: none (default 0)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
@@ -142,6 +149,12 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 		if *o.from != "" {
 			*o.to = *o.from
 		}
+	}
+	if *format != "" {
+		cfg.LogFormat = *format
+	}
+	if cfg.LogFormat != "text" && cfg.LogFormat != "json" {
+		return cfg, false, fault.New(fault.Invalid, "%q is no format of the log", cfg.LogFormat).WithHint("write text or json")
 	}
 	if *parked >= 0 {
 		cfg.Parked = *parked
@@ -222,4 +235,12 @@ func (c Config) print(w io.Writer) error {
 		return fmt.Errorf("print configuration: %w", err)
 	}
 	return nil
+}
+
+// logger writes what operators read: text, or one JSON object a line.
+func logger(format string, to io.Writer) *slog.Logger {
+	if format == "json" {
+		return slog.New(slog.NewJSONHandler(to, nil))
+	}
+	return slog.New(slog.NewTextHandler(to, nil))
 }

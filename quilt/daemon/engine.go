@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -29,6 +30,7 @@ func runEngine(text string, log *slog.Logger) error {
 	if err := json.Unmarshal([]byte(text), &arg); err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
 	}
+	log = logger(arg.Config.LogFormat, os.Stderr)
 	// From the first moment: who is told to stop while it boots ends in order.
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
@@ -37,6 +39,9 @@ func runEngine(text string, log *slog.Logger) error {
 	debug.SetMemoryLimit(256 << 20)
 	cfg := arg.Config
 
+	// Started from a descriptor, it would be called after its number. A name helps
+	// people only, so an error is no matter.
+	_ = os.WriteFile("/proc/self/comm", []byte("quilt-engine"), 0)
 	launcher, err := sandbox.Dial(os.NewFile(3, "launcher"))
 	if err != nil {
 		return fault.Wrap(err, fault.Invalid, "quiltd engine is started by quiltd only").WithHint("start quiltd")
@@ -71,7 +76,7 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == ""}
+	box := machine{client: launcher, ca: cfg.Net.CA != "" && cfg.Image == "", noJIT: !cfg.JIT}
 	var host engine.Machine = box
 	var pool *pools
 	if cfg.Parked > 0 {
@@ -100,6 +105,8 @@ func runEngine(text string, log *slog.Logger) error {
 	}
 	srv := api.New(api.Config{Engine: eng, Secrets: secrets, UIDs: cfg.Allow, Facts: func(ctx context.Context) (api.Facts, error) {
 		return facts(ctx, launcher, data, pool, warm, arg.BunVersion)
+	}, Backup: func(ctx context.Context, to io.Writer) error {
+		return backup(ctx, data, filepath.Join(cfg.Data, "quilt"), to)
 	}})
 	l, err := net.FileListener(os.NewFile(4, "socket"))
 	if err != nil {

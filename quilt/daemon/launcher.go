@@ -61,7 +61,7 @@ func Main(args []string, stdout, stderr io.Writer) int {
 		case command == "gc":
 			err = gc(cfg, stdout)
 		default:
-			err = runLauncher(cfg, log)
+			err = runLauncher(cfg, logger(cfg.LogFormat, stderr))
 		}
 	}
 	var engine *exec.ExitError

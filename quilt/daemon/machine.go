@@ -20,10 +20,17 @@ import (
 type machine struct {
 	client *sandbox.Client
 	ca     bool // the image holds further roots for TLS
+	noJIT  bool
 }
 
-func (m machine) Isolation() string { return m.client.Hello().Isolation }
-func (m machine) Image() string     { return m.client.Hello().ImageDigest }
+func (m machine) Isolation() string {
+	if m.noJIT {
+		return m.client.Hello().Isolation + ", no JIT"
+	}
+	return m.client.Hello().Isolation
+}
+
+func (m machine) Image() string { return m.client.Hello().ImageDigest }
 
 func (m machine) Start(ctx context.Context, s engine.Spec) (*engine.Container, error) {
 	plan, err := sandbox.NewPlan(m.spec(s), m.client.Hello())
@@ -64,7 +71,7 @@ func (m machine) container(c *sandbox.Container, loads bool) *engine.Container {
 }
 
 func (m machine) spec(s engine.Spec) sandbox.Spec {
-	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes, Net: s.Net}
+	out := sandbox.Spec{ID: s.ID, MemoryBytes: s.MemoryBytes, Pids: s.Pids, CPUMillis: s.CPUMillis, TmpBytes: s.TmpBytes, Net: s.Net, NoJIT: m.noJIT}
 	switch { // sdk/src/harness/warm.ts
 	case s.Loads:
 		out.Env = append(out.Env, "ARIA_PARKED=load")

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +126,22 @@ func TestWarm(t *testing.T) {
 	again := p.must(t, &quiltv1.ExecuteRequest{Execution: "more3", Code: code(top, `return Buffer.alloc(300 << 20, 1).length`), Limits: limits})
 	if big.started.Start != "cold" || again.started.Start != "warm" || again.result != big.result {
 		t.Errorf("with its own limits: %s %s, then %s %s", big.started.Start, big.result, again.started.Start, again.result)
+	}
+}
+
+// Without JIT every run says so, and parked containers are without it too.
+func TestWithoutJIT(t *testing.T) {
+	dir := dataDir(t)
+	if err := os.WriteFile(filepath.Join(dir, "quiltd.toml"), []byte("jit = false\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p := startPair(t, dir, "-parked", "1")
+	for i, start := range []string{"cold", "pooled"} {
+		got := p.must(t, &quiltv1.ExecuteRequest{Execution: fmt.Sprint("j", i), Code: unit(`return process.env.BUN_JSC_useJIT`)})
+		if got.started.Start != start || got.result != `"0"` || !strings.HasSuffix(got.started.Isolation, ", no JIT") {
+			t.Errorf("%s: %s on %s", got.started.Start, got.result, got.started.Isolation)
+		}
+		parked(t, p, 1)
 	}
 }
 

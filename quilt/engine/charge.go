@@ -36,14 +36,14 @@ func (e *Engine) charge(ctx context.Context, execution string, need token.Token,
 	if estimate.Tokens < 0 || estimate.MicroUSD < 0 {
 		return broker.Charge{}, fmt.Errorf("charge %s: a negative estimate %+v", need, estimate)
 	}
-	b, err := e.bill(execution, need, time.Now())
+	b, who, err := e.bill(execution, need, time.Now())
 	if err != nil {
 		return broker.Charge{}, err
 	}
 	if err := e.ledger.reserve(b, need, estimate); err != nil {
 		return broker.Charge{}, err
 	}
-	if err := e.ledger.pace(ctx, b, need, estimate); err != nil {
+	if err := e.ledger.pace(ctx, who, b, need, estimate); err != nil {
 		e.ledger.settle(b, estimate, broker.Spend{}, false)
 		return broker.Charge{}, err
 	}
@@ -55,30 +55,31 @@ func (e *Engine) charge(ctx context.Context, execution string, need token.Token,
 }
 
 // bill gathers the counters: of the tokens of the execution and of all who wait
-// for it, of the tenant, and of the machine.
-func (e *Engine) bill(execution string, need token.Token, now time.Time) (b bill, err error) {
+// for it, of the tenant, and of the machine. who is the execution, as one that waits.
+func (e *Engine) bill(execution string, need token.Token, now time.Time) (b bill, who Wait, err error) {
 	l := e.leases
 	l.mu.Lock()
 	x := l.live[execution]
 	if x == nil {
 		l.mu.Unlock()
-		return b, fault.New(fault.Cancelled, "execution %s has ended", execution)
+		return b, who, fault.New(fault.Cancelled, "execution %s has ended", execution)
 	}
 	tenant := x.req.Tenant
+	who = Wait{Execution: execution, Unit: x.req.Unit, Tokens: []string{need.String()}, Blocked: []string{need.String()}, Tenant: tenant, Class: x.req.class.String()}
 	for y := x; y != nil; y = y.parent {
 		b.own(y, need)
 	}
 	l.mu.Unlock()
 	rules := e.policy.Load().rules
 	if rules == nil {
-		return b, nil
+		return b, who, nil
 	}
 	day := now.UTC().Format(time.DateOnly)
 	for _, path := range policy.Paths(need) {
 		b.limits(rules.Machine, path, "machine", "this machine", day)
 		b.limits(rules.Tenant(tenant).Bounds, path, "tenant\x00"+tenant, "tenant "+first(tenant, policy.Default), day)
 	}
-	return b, nil
+	return b, who, nil
 }
 
 // own counts in the parameters of y's token that covers need.

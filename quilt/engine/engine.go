@@ -266,8 +266,11 @@ func (e *Engine) Live() int {
 	return len(e.live)
 }
 
-// Leases shows who holds what and who waits for whom.
-func (e *Engine) Leases() ([]Lease, []Wait) { return e.leases.snapshot() }
+// Leases shows who holds what and who waits for whom, or for a rate.
+func (e *Engine) Leases() ([]Lease, []Wait) {
+	held, waits := e.leases.snapshot()
+	return held, append(waits, e.ledger.waits()...)
+}
 
 // Isolation and Image are the machine's.
 func (e *Engine) Isolation() string { return e.cfg.Machine.Isolation() }

@@ -179,13 +179,14 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		j.Ask = func(a broker.Ask) { x.emit(Event{Time: time.Now(), Ask: &a}) }
 	}
 	grant := broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
-		Take: x.engine.leases.taker(x.req.Execution), Retake: x.engine.leases.reuse(x.req.Execution), Charge: x.engine.charger(x.req.Execution)}
+		Take: x.engine.leases.taker(x.req.Execution), Retake: x.engine.leases.reuse(x.req.Execution), Ends: x.engine.leases.ends(x.req.Execution), Charge: x.engine.charger(x.req.Execution)}
 	closeGate := x.openGate(ctx, c, grant, log)
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: grant,
 		Start: x.first(c), Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session, Enter: x.engine.enter(from.Open),
+		Alone: func() bool { return x.engine.leases.alone(x.req.Execution) },
 		Ready: func() {
 			late.Stop()
 			x.started(c, lease, granted)

@@ -36,6 +36,8 @@ type Wait struct {
 	Since     time.Time
 	Tenant    string
 	Class     string
+	Opens     time.Time // it waits for a rate, which lets it through then; nobody holds anything
+	Limit     string    // whose rate that is
 }
 
 // leases is the scheduler's one owner: it hands it the time and carries its
@@ -68,6 +70,8 @@ type session struct {
 	late    []*lock // that could not be given back yet: nested ones use their units
 	calls   map[token.Token]chan struct{}
 	revoke  func(by string) // asks it to end soon; may be nil
+	ends    map[token.Token]time.Time
+	timers  []*time.Timer // of what ends
 }
 
 func newLeases(cfg scheduler.Config, audit *Audit) *leases {
@@ -103,7 +107,7 @@ func (l *leases) await(ctx context.Context, req checked, answer <-chan scheduler
 	select {
 	case e := <-answer:
 		if g, ok := e.(scheduler.Granted); ok {
-			return l.begun(req.Execution, g.Fence), nil
+			return l.begun(req.Execution, g.Fence, time.Now()), nil
 		}
 		l.release(req.Execution)
 		return Lease{}, refusal(e.(scheduler.Refused), req.Unit)
@@ -116,12 +120,13 @@ func (l *leases) await(ctx context.Context, req checked, answer <-chan scheduler
 	}
 }
 
-// begun notes the fence of a lease.
-func (l *leases) begun(execution string, fence uint64) Lease {
+// begun notes the fence of a lease that is held since a time.
+func (l *leases) begun(execution string, fence uint64, since time.Time) Lease {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	x := l.live[execution]
 	x.fence = fence
+	l.bound(x, since)
 	out := Lease{ID: fmt.Sprintf("l%x", fence), Execution: execution, Unit: x.req.Unit, Fence: fence}
 	for _, t := range x.lease {
 		if f := x.lent(t, fence); f != fence {
@@ -303,6 +308,7 @@ func (l *leases) release(execution string) {
 	x := l.live[execution]
 	effects := l.table.Close(l.now(), execution)
 	if x != nil {
+		x.unbind()
 		l.counts.Released++
 		l.tell(execution, TokenEvent{Kind: "released", Tokens: x.req.tokens.Strings()})
 	}

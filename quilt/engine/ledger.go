@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -27,10 +28,11 @@ type ledger struct {
 	meter *scheduler.Meter
 	began time.Time
 	spent map[string]int64 // of an earlier start
+	paced map[*Wait]bool   // operations that wait for a rate
 }
 
 func openLedger(path string, log *slog.Logger) *ledger {
-	l := &ledger{path: path, log: log, meter: scheduler.NewMeter(), began: time.Now(), spent: map[string]int64{}}
+	l := &ledger{path: path, log: log, meter: scheduler.NewMeter(), began: time.Now(), spent: map[string]int64{}, paced: map[*Wait]bool{}}
 	if path == "" {
 		return l
 	}
@@ -90,10 +92,13 @@ func (l *ledger) poor(list []counter, short string, need token.Token, format str
 	return fault.New(fault.Exhausted, "%s: the budget is used up", need)
 }
 
-// pace waits until all rates let the operation through, and counts it in them.
-func (l *ledger) pace(ctx context.Context, b bill, need token.Token, est broker.Spend) error {
+// pace waits until all rates let the operation through, and counts it in them. who
+// is shown with the waiting ones meanwhile.
+func (l *ledger) pace(ctx context.Context, who Wait, b bill, need token.Token, est broker.Spend) error {
+	who.Since = time.Now()
+	defer l.show(&who, 0, "")
 	for {
-		wait, never := l.step(b, est)
+		wait, never, whose := l.step(b, est)
 		if never != "" {
 			return fault.New(fault.Exhausted, "%s may need %d model tokens at once, more than %s lets through at any time", need, est.Tokens, never).
 				WithHint("ask for a shorter answer, or raise the rate")
@@ -101,6 +106,7 @@ func (l *ledger) pace(ctx context.Context, b bill, need token.Token, est broker.
 		if wait == 0 {
 			return nil
 		}
+		l.show(&who, wait, whose)
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:
@@ -111,7 +117,32 @@ func (l *ledger) pace(ctx context.Context, b bill, need token.Token, est broker.
 	}
 }
 
-func (l *ledger) step(b bill, est broker.Spend) (wait time.Duration, never string) {
+// show says until when who has to wait, and for whose rate; 0: no more.
+func (l *ledger) show(who *Wait, wait time.Duration, whose string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if wait == 0 {
+		delete(l.paced, who)
+		return
+	}
+	who.Opens, who.Limit = time.Now().Add(wait), whose
+	l.paced[who] = true
+}
+
+// waits are the operations that wait for a rate, oldest first.
+func (l *ledger) waits() (out []Wait) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for w := range l.paced {
+		out = append(out, *w)
+	}
+	slices.SortFunc(out, func(a, b Wait) int { return a.Since.Compare(b.Since) })
+	return out
+}
+
+// step takes the operation from all rates, or says how long that takes and whose
+// rate it is that opens last.
+func (l *ledger) step(b bill, est broker.Spend) (wait time.Duration, never, whose string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
@@ -120,17 +151,31 @@ func (l *ledger) step(b bill, est broker.Spend) (wait time.Duration, never strin
 	}
 	for _, c := range b.tokens {
 		if est.Tokens > c.rate.N {
-			return 0, c.whose
+			return 0, c.whose, ""
 		}
 	}
 	if ok, wait := l.meter.Take(now, 1, keys(b.requests)...); !ok {
-		return wait, ""
+		return wait, "", l.slowest(now, 1, b.requests)
 	}
 	if ok, wait := l.meter.Take(now, est.Tokens, keys(b.tokens)...); !ok {
 		l.meter.Give(now, 1, keys(b.requests)...)
-		return wait, ""
+		return wait, "", l.slowest(now, est.Tokens, b.tokens)
 	}
-	return 0, ""
+	return 0, "", ""
+}
+
+// slowest is whose rate lets n through last. The caller holds mu.
+func (l *ledger) slowest(now time.Time, n int64, list []counter) (whose string) {
+	var last time.Duration
+	for _, c := range list {
+		ok, wait := l.meter.Take(now, n, c.key)
+		if ok {
+			l.meter.Give(now, n, c.key)
+		} else if wait > last {
+			last, whose = wait, c.whose
+		}
+	}
+	return whose
 }
 
 // settle ends a reservation; paced says that the rates counted it.

@@ -26,7 +26,7 @@ func (l *leases) restore(req checked, lease Lease, shown uint64, locks []*lock) 
 		return lease, false
 	}
 	for _, t := range req.tokens {
-		if !t.OnUse() {
+		if ttl := t.Params().TTL; !t.OnUse() && (ttl == 0 || time.Since(lease.Since) < ttl) {
 			x.lease = append(x.lease, t)
 		}
 	}
@@ -39,6 +39,9 @@ func (l *leases) restore(req checked, lease Lease, shown uint64, locks []*lock) 
 			continue
 		}
 		x.locks = append(x.locks, k)
+		if !k.until.IsZero() {
+			l.lapses(x, k, k.until)
+		}
 	}
 	if !ok {
 		l.mu.Unlock()
@@ -46,7 +49,7 @@ func (l *leases) restore(req checked, lease Lease, shown uint64, locks []*lock) 
 	}
 	l.live[req.Execution] = x
 	l.mu.Unlock()
-	again := l.begun(req.Execution, lease.Fence)
+	again := l.begun(req.Execution, lease.Fence, lease.Since)
 	again.ID, again.Since = lease.ID, lease.Since
 	return again, true
 }
@@ -73,7 +76,8 @@ func (l *leases) reopen(req checked, since time.Time) <-chan scheduler.Effect {
 type carriedLock struct {
 	Token string
 	Fence uint64
-	Late  bool `json:",omitempty"` // nobody uses it, but nested ones use its units
+	Until time.Time `json:",omitzero"`
+	Late  bool      `json:",omitempty"` // nobody uses it, but nested ones use its units
 }
 
 // locked lists what an execution holds beside its lease.
@@ -85,7 +89,7 @@ func (l *leases) locked(execution string) (out []carriedLock) {
 		return nil
 	}
 	for i, k := range slices.Concat(x.locks, x.late) {
-		out = append(out, carriedLock{k.token.String(), k.fence, i >= len(x.locks)})
+		out = append(out, carriedLock{k.token.String(), k.fence, k.until, i >= len(x.locks)})
 	}
 	return out
 }
@@ -97,7 +101,7 @@ func (c *Carried) locks() (out []*lock, err error) {
 		if err != nil {
 			return nil, err
 		}
-		k := &lock{token: t, fence: h.Fence, users: 1, unclaimed: true}
+		k := &lock{token: t, fence: h.Fence, users: 1, unclaimed: true, until: h.Until}
 		if h.Late {
 			k.users, k.unclaimed = 0, false
 		}

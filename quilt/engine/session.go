@@ -47,7 +47,7 @@ func (e *Engine) Open(ctx context.Context, r SessionRequest) (*Session, error) {
 		return nil, err
 	}
 	s.call = broker.Call{Execution: r.ID, Unit: r.Unit, Grant: broker.Grant{Tenant: r.Tenant, Tokens: c.tokens, Fence: lease.Fence,
-		Take: e.leases.taker(r.ID), Charge: e.charger(r.ID)}}
+		Take: e.leases.taker(r.ID), Ends: e.leases.ends(r.ID), Charge: e.charger(r.ID)}}
 	return s, nil
 }
 

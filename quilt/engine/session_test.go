@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"os"
@@ -235,4 +236,37 @@ func TestNothingWithoutRecord(t *testing.T) {
 	audit.mu.Unlock()
 	mustAcquire(t, a, "kv:x:rw")
 	a.Close()
+}
+
+// TestARateIsShown: whoever waits for a rate is among those that wait, with whose
+// it is and when it opens, until it goes on or gives up; nobody holds anything.
+func TestARateIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := testEngine(t, "[machine.limits.\"net:api.example.com:443\"]\nrequests = \"1/1h\"")
+		const rated = "net:api.example.com:443?rate=1/10s"
+		a := e.mustOpen(t, SessionRequest{ID: "a", Tokens: []string{rated}})
+		mustAcquire(t, a, rated).Keep()
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			_, err := a.Acquire(ctx, []string{rated}, broker.Spend{}, nil)
+			done <- err
+		}()
+		synctest.Wait()
+		held, waits := e.Leases()
+		if len(waits) != 1 || waits[0].Execution != "a" || waits[0].Blocked[0] != rated || len(waits[0].HeldBy) != 0 ||
+			!strings.Contains(waits[0].Limit, "this machine's limit of net/api.example.com/443") {
+			t.Fatalf("waits %+v, held %+v", waits, held)
+		}
+		if in := time.Until(waits[0].Opens); in < 59*time.Minute || in > time.Hour+time.Second {
+			t.Errorf("it opens in %s", in)
+		}
+		if err := <-done; err != context.DeadlineExceeded {
+			t.Errorf("given up: %v", err)
+		}
+		if _, waits := e.Leases(); len(waits) != 0 {
+			t.Errorf("still shown: %+v", waits)
+		}
+	})
 }

@@ -124,6 +124,24 @@ func (l *leases) adopt(x *session) error {
 	return nil
 }
 
+// alone says that no session is nested in x; then none will be any more, for x goes
+// to wait without a container and lends nothing.
+func (l *leases) alone(id string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	x := l.live[id]
+	if x == nil {
+		return true
+	}
+	for _, y := range l.live {
+		if y.parent == x {
+			return false
+		}
+	}
+	x.closing = true
+	return true
+}
+
 // under lists the live sessions that x waits for; no more come after it.
 func (l *leases) under(id string) (out []string) {
 	l.mu.Lock()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/quilt/broker"
@@ -20,6 +21,8 @@ type lock struct {
 	users int
 	// unclaimed: it came from the engine before, and no service took it up yet.
 	unclaimed bool
+	until     time.Time // its ttl= ends it then; zero: it does not
+	lapsed    bool
 }
 
 // taker is what an execution's operations take tokens with.
@@ -188,6 +191,9 @@ func (l *leases) keep(x *session, want token.Set, fence uint64) []broker.Hold {
 	for i, t := range want {
 		k := &lock{token: t, fence: x.lent(t, fence), users: 1}
 		x.locks = append(x.locks, k)
+		if ttl := x.ttlOf(t); ttl > 0 {
+			l.lapses(x, k, time.Now().Add(ttl))
+		}
 		holds[i] = l.hold(x, k, t)
 	}
 	return holds
@@ -195,7 +201,7 @@ func (l *leases) keep(x *session, want token.Set, fence uint64) []broker.Hold {
 
 func (l *leases) hold(x *session, k *lock, t token.Token) broker.Hold {
 	done := false
-	return broker.Hold{Token: t, Fence: k.fence, Done: func() {
+	return broker.Hold{Token: t, Fence: k.fence, Until: k.until, Done: func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if done {
@@ -203,6 +209,9 @@ func (l *leases) hold(x *session, k *lock, t token.Token) broker.Hold {
 		}
 		if done = true; l.live[x.req.Execution] != x {
 			return // its end gave everything back
+		}
+		if k.lapsed {
+			return
 		}
 		if k.users--; k.users == 0 {
 			l.giveBack(x, k)

@@ -73,7 +73,11 @@ func (s *session) open(r *http.Request) (egress.Target, net.Conn, func(), error)
 		hold.Done()
 		return t, nil, nil, err
 	}
-	return t, up, hold.Done, nil
+	if hold.Until.IsZero() {
+		return t, up, hold.Done, nil
+	}
+	end := time.AfterFunc(time.Until(hold.Until), func() { up.Close() }) // ttl= of the token
+	return t, up, func() { end.Stop(); hold.Done() }, nil
 }
 
 // refuseTunnel puts the sentence into the reason, which is what clients show.

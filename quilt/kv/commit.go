@@ -55,6 +55,9 @@ func (s *service) commit(ctx context.Context, c broker.Call) (any, error) {
 		}
 	}
 	defer sp.close()
+	if err := sp.lapsed(); err != nil {
+		return nil, err
+	}
 	b, err := a.batch(c, sp)
 	if err != nil {
 		return nil, err

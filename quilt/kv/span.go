@@ -40,6 +40,17 @@ func (sp *span) close() {
 	}
 }
 
+// lapsed: ttl= of a token has ended the transaction. What it read may have changed.
+func (sp *span) lapsed() error {
+	for ns, h := range sp.holds {
+		if h.Lapsed() {
+			return fault.New(fault.Timeout, "the transaction over %q was open longer than the ttl of its token, and nothing of it was written", ns).
+				WithHint("do less inside of it, or raise ttl in the handle")
+		}
+	}
+	return nil
+}
+
 type beginArgs struct {
 	NS       []string `json:"ns"`    // to read and write
 	Reads    []string `json:"reads"` // only to read
@@ -206,6 +217,9 @@ func (s *service) reading(ctx context.Context, c broker.Call, a kvArgs) (reader,
 	}
 	if sp.snapshot != nil {
 		return sp.snapshot, func() {}, nil
+	}
+	if err := sp.lapsed(); err != nil {
+		return nil, nil, err
 	}
 	return s.data, func() {}, nil
 }

@@ -144,7 +144,11 @@ func (s *service) drop(_ context.Context, c broker.Call) (any, error) {
 	if err := c.Into(&a); err != nil {
 		return nil, err
 	}
-	if s.release(broker.Opened{Execution: c.Execution, ID: a.ID}) {
+	if hold, ok := s.release(broker.Opened{Execution: c.Execution, ID: a.ID}); ok {
+		if hold.Lapsed() {
+			return nil, fault.New(fault.Timeout, "the lock %q was held longer than its ttl, and was given to others", a.Name).
+				WithHint("check what was done under it; do less while holding it, or raise ttl in the handle")
+		}
 		return nil, nil
 	}
 	need, err := broker.Need("lock", a.Name, verb(a.Shared))
@@ -168,7 +172,7 @@ func verb(shared bool) token.Verb {
 }
 
 // release gives one use back, once.
-func (s *service) release(id broker.Opened) bool {
+func (s *service) release(id broker.Opened) (broker.Hold, bool) {
 	s.mu.Lock()
 	h, ok := s.open[id]
 	delete(s.open, id)
@@ -177,5 +181,5 @@ func (s *service) release(id broker.Opened) bool {
 		h.stop()
 		h.hold.Done()
 	}
-	return ok
+	return h.hold, ok
 }

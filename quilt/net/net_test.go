@@ -339,3 +339,38 @@ func TestStreams(t *testing.T) {
 	f.svc.Ended("x") // the execution is over, and so is its request
 	<-gone
 }
+
+// A token with a rate allows its host, and each request is charged under it, with
+// its bounds; one without a rate is taken first.
+func TestRates(t *testing.T) {
+	f := newFixture(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ok") })
+	host := "net:api.example.com:" + f.port
+	for _, x := range []struct {
+		tokens []string
+		want   string
+	}{
+		{[]string{host + "?rate=2/1s"}, host + "?rate=2/1s"},
+		{[]string{"net:*.example.com:" + f.port + "?rate=9/1m"}, host + "?rate=9/1m"},
+		{[]string{host, "net:*.example.com:" + f.port + "?rate=9/1m"}, host},
+	} {
+		f.grant(t, x.tokens...)
+		var charged []string
+		settled := 0
+		f.call.Grant.Charge = func(_ context.Context, need token.Token, est broker.Spend) (broker.Charge, error) {
+			charged = append(charged, need.String())
+			return broker.Charge{Settle: func(broker.Spend) { settled++ }}, nil
+		}
+		if _, _, err := f.fetch(t, fetchArgs{URL: f.url("/")}); err != nil {
+			t.Errorf("%v: %v", x.tokens, err)
+		}
+		if len(charged) != 1 || charged[0] != x.want || settled != 1 {
+			t.Errorf("%v: charged %v, want %s; settled %d times", x.tokens, charged, x.want, settled)
+		}
+		f.call.Grant.Charge = func(context.Context, token.Token, broker.Spend) (broker.Charge, error) {
+			return broker.Charge{}, fault.New(fault.Exhausted, "no more")
+		}
+		if _, _, err := f.fetch(t, fetchArgs{URL: f.url("/")}); fault.CodeOf(err) != fault.Exhausted {
+			t.Errorf("%v, used up: %v", x.tokens, err)
+		}
+	}
+}

@@ -61,7 +61,56 @@ func ParseTarget(authority string, port uint16) (Target, error) {
 	return t, nil
 }
 
-// Hold claims t for one request or tunnel. Fault: Denied, naming the token.
+// Hold claims t for one request or tunnel, waiting for the rates that bound it: that
+// of the token which allows it, those of all who wait for this execution, and the
+// policy's. Faults: Denied, naming the token; else the cause of ctx.
 func Hold(ctx context.Context, c broker.Call, t Target) (broker.Hold, error) {
-	return c.Hold(ctx, t.Token)
+	need := bounded(c.Grant.Tokens, t.Token)
+	hold, err := c.Hold(ctx, need)
+	if err != nil {
+		return hold, err
+	}
+	if w := need.Params().Wait; w > 0 {
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeoutCause(ctx, w, fault.New(fault.Timeout, "the rate of %s did not open within %s", need, w).
+			WithHint("arc why says when it opens; ask less often, or raise the rate"))
+		defer stop()
+	}
+	charge, err := c.Charge(ctx, need, broker.Spend{})
+	if err != nil {
+		hold.Done()
+		return broker.Hold{}, err
+	}
+	done := hold.Done
+	hold.Done = func() {
+		done()
+		charge.Settle(broker.Spend{})
+	}
+	return hold, nil
+}
+
+// bounded is plain with the bounds of the token of held that allows it: of several,
+// one without a rate.
+func bounded(held token.Set, plain token.Token) token.Token {
+	best := plain
+	for _, h := range held {
+		if h.Scheme() != "net" {
+			continue
+		}
+		text := plain.String()
+		if _, query, ok := strings.Cut(h.String(), "?"); ok {
+			text += "?" + query
+		}
+		need, err := token.Parse(text)
+		if err != nil || !h.Covers(need) {
+			continue
+		}
+		if need.Params().Rate.N == 0 {
+			return need
+		}
+		if best == plain {
+			best = need
+		}
+	}
+	return best
 }

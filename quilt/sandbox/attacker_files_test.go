@@ -161,3 +161,35 @@ func execMemfd() string {
 	}
 	return strings.TrimSpace(string(out))
 }
+
+// queueProbes: what the kernel keeps for events is bounded by the descriptors
+// that name it.
+func queueProbes() (out []attempt) {
+	for _, q := range []struct {
+		name string
+		make func() (int, error)
+	}{
+		{"inotify queues", func() (int, error) { return unix.InotifyInit1(unix.IN_CLOEXEC) }},
+		{"timers", func() (int, error) { return unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC) }},
+		{"counters", func() (int, error) { return unix.Eventfd(0, unix.EFD_CLOEXEC) }},
+		{"epoll sets", func() (int, error) { return unix.EpollCreate1(unix.EPOLL_CLOEXEC) }},
+	} {
+		out = append(out, attempt{48, q.name + " run out inside", "EMFILE", func() string {
+			var fds []int
+			defer func() {
+				for _, fd := range fds {
+					unix.Close(fd)
+				}
+			}()
+			for range 5000 {
+				fd, err := q.make()
+				if err != nil {
+					return firstError(err)
+				}
+				fds = append(fds, fd)
+			}
+			return "5000 of them"
+		}})
+	}
+	return out
+}

@@ -86,7 +86,7 @@ func probes() []attempt {
 		}
 		add(c.no, c.name, want, func() string { return raw(c.nr, c.args...) })
 	}
-	for _, list := range [][]attempt{identityProbes(), fileProbes(), networkProbes(), limitProbes()} {
+	for _, list := range [][]attempt{identityProbes(), fileProbes(), networkProbes(), limitProbes(), queueProbes()} {
 		out = append(out, list...)
 	}
 	return out

@@ -49,16 +49,16 @@ func canary(t testing.TB) {
 }
 
 // attackHere runs the attacker in a container and looks at it from outside.
-func attackHere(t testing.TB, c *Client) (n int, wrong []finding) {
+func attackHere(t testing.TB, c *Client, in profile) (n int, wrong []finding) {
 	t.Helper()
-	k := begin(t, c, Spec{Argv: []string{"/bin/attacker", "attacker", strconv.Itoa(os.Getpid())}}, "")
+	k := in.begin(t, c, Spec{Argv: []string{"/bin/attacker", "attacker", strconv.Itoa(os.Getpid())}}, "")
 	var got map[string]string
 	k.Stdout.SetReadDeadline(time.Now().Add(20 * time.Second))
 	if err := json.NewDecoder(k.Stdout).Decode(&got); err != nil {
 		k.Kill()
 		t.Fatalf("attacker: %v; %+v", err, end(t, k))
 	}
-	n, wrong = judge(got, probes())
+	n, wrong = judge(got, in.right(probes()))
 	r := shared.launcher.find(k.n)
 	plan, err := NewPlan(Spec{ID: "outside"}, c.Hello())
 	if err != nil {
@@ -147,18 +147,18 @@ func outsideView(pid int, sl *slot) map[string]string {
 }
 
 // hostileTS are the same attempts from TypeScript, through libc.
-func hostileTS(t testing.TB) (n int, wrong []finding) {
+func hostileTS(t testing.TB, in profile) (n int, wrong []finding) {
 	t.Helper()
 	code, err := os.ReadFile("testdata/hostile.ts")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var got map[string]string
-	o := runCode(t, Spec{}, string(code))
+	o := end(t, in.begin(t, sharedClient(t), Spec{}, string(code)))
 	if err := json.Unmarshal([]byte(o.stdout), &got); err != nil {
 		t.Fatalf("%v: %+v", err, o)
 	}
-	return judge(got, expectTS(got))
+	return judge(got, in.right(expectTS(got)))
 }
 
 // expectTS says what each call of testdata/hostile.ts must give.

@@ -73,7 +73,7 @@ func (l *launcher) claim(n uint64, spec Spec, digest string) error {
 		return fault.New(fault.Denied, "container %s: the plan is not the one its spec gives", spec.ID).
 			WithHint("pass what NewPlan returned, unchanged")
 	}
-	if plan.Spec.TmpBytes != r.spec.TmpBytes || plan.Spec.Net != r.spec.Net || !slices.Equal(plan.Spec.Argv, r.spec.Argv) || !slices.Equal(plan.Spec.Env, r.spec.Env) {
+	if plan.Spec.TmpBytes != r.spec.TmpBytes || plan.Spec.Net != r.spec.Net || plan.Spec.NoJIT != r.spec.NoJIT || !slices.Equal(plan.Spec.Argv, r.spec.Argv) || !slices.Equal(plan.Spec.Env, r.spec.Env) {
 		return fault.New(fault.Invalid, "container %s: a claim can change limits only", spec.ID).WithHint("start it cold")
 	}
 	err = fault.New(fault.Denied, "container %s: the parked container was claimed before", spec.ID).WithHint("a container runs one execution")

@@ -166,10 +166,7 @@ func (c *program) tieToLauncher(h held) {
 }
 
 func (c *program) seccomp(p Plan) {
-	filter := filter
-	if p.Seccomp == netFilterName {
-		filter = netFilter
-	}
+	filter := filterNamed(p.Seccomp)
 	prog := &struct {
 		n uint16
 		_ [6]byte

@@ -55,7 +55,7 @@ func TestSyscallFuzz(t *testing.T) {
 	if after := kernelComplaints(t); after != oops {
 		t.Errorf("seed %d: the kernel complained: %s", seed, after)
 	}
-	if _, wrong := attackHere(t, c); len(wrong) > 0 {
+	if _, wrong := attackHere(t, c, profile{}); len(wrong) > 0 {
 		t.Errorf("seed %d: a container after the fuzzing: %v", seed, wrong)
 	}
 	lastLine = fmt.Sprintf("syscall-fuzz: %d calls, seed %d, %d containers, host healthy, image unchanged", made, seed, boxes)

@@ -135,7 +135,7 @@ func (h *hierarchy) weigh(group string, weight int) {
 
 // daemonWeight is what launcher and engine weigh, and containers that are to die
 // after a crash: what hundreds of containers wait for comes first.
-const daemonWeight = 16
+const daemonWeight = 64
 
 // preferOurselves lets this process weigh as a daemon from its first moments: after a
 // crash the containers of the one before are still dying.

@@ -175,7 +175,7 @@ func checkImage(dir string) error {
 }
 
 // start applies the plan for spec. It owns fds (stdout, stderr, control).
-func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*running, error) {
+func (l *launcher) start(n, era uint64, spec Spec, digest string, fds []int) (*running, error) {
 	for i := range fds {
 		fds[i] = highFD(fds[i])
 	}
@@ -191,8 +191,7 @@ func (l *launcher) start(n uint64, spec Spec, digest string, fds []int) (*runnin
 	if len(fds) != 3 {
 		return nil, fault.New(fault.Invalid, "container %s: %d descriptors instead of 3", spec.ID, len(fds))
 	}
-	era, err := l.enlist(n)
-	if err != nil {
+	if err := l.enlist(n, era); err != nil {
 		return nil, err
 	}
 	sl := <-l.slots.ready
@@ -234,19 +233,29 @@ func shortage(err error) bool {
 	return false
 }
 
-// enlist refuses new containers once the launcher is closing.
-func (l *launcher) enlist(n uint64) (era uint64, err error) {
+// reserve notes a number in the order in which engines ask, and in whose time it
+// was. An engine that is started after a crash is told to begin above all that
+// were asked for, although some of those starts are still on their way.
+func (l *launcher) reserve(n uint64) (era uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.closed {
-		return 0, errGone
+	l.last = max(l.last, n)
+	return l.era
+}
+
+// enlist refuses new containers once the launcher is closing, and those of an
+// engine that crashed meanwhile.
+func (l *launcher) enlist(n, era uint64) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || era != l.era {
+		return errGone
 	}
 	if _, taken := l.live[n]; taken {
-		return 0, fault.New(fault.Invalid, "container number %d is taken", n)
+		return fault.New(fault.Invalid, "container number %d is taken", n)
 	}
-	l.last = max(l.last, n)
 	l.idle.Add(1)
-	return l.era, nil
+	return nil
 }
 
 func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {

@@ -27,6 +27,9 @@ type Spec struct {
 	// Net gives it the one way out that there is: TCP to the gate on its own
 	// loopback, which the caller serves (gate.go).
 	Net bool `json:"net,omitempty"`
+	// NoJIT takes the right to make machine code at run time: Bun interprets, which
+	// is several times slower, and memory that can be executed cannot be made.
+	NoJIT bool `json:"noJIT,omitempty"`
 }
 
 // Defaults of a Spec, and the least that Bun starts with.
@@ -118,9 +121,12 @@ func NewPlan(s Spec, h Host) (Plan, error) {
 		// --no-install: a missing package is an error at once, never a download.
 		argv = []string{"/bin/bun", "--no-install", "/aria/harness.js"}
 	}
-	env, network, seccomp := baseEnv(), "none", filterName
+	env, network, seccomp := baseEnv(), "none", filters[variant{full.Net, full.NoJIT}].name
 	if full.Net {
-		env, network, seccomp = append(env, gateEnv()...), GateAddr, netFilterName
+		env, network = append(env, gateEnv()...), GateAddr
+	}
+	if full.NoJIT { // else Bun would end for want of memory that it can execute
+		env = append(env, "BUN_JSC_useJIT=0")
 	}
 	return Plan{
 		Spec:       full,

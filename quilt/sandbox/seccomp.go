@@ -23,9 +23,16 @@ type guarded struct {
 	call   uint32
 	arg    int      // which argument, from 0; its low 32 bits are compared
 	mask   uint32   // if not 0: refused when any of these bits is set
+	and    []bits   // with mask: and any of these as well
 	oneOf  []uint32 // if mask is 0: allowed when equal to one of these
 	or     *also    // a second way to be allowed
 	refuse uint32   // errno otherwise
+}
+
+// bits of an argument.
+type bits struct {
+	arg  int
+	mask uint32
 }
 
 // also: when arg is is, each of the further arguments must be one of its list.
@@ -118,6 +125,9 @@ func (g guarded) compile() []insn {
 		return g.either(load)
 	}
 	no, yes := insn{opRet, 0, 0, retErr | g.refuse}, insn{opRet, 0, 0, retOK}
+	if len(g.and) > 0 {
+		return g.both(load)
+	}
 	if g.mask != 0 {
 		return []insn{load, {opJSet, 0, 1, g.mask}, no, yes}
 	}
@@ -129,6 +139,16 @@ func (g guarded) compile() []insn {
 		out = append(out, insn{opJEq, uint8(len(g.oneOf) - i), 0, v})
 	}
 	return append(out, no, yes)
+}
+
+// both is a guard that refuses when its mask and one of further bits are set.
+func (g guarded) both(load insn) []insn {
+	rest := 2 * len(g.and)
+	out := []insn{load, {opJSet, 0, uint8(rest), g.mask}}
+	for i, b := range g.and {
+		out = append(out, insn{opLoad, 0, 0, uint32(offArgs + 8*b.arg)}, insn{opJSet, uint8(rest - 2*i - 1), 0, b.mask})
+	}
+	return append(out, insn{opRet, 0, 0, retOK}, insn{opRet, 0, 0, retErr | g.refuse})
 }
 
 // either is a guard with a second way. Its jumps are short: no list has more
@@ -181,19 +201,66 @@ func filterDigest(prog []insn) string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-// filter is the profile; netFilter the one of containers with a gate, which may
-// make TCP sockets as well. One of the names stands in every plan.
-var (
-	filter     = compileFilter(auditArch, allowed, guards)
-	filterName = "bun-" + archName + "-" + filterDigest(filter)
+// variant is what differs between the filters of containers.
+type variant struct{ net, noJIT bool }
 
-	netFilter     = compileFilter(auditArch, allowed, withNet(guards, netGuards))
-	netFilterName = "bun-net-" + archName + "-" + filterDigest(netFilter)
+// named is a filter with its name, which stands in every plan.
+type named struct {
+	name string
+	prog []insn
+}
+
+// filters are the profile's: with a gate a container may make TCP sockets as
+// well; without JIT it cannot make memory that can be executed.
+var filters = map[variant]named{
+	{}:                       {"bun-" + archName + "-" + filterDigest(filter), filter},
+	{net: true}:              {"bun-net-" + archName + "-" + filterDigest(netFilter), netFilter},
+	{noJIT: true}:            still(""),
+	{net: true, noJIT: true}: still("net-"),
+}
+
+var (
+	filter    = compileFilter(auditArch, allowed, guards)
+	netFilter = compileFilter(auditArch, allowed, with(guards, netGuards))
 )
 
-// withNet replaces the guards of the calls that net has guards for.
-func withNet(base, net []guarded) []guarded {
+// still is a filter without JIT.
+func still(net string) named {
+	base := guards
+	if net != "" {
+		base = with(guards, netGuards)
+	}
+	prog := compileFilter(auditArch, unguarded(allowed, codeGuards), with(base, codeGuards))
+	return named{"bun-" + net + "nojit-" + archName + "-" + filterDigest(prog), prog}
+}
+
+// filterNamed is the filter of a plan.
+func filterNamed(name string) []insn {
+	if name == filters[variant{net: true}].name {
+		return netFilter
+	}
+	for _, f := range filters {
+		if f.name == name && name != filters[variant{}].name {
+			return f.prog
+		}
+	}
+	return filter // a variable: tests take calls out of it
+}
+
+// with replaces the guards of the calls that more has guards for.
+func with(base, more []guarded) []guarded {
 	return append(slices.DeleteFunc(slices.Clone(base), func(g guarded) bool {
-		return slices.ContainsFunc(net, func(n guarded) bool { return n.call == g.call })
-	}), net...)
+		return slices.ContainsFunc(more, func(n guarded) bool { return n.call == g.call })
+	}), more...)
+}
+
+// unguarded leaves out the calls that are guarded.
+func unguarded(groups []group, by []guarded) (out []group) {
+	for _, g := range groups {
+		g.calls = slices.DeleteFunc(slices.Clone(g.calls), func(c uint32) bool {
+			return slices.ContainsFunc(by, func(n guarded) bool { return n.call == c })
+		})
+		out = append(out, g)
+	}
+	return out
 }

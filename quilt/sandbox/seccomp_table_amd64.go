@@ -120,3 +120,12 @@ var netGuards = []guarded{
 		or: &also{is: unix.IPPROTO_TCP, then: []oneOf{{2, []uint32{unix.TCP_NODELAY, unix.TCP_KEEPIDLE, unix.TCP_KEEPINTVL,
 			unix.TCP_KEEPCNT, unix.TCP_QUICKACK, unix.TCP_USER_TIMEOUT, unix.TCP_CORK, unix.TCP_LINGER2}}}}},
 }
+
+// codeGuards are those of a container without JIT. Code comes from files of the
+// image, whose pages nothing can write: libraries are mapped so.
+var codeGuards = []guarded{
+	{why: "memory that can be executed comes from files and cannot be written", call: unix.SYS_MMAP, arg: 2, mask: unix.PROT_EXEC,
+		and: []bits{{2, unix.PROT_WRITE}, {3, unix.MAP_ANONYMOUS}}, refuse: errPerm},
+	{why: "and nothing becomes code later", call: unix.SYS_MPROTECT, arg: 2, mask: unix.PROT_EXEC, refuse: errPerm},
+	{why: "a file in memory could be written and then mapped as code", call: unix.SYS_MEMFD_CREATE, refuse: errPerm},
+}

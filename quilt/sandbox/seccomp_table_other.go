@@ -12,5 +12,6 @@ var (
 	allowed []group
 	guards  []guarded
 
-	netGuards []guarded
+	netGuards  []guarded
+	codeGuards []guarded
 )

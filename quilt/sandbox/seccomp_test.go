@@ -86,7 +86,7 @@ func TestFilterIsTheTable(t *testing.T) {
 			t.Errorf("call %d: %#x, want %#x", nr, got, expect)
 		}
 	}
-	t.Logf("%d calls allowed, %d guarded, %d instructions, %s", n, len(guards), len(filter), filterName)
+	t.Logf("%d calls allowed, %d guarded, %d instructions, %s", n, len(guards), len(filter), filters[variant{}].name)
 	if n+len(guards) > 181 {
 		t.Errorf("%d calls are reachable; the promise is 181 at most", n+len(guards))
 	}

@@ -74,7 +74,7 @@ func (l *launcher) answer(e *worker, m message, fds []int) (err error) {
 		err = e.conn.send(message{Op: "failed", N: m.N, Fault: toWire(errNoFiles)})
 	case m.Op == "start" && m.Spec != nil:
 		keep = true
-		go l.serveStart(e, m, fds)
+		go l.serveStart(e, m, l.reserve(m.N), fds)
 	case m.Op == "claim" && m.Spec != nil:
 		go l.serveClaim(e.conn, m)
 	case m.Op == "kill":
@@ -105,8 +105,8 @@ func (l *launcher) answer(e *worker, m message, fds []int) (err error) {
 }
 
 // serveStart starts a container, follows it to its end and reports both.
-func (l *launcher) serveStart(e *worker, m message, fds []int) {
-	r, err := l.start(m.N, *m.Spec, m.Plan, fds)
+func (l *launcher) serveStart(e *worker, m message, era uint64, fds []int) {
+	r, err := l.start(m.N, era, *m.Spec, m.Plan, fds)
 	if err != nil {
 		l.log.Warn("container not started", "execution", m.Spec.ID, "err", err)
 		_ = e.conn.send(message{Op: "failed", N: m.N, Fault: toWire(err)})

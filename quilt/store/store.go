@@ -90,6 +90,7 @@ const (
 
 // Store is one open data file. Its methods may be called concurrently.
 type Store struct {
+	path      string
 	epoch     uint64
 	read      prepared
 	writer    *writer
@@ -127,7 +128,7 @@ func open(dir string, raise bool, log *slog.Logger) (*Store, error) {
 		w.close()
 		return nil, readable(fmt.Errorf("open %s: %w", path, err))
 	}
-	return &Store{epoch: epoch, read: prepared{read, get}, writer: w, snapshots: make(chan struct{}, maxSnapshots)}, nil
+	return &Store{path: path, epoch: epoch, read: prepared{read, get}, writer: w, snapshots: make(chan struct{}, maxSnapshots)}, nil
 }
 
 // private makes the data file its owner's alone before SQLite opens it: the

@@ -210,8 +210,9 @@ export type PipelineClass = abstract new () => Pipeline<any, any>;
 
 /**
  * What an agent may call: a class (all its tools), one method
- * (`Orders.prototype.get`), a `tool.fn`, another agent, or a unit of another
- * bundle by name.
+ * (`Orders.prototype.get`), a `tool.fn`, another agent, a unit of another bundle by
+ * name, or all registered units that a pattern fits: `'acme/*@^1#orders.*'`. Of many
+ * the model is offered what fits the request, and a tool to search for more.
  */
 export type Ref =
   | ToolboxClass
@@ -229,6 +230,13 @@ export interface AgentOpts extends StartOpts {
   /** Model turns before the run is stopped. */
   maxSteps?: number;
   budget?: Budget;
+  /** Gives the agent tools to remember things of its user, and to recall them. */
+  memory?: boolean;
+  /**
+   * The model writes TypeScript that calls the tools, several in one turn. Each
+   * program runs in a fresh container that can do nothing but call these tools.
+   */
+  code?: boolean;
 }
 
 /** Marks a class that extends {@link Agent}. */
@@ -237,7 +245,8 @@ export function agent(opts: AgentOpts): (cls: AgentClass, context: ClassDecorato
 export interface TeamOpts extends StartOpts {
   name?: string;
   description?: string;
-  members: readonly AgentClass[];
+  /** Agents; teams and pipelines too. */
+  members: readonly (AgentClass | TeamClass | PipelineClass)[];
   /** Must be one of the members. */
   lead?: AgentClass;
   mode?: 'lead' | 'parallel' | 'sequence' | 'vote' | 'handoff';
@@ -433,6 +442,12 @@ export interface HandleOpts {
   hold?: 'exec' | 'tx';
   /** How long to wait for it, `'30s'`; without, as long as it takes. */
   wait?: string;
+  /**
+   * How long it may be had, `'10m'`: with `hold: 'tx'` each lock or transaction, else
+   * all of it from the start. After that it is free for others, and its use fails
+   * with the code `timeout`.
+   */
+  ttl?: string;
 }
 
 /**
@@ -830,6 +845,12 @@ export type NetAuth =
 export interface NetOpts {
   /** Added to requests for this host and port over https, and to no others. */
   auth?: NetAuth;
+  /** Requests in a time: `'10/1m'`; who is over it waits. Through the global `fetch` over https each connection is one. */
+  rate?: `${number}/${number}${'ms' | 's' | 'm' | 'h'}`;
+  /** How long to wait for the rate, `'30s'`; without, as long as it takes. */
+  wait?: string;
+  /** How long after the start the host may be reached, `'10m'`. */
+  ttl?: string;
 }
 
 /** One host, or all below one. */

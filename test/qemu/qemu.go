@@ -58,11 +58,16 @@ type Config struct {
 	Guest          string // the address that Ports lead to; empty: what DHCP gives, 10.0.2.15
 	MemoryMiB      int    // 0: 512
 	CPUs           int    // 0: 1
-	NoReboot       bool   // a reboot of the guest ends the machine
-	Watchdog       bool   // an i6300esb that resets the machine
-	Log            io.Writer
-	Extra          []string // more arguments of QEMU
-	Program        string   // empty: qemu-system-x86_64
+	// Threads gives each emulated processor a thread of its own; without it they take
+	// turns on one. With them QEMU 7.2 at times runs old code for ever after another
+	// processor has changed it, as a kernel does when it patches itself: the guest
+	// stands still.
+	Threads  bool
+	NoReboot bool // a reboot of the guest ends the machine
+	Watchdog bool // an i6300esb that resets the machine
+	Log      io.Writer
+	Extra    []string // more arguments of QEMU
+	Program  string   // empty: qemu-system-x86_64
 }
 
 // Machine is one running QEMU.
@@ -118,7 +123,11 @@ func Start(ctx context.Context, c Config) (*Machine, error) {
 }
 
 func (c Config) args(m *Machine) []string {
-	a := []string{"-accel", "tcg,thread=multi", "-machine", "q35", "-cpu", "max", "-nodefaults", "-display", "none",
+	accel := "tcg,thread=single"
+	if c.Threads {
+		accel = "tcg,thread=multi"
+	}
+	a := []string{"-accel", accel, "-machine", "q35", "-cpu", "max", "-nodefaults", "-display", "none",
 		"-m", strconv.Itoa(or(c.MemoryMiB, 512)), "-smp", strconv.Itoa(or(c.CPUs, 1)),
 		"-serial", "stdio", "-monitor", "none", "-qmp", "unix:" + m.monitor() + ",server=on,wait=off",
 		"-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"}

@@ -20,7 +20,7 @@ type Snapshot struct {
 	Threads     int
 	Mounts      int // in every mount namespace of its processes
 	Namespaces  int // distinct ones its processes stand in or hold open
-	Cgroups     int // below this process's own group, in every hierarchy
+	Cgroups     int // of its launcher, in every hierarchy: others may work beside us
 	Files       int // in the data folder and its run folder, journals aside
 	Resident    int64
 }
@@ -51,7 +51,7 @@ func (i *Instance) Snapshot() (Snapshot, error) {
 	s.Namespaces = len(ns)
 	s.Files = i.files()
 	var err error
-	s.Cgroups, err = CountCgroups()
+	s.Cgroups, err = CountCgroups(i.PIDs()...)
 	return s, err
 }
 

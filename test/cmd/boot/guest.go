@@ -14,7 +14,7 @@ import (
 )
 
 // machine starts the test image by direct boot.
-func (b *bench) machine(ctx context.Context, words string, memory int, disks ...qemu.Disk) (*qemu.Machine, error) {
+func (b *bench) machine(ctx context.Context, words string, memory int, threads bool, disks ...qemu.Disk) (*qemu.Machine, error) {
 	cmdline, err := os.ReadFile(filepath.Join(b.boot, "cmdline.txt"))
 	if err != nil {
 		return nil, err
@@ -22,12 +22,11 @@ func (b *bench) machine(ctx context.Context, words string, memory int, disks ...
 	return qemu.Start(ctx, qemu.Config{
 		Kernel: filepath.Join(b.boot, "vmlinuz"), Initrd: filepath.Join(b.boot, "initrd-test"),
 		Append: strings.TrimSpace(string(cmdline)) + " " + words,
-		Disks:  disks, Ports: []int{7600}, MemoryMiB: memory, CPUs: 2, NoReboot: true,
+		Disks:  disks, Ports: []int{7600}, MemoryMiB: memory, CPUs: 2, Threads: threads, NoReboot: true, Log: b.log,
 	})
 }
 
-// direct boots up to three times, because this machine may be busy, and works
-// with the last one. One start of three has to be in time.
+// direct boots, up to three times, and works with the last machine.
 func (b *bench) direct(ctx context.Context) error {
 	var m *qemu.Machine
 	defer func() {
@@ -35,26 +34,28 @@ func (b *bench) direct(ctx context.Context) error {
 			m.Kill()
 		}
 	}()
+	threads := true
 	for try := 1; ; try++ {
 		var err error
 		if b.disk, err = b.overlay(fmt.Sprintf("disk%d", try)); err != nil {
 			return err
 		}
-		if m, err = b.machine(ctx, "aria.audit=1 aria.credential="+secret, 512, qemu.Disk{Path: b.disk, Format: "qcow2"}); err != nil {
+		if m, err = b.machine(ctx, "aria.audit=1 aria.credential="+secret, 512, threads, qemu.Disk{Path: b.disk, Format: "qcow2"}); err != nil {
 			return err
 		}
 		if b.ready, err = waitReady(ctx, m); err != nil {
 			return err
 		}
 		used, waited := m.Used()
-		slow := inTime(b.ready, used, waited)
 		fmt.Printf("ready after %.1f s; the emulator used %.1f s of processor and stood in the queue for one for %.1f s\n", b.ready.Seconds(), used.Seconds(), waited.Seconds())
+		slow := inTime(threads, b.ready, used, waited)
 		if slow == nil {
 			break
 		}
 		if try == 3 {
 			return fmt.Errorf("%w (three tries)", slow)
 		}
+		threads = threads && !errors.Is(slow, errBusy)
 		m.Kill()
 	}
 	if err := b.audit(ctx, m); err != nil {
@@ -79,13 +80,21 @@ func (b *bench) direct(ctx context.Context) error {
 	return powerOff(ctx, m)
 }
 
-// inTime holds a start to its two promises: the processor time that it costs, which
-// other work on this machine hardly changes, and, where there was no other work, the clock.
-func inTime(clock, used, waited time.Duration) error {
+var errBusy = errors.New("other work was on this machine")
+
+// inTime holds a start to its two promises, the clock and processor time, where it had
+// the machine to itself, with a thread for each emulated processor. On a busy machine the
+// clock says nothing, and threads that wait for one another use processor time doing so:
+// there, a start on one thread is held to twice the processor time, for work beside it
+// makes all work dearer (caches, sibling threads, a hypervisor that takes time away).
+func inTime(threads bool, clock, used, waited time.Duration) error {
+	idle := waited <= idleWaits
 	switch {
-	case used > cpuWithin:
+	case threads && !idle:
+		return errBusy
+	case used > cpuWithin && idle, used > 2*cpuWithin:
 		return fmt.Errorf("a start costs %.1f s of processor, at most %s are promised", used.Seconds(), cpuWithin)
-	case waited <= idleWaits && clock > readyWithin:
+	case threads && clock > readyWithin:
 		return fmt.Errorf("kernel start to ready took %s on an idle machine, at most %s are promised", clock, readyWithin)
 	}
 	return nil
@@ -93,7 +102,7 @@ func inTime(clock, used, waited time.Duration) error {
 
 // waitReady returns the time from the kernel's start that the machine reports.
 func waitReady(ctx context.Context, m *qemu.Machine) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	line, err := m.WaitLine(ctx, "aria: ready")
 	if err != nil {
@@ -129,7 +138,7 @@ func (b *bench) arc(ctx context.Context, server, want string, args ...string) er
 
 // powerOff presses the button; the machine must end in order.
 func powerOff(ctx context.Context, m *qemu.Machine) error {
-	ctx, cancel := context.WithTimeout(ctx, 90*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 4*time.Minute)
 	defer cancel()
 	if err := m.Stop(ctx); err != nil {
 		return fmt.Errorf("power button: %w\n%s", err, tail(m.Serial()))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -10,16 +11,22 @@ func TestInTime(t *testing.T) {
 	const s = time.Second
 	for _, c := range []struct {
 		name                string
+		threads             bool
 		clock, used, waited time.Duration
-		ok                  bool
+		want                string
 	}{
-		{"idle and quick", 5 * s, 9 * s, s / 10, true},
-		{"idle and slow", 7 * s, 9 * s, s / 10, false},
-		{"busy, so the clock says nothing", 20 * s, 12 * s, 9 * s, true},
-		{"busy, and too much work", 20 * s, 15 * s, 9 * s, false},
+		{"idle and quick", true, 5 * s, 9 * s, s / 10, ""},
+		{"idle and slow", true, 7 * s, 9 * s, s / 10, "on an idle machine"},
+		{"idle, quick, and too much work", true, 5 * s, 15 * s, s / 10, "15.0 s of processor"},
+		{"busy: neither figure says anything", true, 20 * s, 15 * s, 9 * s, "other work"},
+		{"busy, on one thread: the clock says nothing", false, 20 * s, 12 * s, 9 * s, ""},
+		{"busy, on one thread: all work is dearer", false, 20 * s, 20 * s, 9 * s, ""},
+		{"busy, on one thread, and far too much work", false, 20 * s, 29 * s, 9 * s, "29.0 s of processor"},
+		{"idle, on one thread, and too much work", false, 8 * s, 15 * s, s / 10, "15.0 s of processor"},
 	} {
-		if err := inTime(c.clock, c.used, c.waited); (err == nil) != c.ok {
-			t.Errorf("%s: %v", c.name, err)
+		err := inTime(c.threads, c.clock, c.used, c.waited)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
 	}
 }

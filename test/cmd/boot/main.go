@@ -10,6 +10,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,6 +27,7 @@ type bench struct {
 	counts                          counts
 	full                            bool
 	match                           string
+	log                             io.Writer // a copy of the guests' serial lines; nil: none
 }
 
 // The promises of docs/spec/firmware.md.
@@ -46,9 +48,18 @@ func main() {
 	flag.StringVar(&b.guide, "guide", "README.md", "where the QEMU line stands")
 	flag.StringVar(&b.example, "example", "examples/orders", "the project to upload")
 	flag.StringVar(&b.match, "run", "", "of the suite: \"PACKAGE REGEXP\" alone")
+	serial := flag.String("serial", "", "`file` for all that the guests say on their serial line, the stacks of a test that hangs among it")
 	flag.BoolVar(&b.full, "full", false, "the slow tests of the suite too")
 	only := flag.String("only", "", "one part: boot, uefi, suite")
 	flag.Parse()
+	if *serial != "" {
+		f, err := os.Create(*serial)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "boot-test:", err)
+			os.Exit(2)
+		}
+		b.log = f
+	}
 	if err := b.run(*only); err != nil {
 		fmt.Fprintln(os.Stderr, "boot-test:", err)
 		fmt.Printf("boot: failed after %d tests on v2 passed, %d failed\n", b.counts.passed, b.counts.failed)

@@ -24,8 +24,9 @@ var packages = []string{"quilt/sandbox", "quilt/image", "quilt/engine", "quilt/a
 const (
 	slow      = "^(TestWalls|TestFaults|TestSyscallFuzz)$"
 	fewer     = "ARIA_FUZZ_N=2000"
-	suiteTime = 15 * time.Minute
-	fullTime  = 40 * time.Minute
+	testTime  = 8 * time.Minute // one test without a verdict, on however busy a machine: after it, it hangs
+	suiteTime = 40 * time.Minute
+	fullTime  = 80 * time.Minute
 )
 
 // words of a package for the guest: its environment and flags.
@@ -62,7 +63,7 @@ func (b *bench) suite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	m, err := b.machine(ctx, "aria.test=/dev/vdb aria.hostname=bench", 3072, qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: disk, ReadOnly: true})
+	m, err := b.machine(ctx, "aria.test=/dev/vdb aria.hostname=bench", 3072, false, qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: disk, ReadOnly: true})
 	if err != nil {
 		return err
 	}
@@ -99,7 +100,11 @@ func (b *bench) suiteDisk(ctx context.Context) (string, error) {
 	stage := filepath.Join(b.dir, "suite-files")
 	var list string
 	for _, p := range b.packages() {
-		list += p + " " + b.words(p) + "\n"
+		limit := testTime
+		if b.full {
+			limit = fullTime
+		}
+		list += fmt.Sprintf("%s %s %s\n", p, limit, b.words(p))
 		out := filepath.Join(stage, p)
 		c := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-o", filepath.Join(out, "test"), "./"+p)
 		c.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -131,10 +136,13 @@ func (b *bench) suiteDisk(ctx context.Context) (string, error) {
 	return disk, nil
 }
 
-var verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): `)
+var (
+	verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): `)
+	hung    = regexp.MustCompile(`(?m)^aria-test: hang .*`)
+)
 
-// verdicts counts top-level tests; a package that ended otherwise than by its
-// own verdict counts as one failure.
+// verdicts counts top-level tests; one that hung, and a package that ended otherwise
+// than by its own verdict, count as one failure.
 func verdicts(serial string, want int) (c counts) {
 	for _, m := range verdict.FindAllStringSubmatch(serial, -1) {
 		switch m[1] {
@@ -146,6 +154,7 @@ func verdicts(serial string, want int) (c counts) {
 			c.skipped++
 		}
 	}
+	c.failed += len(hung.FindAllString(serial, -1))
 	for _, e := range endings(serial) {
 		if c.failed == 0 && !strings.Contains(e, " code 0 ") {
 			c.failed++
@@ -175,8 +184,11 @@ func failures(serial string) string {
 			recent = nil
 		}
 		recent = append(recent, line)
-		if strings.HasPrefix(line, "--- FAIL") || strings.HasPrefix(line, "--- SKIP") {
+		switch {
+		case strings.HasPrefix(line, "--- FAIL"), strings.HasPrefix(line, "--- SKIP"):
 			out = append(out, recent[max(0, len(recent)-15):]...)
+		case strings.HasPrefix(line, "aria-test: hang "):
+			out = append(out, line+" (where its threads stood: -serial FILE)")
 		}
 	}
 	return strings.Join(out, "\n")

@@ -59,7 +59,7 @@ func (b *bench) uefi(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	line, err := firstLine(out, "aria: ready", 150*time.Second)
+	line, err := firstLine(out, "aria: ready", 5*time.Minute)
 	if err != nil {
 		return err
 	}

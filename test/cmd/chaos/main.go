@@ -10,9 +10,11 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -32,11 +34,12 @@ func main() {
 	runs := flag.Int("runs", 1000, "runs")
 	seed := flag.Uint64("seed", uint64(time.Now().UnixNano()), "of the instants")
 	atOnce := flag.Int("at-once", 8, "runs that go on at the same time")
+	copies := flag.Int("copies", 0, "instead of kills: so many copies of the data folder, each started and held to the same")
 	project := flag.String("project", "test/testdata/projects/chaos", "project with the pipelines")
 	flag.Parse()
 	begin := time.Now()
 	fmt.Printf("chaos: seed %d\n", *seed)
-	c := &chaos{runs: *runs, atOnce: *atOnce, random: rand.New(rand.NewPCG(*seed, 1))}
+	c := &chaos{runs: *runs, atOnce: *atOnce, copies: *copies, ids: map[int]string{}, over: map[int]bool{}, random: rand.New(rand.NewPCG(*seed, 1))}
 	if err := c.run(*bin, *project); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
@@ -45,7 +48,11 @@ func main() {
 	fmt.Printf("the server outside had %d requests, %d of them again with the same key, %d without one\n", requests, again, bare)
 	c.doubled += bare
 	fmt.Printf("took %s\n", time.Since(begin).Round(time.Second))
-	fmt.Printf("chaos: %d runs, %d kills, %d lost, %d doubled\n", c.runs, c.kills, c.lost, c.doubled)
+	what := fmt.Sprintf("%d kills", c.kills)
+	if c.copies > 0 {
+		what = fmt.Sprintf("%d copies", c.copies)
+	}
+	fmt.Printf("chaos: %d runs, %s, %d lost, %d doubled\n", c.runs, what, c.lost, c.doubled)
 	if c.lost+c.doubled > 0 {
 		os.Exit(1)
 	}
@@ -53,6 +60,7 @@ func main() {
 
 type chaos struct {
 	runs, atOnce int
+	copies       int
 	random       *rand.Rand // of the killer
 	inst         *system.Instance
 	counter      *counter
@@ -60,6 +68,17 @@ type chaos struct {
 
 	mu            sync.Mutex
 	lost, doubled int
+	ids           map[int]string // of runs that were accepted
+	over          map[int]bool   // of these, those whose end was seen
+
+	copied atomic.Bool // no more copies are to be made
+}
+
+// accepted are the runs that ariad had said yes to, and those that had ended.
+func (c *chaos) accepted() (ids map[int]string, over map[int]bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.ids), maps.Clone(c.over)
 }
 
 func (c *chaos) run(bin, project string) error {
@@ -88,7 +107,15 @@ func (c *chaos) run(bin, project string) error {
 		return err
 	}
 	kills, killed := make(chan struct{}), make(chan error, 1)
-	go func() { killed <- c.killer(ctx, kills) }()
+	go func() {
+		defer c.copied.Store(true)
+		if c.copies == 0 {
+			c.copied.Store(true)
+			killed <- c.killer(ctx, kills)
+			return
+		}
+		killed <- (&copier{c: c, bin: bin, random: c.random}).run(ctx, c.copies, kills)
+	}()
 	c.all(ctx)
 	close(kills)
 	if err := <-killed; err != nil {
@@ -98,7 +125,7 @@ func (c *chaos) run(bin, project string) error {
 		return err
 	}
 	for n := range c.runs {
-		if err := c.count(ctx, n); err != nil {
+		if err := c.countIn(ctx, c.inst, n); err != nil {
 			return err
 		}
 	}
@@ -121,9 +148,11 @@ func (c *chaos) all(ctx context.Context) {
 			}
 		})
 	}
-	for n := range c.runs {
+	n := 0
+	for ; n < c.runs || !c.copied.Load(); n++ {
 		next <- n
 	}
+	c.runs = n
 	close(next)
 	workers.Wait()
 }
@@ -139,6 +168,9 @@ func (c *chaos) one(ctx context.Context, n int) error {
 		s, err := c.inst.Tasks.Start(ctx, connect.NewRequest(req))
 		if err == nil {
 			id = s.Msg.Run.Id
+			c.mu.Lock()
+			c.ids[n] = id
+			c.mu.Unlock()
 		} else if !passing(err) {
 			return err
 		}
@@ -152,6 +184,9 @@ func (c *chaos) one(ctx context.Context, n int) error {
 			if r := g.Msg.Run; r.State != "done" || string(r.Output) != fmt.Sprintf("%q", name(n)) {
 				return fmt.Errorf("%s ended as %s %s: %s (%s)", id, r.State, r.Output, r.GetError().GetMessage(), r.GetError().GetCode())
 			}
+			c.mu.Lock()
+			c.over[n] = true
+			c.mu.Unlock()
 			return nil
 		}
 		if err != nil && !passing(err) {
@@ -208,9 +243,10 @@ func (c *chaos) killer(ctx context.Context, stop <-chan struct{}) error {
 	}
 }
 
-// count holds what was counted against what must have been.
-func (c *chaos) count(ctx context.Context, n int) error {
-	out, err := system.Done(c.inst.Run(ctx, "seen.read", fmt.Sprintf(`{"run":%q}`, name(n))))
+// countIn holds what was counted, in the store of an instance and outside, against
+// what must have been.
+func (c *chaos) countIn(ctx context.Context, inst *system.Instance, n int) error {
+	out, err := system.Done(inst.Run(ctx, "seen.read", fmt.Sprintf(`{"run":%q}`, name(n))))
 	if err != nil {
 		return err
 	}
@@ -227,6 +263,8 @@ func (c *chaos) count(ctx context.Context, n int) error {
 
 // judge one effect by how often it was seen.
 func (c *chaos) judge(n, step, times int, where string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case times == 0:
 		c.lost++

@@ -4,9 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"connectrpc.com/connect"
@@ -35,7 +38,19 @@ func main() {
 
 func run(bin, project string, n int) (int, error) {
 	ctx := context.Background()
-	inst, err := system.Start(ctx, bin, "")
+	dir, err := os.MkdirTemp("", "aria-cycles-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return 0, err
+	}
+	// So that a look need not wait for long until nothing is parked.
+	if err := os.WriteFile(filepath.Join(dir, "quiltd.toml"), []byte("parked_quiet = \"2s\"\n"), 0o644); err != nil {
+		return 0, err
+	}
+	inst, err := system.Start(ctx, bin, dir)
 	if err != nil {
 		return 0, err
 	}
@@ -101,8 +116,15 @@ type state struct {
 	goroutines int64
 }
 
-// look waits for quiet first: pools refill and connections idle out.
+// look waits for quiet first: until nothing is parked, whose number varies from
+// moment to moment and each of which has files open, and until connections have
+// idled out.
 func look(ctx context.Context, inst *system.Instance) (state, error) {
+	for end := time.Now().Add(time.Minute); slices.ContainsFunc(inst.PIDs(), system.InContainer); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			return state{}, errors.New("containers are still there a minute after the last execution")
+		}
+	}
 	time.Sleep(2 * time.Second)
 	info, err := inst.System.Info(ctx, connect.NewRequest(&ariav1.InfoRequest{}))
 	if err != nil {

@@ -14,6 +14,8 @@ const (
 
 // netTable are the checks between a container and the net, each taken away.
 var netTable = []mutant{
+	{"a rate not charged", "quilt/net/target.go", "	need := bounded(c.Grant.Tokens, t.Token)\n", "	need := bounded(c.Grant.Tokens, t.Token)\n	c.Grant.Charge = nil\n"},
+	{"a rated token where another is free", "quilt/net/target.go", "		if need.Params().Rate.N == 0 {\n", "		if need.Params().Rate.N >= 0 {\n"},
 	{"loopback is public", netAddress, `	{netip.MustParsePrefix("127.0.0.0/8"), "the machine itself (loopback)"},` + "\n", ""},
 	{"metadata is public", netAddress, `	{netip.MustParsePrefix("169.254.0.0/16"), "link-local, where clouds keep metadata"},` + "\n", ""},
 	{"10/8 is public", netAddress, `	{netip.MustParsePrefix("10.0.0.0/8"), "a private network"},` + "\n", ""},

@@ -854,8 +854,12 @@ type StartRequest struct {
 	Words          string `protobuf:"bytes,3,opt,name=words,proto3" json:"words,omitempty"`
 	DeadlineMs     int64  `protobuf:"varint,4,opt,name=deadline_ms,json=deadlineMs,proto3" json:"deadline_ms,omitempty"`            // from now; 0: the unit's own timeout
 	IdempotencyKey string `protobuf:"bytes,5,opt,name=idempotency_key,json=idempotencyKey,proto3" json:"idempotency_key,omitempty"` // the same key answers with the same run
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Of agents and of teams: the conversation that this is the next turn of, and
+	// whom they talk to. What is remembered belongs to the unit and the user.
+	Session       string `protobuf:"bytes,6,opt,name=session,proto3" json:"session,omitempty"`
+	User          string `protobuf:"bytes,7,opt,name=user,proto3" json:"user,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartRequest) Reset() {
@@ -919,6 +923,20 @@ func (x *StartRequest) GetDeadlineMs() int64 {
 func (x *StartRequest) GetIdempotencyKey() string {
 	if x != nil {
 		return x.IdempotencyKey
+	}
+	return ""
+}
+
+func (x *StartRequest) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *StartRequest) GetUser() string {
+	if x != nil {
+		return x.User
 	}
 	return ""
 }
@@ -2976,6 +2994,8 @@ type TokenWaiter struct {
 	SinceUnixMs   int64                  `protobuf:"varint,9,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"`
 	Tenant        string                 `protobuf:"bytes,10,opt,name=tenant,proto3" json:"tenant,omitempty"`
 	Class         string                 `protobuf:"bytes,11,opt,name=class,proto3" json:"class,omitempty"`
+	OpensUnixMs   int64                  `protobuf:"varint,12,opt,name=opens_unix_ms,json=opensUnixMs,proto3" json:"opens_unix_ms,omitempty"` // it waits for a rate, which lets it through then; nobody holds anything; 0: it does not
+	Limit         string                 `protobuf:"bytes,13,opt,name=limit,proto3" json:"limit,omitempty"`                                   // whose rate that is, for people
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3083,6 +3103,20 @@ func (x *TokenWaiter) GetTenant() string {
 func (x *TokenWaiter) GetClass() string {
 	if x != nil {
 		return x.Class
+	}
+	return ""
+}
+
+func (x *TokenWaiter) GetOpensUnixMs() int64 {
+	if x != nil {
+		return x.OpensUnixMs
+	}
+	return 0
+}
+
+func (x *TokenWaiter) GetLimit() string {
+	if x != nil {
+		return x.Limit
 	}
 	return ""
 }
@@ -3735,14 +3769,16 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x0eGetUnitRequest\x12\x10\n" +
 	"\x03ref\x18\x01 \x01(\tR\x03ref\"4\n" +
 	"\x0fGetUnitResponse\x12!\n" +
-	"\x04unit\x18\x01 \x01(\v2\r.aria.v1.UnitR\x04unit\"\x98\x01\n" +
+	"\x04unit\x18\x01 \x01(\v2\r.aria.v1.UnitR\x04unit\"\xc6\x01\n" +
 	"\fStartRequest\x12\x12\n" +
 	"\x04unit\x18\x01 \x01(\tR\x04unit\x12\x14\n" +
 	"\x05input\x18\x02 \x01(\fR\x05input\x12\x14\n" +
 	"\x05words\x18\x03 \x01(\tR\x05words\x12\x1f\n" +
 	"\vdeadline_ms\x18\x04 \x01(\x03R\n" +
 	"deadlineMs\x12'\n" +
-	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\"/\n" +
+	"\x0fidempotency_key\x18\x05 \x01(\tR\x0eidempotencyKey\x12\x18\n" +
+	"\asession\x18\x06 \x01(\tR\asession\x12\x12\n" +
+	"\x04user\x18\a \x01(\tR\x04user\"/\n" +
 	"\rStartResponse\x12\x1e\n" +
 	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\xbe\x02\n" +
 	"\x03Run\x12\x0e\n" +
@@ -3891,7 +3927,7 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x05fence\x18\x05 \x01(\x04R\x05fence\x12\"\n" +
 	"\rsince_unix_ms\x18\x06 \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\b \x01(\tR\x05class\"\xa2\x02\n" +
+	"\x05class\x18\b \x01(\tR\x05class\"\xdc\x02\n" +
 	"\vTokenWaiter\x12\x10\n" +
 	"\x03run\x18\x01 \x01(\tR\x03run\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\tR\texecution\x12\x12\n" +
@@ -3904,7 +3940,9 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\rsince_unix_ms\x18\t \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\n" +
 	" \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\v \x01(\tR\x05class\"*\n" +
+	"\x05class\x18\v \x01(\tR\x05class\x12\"\n" +
+	"\ropens_unix_ms\x18\f \x01(\x03R\vopensUnixMs\x12\x14\n" +
+	"\x05limit\x18\r \x01(\tR\x05limit\"*\n" +
 	"\x12WatchTokensRequest\x12\x14\n" +
 	"\x05after\x18\x01 \x01(\x04R\x05after\"\xcd\x02\n" +
 	"\x13WatchTokensResponse\x12\x10\n" +

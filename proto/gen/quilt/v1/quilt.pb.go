@@ -184,8 +184,11 @@ type Journal struct {
 	Seed        []byte                 `protobuf:"bytes,3,opt,name=seed,proto3" json:"seed,omitempty"`                                     // 32 bytes: of the unit's randomness
 	// What executions before this one recorded, in order. With more, the next
 	// message goes on.
-	Effects       []*Effect `protobuf:"bytes,4,rep,name=effects,proto3" json:"effects,omitempty"`
-	More          bool      `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
+	Effects []*Effect `protobuf:"bytes,4,rep,name=effects,proto3" json:"effects,omitempty"`
+	More    bool      `protobuf:"varint,5,opt,name=more,proto3" json:"more,omitempty"`
+	// A replay: the record answers, and nothing else does. A call that it does not
+	// hold ends the execution as diverged.
+	Sealed        bool `protobuf:"varint,6,opt,name=sealed,proto3" json:"sealed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -251,6 +254,13 @@ func (x *Journal) GetEffects() []*Effect {
 func (x *Journal) GetMore() bool {
 	if x != nil {
 		return x.More
+	}
+	return false
+}
+
+func (x *Journal) GetSealed() bool {
+	if x != nil {
+		return x.Sealed
 	}
 	return false
 }
@@ -1039,7 +1049,7 @@ func (x *Queued) GetPosition() int64 {
 
 type Started struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Start         string                 `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`                        // cold | pooled | forked
+	Start         string                 `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`                        // cold | pooled | warm
 	TookUs        int64                  `protobuf:"varint,2,opt,name=took_us,json=tookUs,proto3" json:"took_us,omitempty"`       // from grant to the harness ready
 	WaitedUs      int64                  `protobuf:"varint,3,opt,name=waited_us,json=waitedUs,proto3" json:"waited_us,omitempty"` // for the lease
 	Lease         string                 `protobuf:"bytes,4,opt,name=lease,proto3" json:"lease,omitempty"`
@@ -1787,6 +1797,8 @@ type Wait struct {
 	HeldBy        []string               `protobuf:"bytes,9,rep,name=held_by,json=heldBy,proto3" json:"held_by,omitempty"` // executions that hold them
 	Behind        []string               `protobuf:"bytes,10,rep,name=behind,proto3" json:"behind,omitempty"`              // executions whose turn is earlier
 	Position      int64                  `protobuf:"varint,11,opt,name=position,proto3" json:"position,omitempty"`
+	OpensUnixMs   int64                  `protobuf:"varint,12,opt,name=opens_unix_ms,json=opensUnixMs,proto3" json:"opens_unix_ms,omitempty"` // it waits for a rate, which lets it through then; nobody holds anything; 0: it does not
+	Limit         string                 `protobuf:"bytes,13,opt,name=limit,proto3" json:"limit,omitempty"`                                   // whose rate that is, for people
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1896,6 +1908,20 @@ func (x *Wait) GetPosition() int64 {
 		return x.Position
 	}
 	return 0
+}
+
+func (x *Wait) GetOpensUnixMs() int64 {
+	if x != nil {
+		return x.OpensUnixMs
+	}
+	return 0
+}
+
+func (x *Wait) GetLimit() string {
+	if x != nil {
+		return x.Limit
+	}
+	return ""
 }
 
 type SessionRequest struct {
@@ -3771,6 +3797,86 @@ func (x *Secret) GetChangedUnixMs() int64 {
 	return 0
 }
 
+type BackupRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupRequest) Reset() {
+	*x = BackupRequest{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupRequest) ProtoMessage() {}
+
+func (x *BackupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
+func (*BackupRequest) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{51}
+}
+
+type BackupResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Data          []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BackupResponse) Reset() {
+	*x = BackupResponse{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BackupResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BackupResponse) ProtoMessage() {}
+
+func (x *BackupResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
+func (*BackupResponse) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *BackupResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_quilt_v1_quilt_proto protoreflect.FileDescriptor
 
 const file_quilt_v1_quilt_proto_rawDesc = "" +
@@ -3790,13 +3896,14 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x03ack\x18\x15 \x01(\x04R\x03ack\x12(\n" +
 	"\x06answer\x18\x16 \x01(\v2\x10.quilt.v1.AnswerR\x06answer\x12\x16\n" +
 	"\x06attach\x18\x1e \x01(\bR\x06attach\x12\x14\n" +
-	"\x05after\x18\x1f \x01(\x04R\x05after\"\x93\x01\n" +
+	"\x05after\x18\x1f \x01(\x04R\x05after\"\xab\x01\n" +
 	"\aJournal\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\"\n" +
 	"\rclock_unix_ms\x18\x02 \x01(\x03R\vclockUnixMs\x12\x12\n" +
 	"\x04seed\x18\x03 \x01(\fR\x04seed\x12*\n" +
 	"\aeffects\x18\x04 \x03(\v2\x10.quilt.v1.EffectR\aeffects\x12\x12\n" +
-	"\x04more\x18\x05 \x01(\bR\x04more\"\xdb\x01\n" +
+	"\x04more\x18\x05 \x01(\bR\x04more\x12\x16\n" +
+	"\x06sealed\x18\x06 \x01(\bR\x06sealed\"\xdb\x01\n" +
 	"\x06Effect\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x03R\x02id\x12\x0e\n" +
@@ -3908,7 +4015,7 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x05fence\x18\x05 \x01(\x04R\x05fence\x12\"\n" +
 	"\rsince_unix_ms\x18\x06 \x01(\x03R\vsinceUnixMs\x12\x16\n" +
 	"\x06tenant\x18\a \x01(\tR\x06tenant\x12\x14\n" +
-	"\x05class\x18\b \x01(\tR\x05class\"\xa6\x02\n" +
+	"\x05class\x18\b \x01(\tR\x05class\"\xe0\x02\n" +
 	"\x04Wait\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x16\n" +
@@ -3921,7 +4028,9 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\aheld_by\x18\t \x03(\tR\x06heldBy\x12\x16\n" +
 	"\x06behind\x18\n" +
 	" \x03(\tR\x06behind\x12\x1a\n" +
-	"\bposition\x18\v \x01(\x03R\bposition\"\xca\x01\n" +
+	"\bposition\x18\v \x01(\x03R\bposition\x12\"\n" +
+	"\ropens_unix_ms\x18\f \x01(\x03R\vopensUnixMs\x12\x14\n" +
+	"\x05limit\x18\r \x01(\tR\x05limit\"\xca\x01\n" +
 	"\x0eSessionRequest\x12+\n" +
 	"\x04open\x18\x01 \x01(\v2\x15.quilt.v1.SessionOpenH\x00R\x04open\x124\n" +
 	"\aacquire\x18\x02 \x01(\v2\x18.quilt.v1.SessionAcquireH\x00R\aacquire\x124\n" +
@@ -4059,14 +4168,18 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06Secret\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x03R\aversion\x12&\n" +
-	"\x0fchanged_unix_ms\x18\x03 \x01(\x03R\rchangedUnixMs2\xc0\x03\n" +
+	"\x0fchanged_unix_ms\x18\x03 \x01(\x03R\rchangedUnixMs\"\x0f\n" +
+	"\rBackupRequest\"$\n" +
+	"\x0eBackupResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data2\xff\x03\n" +
 	"\fQuiltService\x12B\n" +
 	"\aExecute\x12\x18.quilt.v1.ExecuteRequest\x1a\x19.quilt.v1.ExecuteResponse(\x010\x01\x125\n" +
 	"\x04Kill\x12\x15.quilt.v1.KillRequest\x1a\x16.quilt.v1.KillResponse\x12;\n" +
 	"\x06Leases\x12\x17.quilt.v1.LeasesRequest\x1a\x18.quilt.v1.LeasesResponse\x12:\n" +
 	"\x05Watch\x12\x16.quilt.v1.WatchRequest\x1a\x17.quilt.v1.WatchResponse0\x01\x12B\n" +
 	"\aSession\x12\x18.quilt.v1.SessionRequest\x1a\x19.quilt.v1.SessionResponse(\x010\x01\x12;\n" +
-	"\x06Policy\x12\x17.quilt.v1.PolicyRequest\x1a\x18.quilt.v1.PolicyResponse\x12;\n" +
+	"\x06Policy\x12\x17.quilt.v1.PolicyRequest\x1a\x18.quilt.v1.PolicyResponse\x12=\n" +
+	"\x06Backup\x12\x17.quilt.v1.BackupRequest\x1a\x18.quilt.v1.BackupResponse0\x01\x12;\n" +
 	"\x06Status\x12\x17.quilt.v1.StatusRequest\x1a\x18.quilt.v1.StatusResponse2\xa6\x02\n" +
 	"\rSecretService\x12>\n" +
 	"\x03Set\x12\x1a.quilt.v1.SetSecretRequest\x1a\x1b.quilt.v1.SetSecretResponse\x12C\n" +
@@ -4086,7 +4199,7 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),       // 0: quilt.v1.ExecuteRequest
 	(*Journal)(nil),              // 1: quilt.v1.Journal
@@ -4139,7 +4252,9 @@ var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*VerifySecretRequest)(nil),  // 48: quilt.v1.VerifySecretRequest
 	(*VerifySecretResponse)(nil), // 49: quilt.v1.VerifySecretResponse
 	(*Secret)(nil),               // 50: quilt.v1.Secret
-	nil,                          // 51: quilt.v1.TokenCounts.RefusedEntry
+	(*BackupRequest)(nil),        // 51: quilt.v1.BackupRequest
+	(*BackupResponse)(nil),       // 52: quilt.v1.BackupResponse
+	nil,                          // 53: quilt.v1.TokenCounts.RefusedEntry
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	5,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
@@ -4177,7 +4292,7 @@ var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	15, // 32: quilt.v1.SessionRefused.error:type_name -> quilt.v1.Error
 	20, // 33: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
 	40, // 34: quilt.v1.StatusResponse.tokens:type_name -> quilt.v1.TokenCounts
-	51, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
+	53, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
 	41, // 36: quilt.v1.TokenCounts.pools:type_name -> quilt.v1.PoolCount
 	50, // 37: quilt.v1.SetSecretResponse.secret:type_name -> quilt.v1.Secret
 	50, // 38: quilt.v1.ListSecretsResponse.secrets:type_name -> quilt.v1.Secret
@@ -4187,24 +4302,26 @@ var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	36, // 42: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
 	23, // 43: quilt.v1.QuiltService.Session:input_type -> quilt.v1.SessionRequest
 	34, // 44: quilt.v1.QuiltService.Policy:input_type -> quilt.v1.PolicyRequest
-	38, // 45: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
-	42, // 46: quilt.v1.SecretService.Set:input_type -> quilt.v1.SetSecretRequest
-	44, // 47: quilt.v1.SecretService.List:input_type -> quilt.v1.ListSecretsRequest
-	46, // 48: quilt.v1.SecretService.Remove:input_type -> quilt.v1.RemoveSecretRequest
-	48, // 49: quilt.v1.SecretService.Verify:input_type -> quilt.v1.VerifySecretRequest
-	8,  // 50: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	18, // 51: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	20, // 52: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	37, // 53: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
-	28, // 54: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
-	35, // 55: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
-	39, // 56: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	43, // 57: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
-	45, // 58: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
-	47, // 59: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
-	49, // 60: quilt.v1.SecretService.Verify:output_type -> quilt.v1.VerifySecretResponse
-	50, // [50:61] is the sub-list for method output_type
-	39, // [39:50] is the sub-list for method input_type
+	51, // 45: quilt.v1.QuiltService.Backup:input_type -> quilt.v1.BackupRequest
+	38, // 46: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
+	42, // 47: quilt.v1.SecretService.Set:input_type -> quilt.v1.SetSecretRequest
+	44, // 48: quilt.v1.SecretService.List:input_type -> quilt.v1.ListSecretsRequest
+	46, // 49: quilt.v1.SecretService.Remove:input_type -> quilt.v1.RemoveSecretRequest
+	48, // 50: quilt.v1.SecretService.Verify:input_type -> quilt.v1.VerifySecretRequest
+	8,  // 51: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	18, // 52: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	20, // 53: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	37, // 54: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	28, // 55: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
+	35, // 56: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
+	52, // 57: quilt.v1.QuiltService.Backup:output_type -> quilt.v1.BackupResponse
+	39, // 58: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	43, // 59: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
+	45, // 60: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
+	47, // 61: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
+	49, // 62: quilt.v1.SecretService.Verify:output_type -> quilt.v1.VerifySecretResponse
+	51, // [51:63] is the sub-list for method output_type
+	39, // [39:51] is the sub-list for method input_type
 	39, // [39:39] is the sub-list for extension type_name
 	39, // [39:39] is the sub-list for extension extendee
 	0,  // [0:39] is the sub-list for field type_name
@@ -4243,7 +4360,7 @@ func file_quilt_v1_quilt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   52,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   2,
 		},

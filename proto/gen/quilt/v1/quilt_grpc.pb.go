@@ -28,6 +28,7 @@ const (
 	QuiltService_Watch_FullMethodName   = "/quilt.v1.QuiltService/Watch"
 	QuiltService_Session_FullMethodName = "/quilt.v1.QuiltService/Session"
 	QuiltService_Policy_FullMethodName  = "/quilt.v1.QuiltService/Policy"
+	QuiltService_Backup_FullMethodName  = "/quilt.v1.QuiltService/Backup"
 	QuiltService_Status_FullMethodName  = "/quilt.v1.QuiltService/Status"
 )
 
@@ -56,6 +57,9 @@ type QuiltServiceClient interface {
 	Session(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SessionRequest, SessionResponse], error)
 	// Policy is the text of the policy that holds (docs/spec/policy.md).
 	Policy(ctx context.Context, in *PolicyRequest, opts ...grpc.CallOption) (*PolicyResponse, error)
+	// Backup streams a tar of what lies behind the tokens, as it is at one moment
+	// after the call. Secrets are in it as they lie at rest, without their key.
+	Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error)
 	// Status says what this engine is, what it can isolate, and what it uses.
 	Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error)
 }
@@ -143,6 +147,25 @@ func (c *quiltServiceClient) Policy(ctx context.Context, in *PolicyRequest, opts
 	return out, nil
 }
 
+func (c *quiltServiceClient) Backup(ctx context.Context, in *BackupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BackupResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &QuiltService_ServiceDesc.Streams[3], QuiltService_Backup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[BackupRequest, BackupResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type QuiltService_BackupClient = grpc.ServerStreamingClient[BackupResponse]
+
 func (c *quiltServiceClient) Status(ctx context.Context, in *StatusRequest, opts ...grpc.CallOption) (*StatusResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StatusResponse)
@@ -178,6 +201,9 @@ type QuiltServiceServer interface {
 	Session(grpc.BidiStreamingServer[SessionRequest, SessionResponse]) error
 	// Policy is the text of the policy that holds (docs/spec/policy.md).
 	Policy(context.Context, *PolicyRequest) (*PolicyResponse, error)
+	// Backup streams a tar of what lies behind the tokens, as it is at one moment
+	// after the call. Secrets are in it as they lie at rest, without their key.
+	Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error
 	// Status says what this engine is, what it can isolate, and what it uses.
 	Status(context.Context, *StatusRequest) (*StatusResponse, error)
 	mustEmbedUnimplementedQuiltServiceServer()
@@ -207,6 +233,9 @@ func (UnimplementedQuiltServiceServer) Session(grpc.BidiStreamingServer[SessionR
 }
 func (UnimplementedQuiltServiceServer) Policy(context.Context, *PolicyRequest) (*PolicyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Policy not implemented")
+}
+func (UnimplementedQuiltServiceServer) Backup(*BackupRequest, grpc.ServerStreamingServer[BackupResponse]) error {
+	return status.Error(codes.Unimplemented, "method Backup not implemented")
 }
 func (UnimplementedQuiltServiceServer) Status(context.Context, *StatusRequest) (*StatusResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Status not implemented")
@@ -311,6 +340,17 @@ func _QuiltService_Policy_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _QuiltService_Backup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(BackupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(QuiltServiceServer).Backup(m, &grpc.GenericServerStream[BackupRequest, BackupResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type QuiltService_BackupServer = grpc.ServerStreamingServer[BackupResponse]
+
 func _QuiltService_Status_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StatusRequest)
 	if err := dec(in); err != nil {
@@ -370,6 +410,11 @@ var QuiltService_ServiceDesc = grpc.ServiceDesc{
 			Handler:       _QuiltService_Session_Handler,
 			ServerStreams: true,
 			ClientStreams: true,
+		},
+		{
+			StreamName:    "Backup",
+			Handler:       _QuiltService_Backup_Handler,
+			ServerStreams: true,
 		},
 	},
 	Metadata: "quilt/v1/quilt.proto",

@@ -23,7 +23,7 @@ export class Sales {
 }
 
 /** Sums the sales up. The steps are drawn before they run; each is journaled. */
-@pipeline({ every: '1d' })
+@pipeline({ every: '1d', with: { currency: 'EUR' } })
 export class Report extends Pipeline<{ currency: string }, { text: string }> {
   sales = use(Sales);
 

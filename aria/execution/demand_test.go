@@ -1,0 +1,57 @@
+package execution
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/aria/registry"
+	"github.com/ariacomputecompany/firmware/aria/tokenapi"
+	"github.com/ariacomputecompany/firmware/bundle"
+)
+
+// table is a quiltd of which only the table of tokens is asked.
+type table struct {
+	waiters []tokenapi.Waiter
+	err     error
+	looks   int
+}
+
+func (*table) Execute(context.Context, tokenapi.Request, func(tokenapi.Event) error) (tokenapi.Ended, error) {
+	return tokenapi.Ended{}, errors.New("nothing runs here")
+}
+
+func (q *table) Tokens(context.Context) ([]tokenapi.Holder, []tokenapi.Waiter, error) {
+	q.looks++
+	return nil, q.waiters, q.err
+}
+
+func TestGive(t *testing.T) {
+	mine := []tokenapi.Waiter{{Execution: "run_2.1", HeldBy: []string{"run_1.1"}}}
+	for _, c := range []struct {
+		shows  string
+		q      table
+		tokens []string
+		after  time.Duration // until it is parked
+		looks  int           // at most
+	}{
+		{"somebody waits for it", table{waiters: mine}, []string{"kv:a:rw"}, soon, 1},
+		{"somebody waits for another", table{waiters: []tokenapi.Waiter{{HeldBy: []string{"run_3.1"}}}}, []string{"kv:a:rw"}, long, 30},
+		{"nobody waits", table{}, []string{"kv:a:a"}, long, 30},
+		{"it holds nothing", table{waiters: mine}, []string{"net:a.example:443", "kv:a:rw?hold=tx"}, long, 0},
+		{"quiltd does not answer", table{err: errors.New("gone")}, []string{"kv:a:rw"}, long, 30},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			x := New(nil, &c.q, nil)
+			d := &durable{x: x, p: &plan{unit: registry.Unit{Unit: &bundle.Unit{Tokens: c.tokens}}}}
+			d.current.Store("run_1.1")
+			begin, parked := time.Now(), time.Duration(0)
+			d.give(t.Context(), func() { parked = time.Since(begin) })
+			if parked != c.after || c.q.looks > c.looks {
+				t.Errorf("%s: parked after %s with %d looks, want %s with at most %d", c.shows, parked, c.q.looks, c.after, c.looks)
+			}
+		})
+	}
+}

@@ -1,0 +1,191 @@
+package task
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"time"
+
+	"github.com/ariacomputecompany/firmware/internal/fault"
+)
+
+// Cost is what some runs used together.
+type Cost struct {
+	Name         string
+	Runs         int64
+	Turns        int64 // answers of models
+	InputTokens  int64
+	OutputTokens int64
+	USD          float64
+	CPUUS        int64 // of containers, microseconds
+	Unpriced     bool  // the price of some of it is not known
+}
+
+// CostBy are the ways to add up.
+var CostBy = []string{"", "agent", "model", "unit", "bundle"}
+
+// Cost adds up what the journal says was used: by a run and all that it called,
+// or by the runs that were accepted since a moment. The dearest comes first.
+func (t *Tasks) Cost(ctx context.Context, run ID, since time.Time, by string) ([]Cost, error) {
+	if !slices.Contains(CostBy, by) {
+		return nil, fault.New(fault.Invalid, "cost is not added up by %q", by).WithHint("by agent, model, unit or bundle")
+	}
+	b := bill{by: by, lines: map[string]*Cost{}, models: map[ID]string{}, runs: map[string]map[ID]bool{}}
+	from := ID("")
+	if !since.IsZero() {
+		from = newID(since)[:len("run_")+8] // ids sort by time
+	}
+	ids := "SELECT id FROM runs WHERE id >= ?1"
+	args := []any{from}
+	if run != "" {
+		if _, err := t.Get(ctx, run); err != nil {
+			return nil, err
+		}
+		ids = `WITH RECURSIVE below(r) AS (SELECT ?1 UNION SELECT runs.id FROM runs JOIN below ON runs.parent = r) SELECT r FROM below`
+		args = []any{run}
+	}
+	if err := b.events(ctx, t.db, ids, args); err != nil {
+		return nil, err
+	}
+	if err := b.effects(ctx, t.db, ids, args); err != nil {
+		return nil, err
+	}
+	return b.list(), nil
+}
+
+// bill is a sum in the making.
+type bill struct {
+	by     string
+	lines  map[string]*Cost
+	models map[ID]string // what an agent's run asks
+	runs   map[string]map[ID]bool
+}
+
+// of is the line that a use belongs to.
+func (b *bill) of(run ID, unit, kind, bundle, model string) *Cost {
+	name := ""
+	switch b.by {
+	case "model":
+		name = model
+	case "unit":
+		name = unit
+	case "bundle":
+		name = bundle
+	case "agent":
+		if name = unit; kind != "agent" && kind != "team" {
+			name = "(no agent)"
+		}
+	}
+	c := b.lines[name]
+	if c == nil {
+		c = &Cost{Name: name}
+		b.lines[name], b.runs[name] = c, map[ID]bool{}
+	}
+	if !b.runs[name][run] {
+		b.runs[name][run] = true
+		c.Runs++
+	}
+	return c
+}
+
+func (c *Cost) add(u tokens) {
+	c.Turns++
+	c.InputTokens += u.InputTokens
+	c.OutputTokens += u.OutputTokens
+	c.USD += u.USD
+	if u.USD == 0 && u.InputTokens+u.OutputTokens > 0 {
+		c.Unpriced = true
+	}
+}
+
+type tokens struct {
+	InputTokens, OutputTokens int64
+	USD                       float64
+}
+
+// events reads what agents were told by their models, and what containers used.
+func (b *bill) events(ctx context.Context, db *sql.DB, ids string, args []any) error {
+	rows, err := db.QueryContext(ctx, `SELECT run, unit, runs.kind, bundle, events.kind, data FROM events JOIN runs ON runs.id = run
+		WHERE run IN (`+ids+`) AND events.kind IN ('started', 'model.reply', 'ended') ORDER BY run, seq`, args...)
+	if err != nil {
+		return fmt.Errorf("cost: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var run ID
+		var unit, kind, bundle, event string
+		var data []byte
+		if err := rows.Scan(&run, &unit, &kind, &bundle, &event, &data); err != nil {
+			return fmt.Errorf("cost: %w", err)
+		}
+		var e struct {
+			Model string
+			Usage struct {
+				tokens
+				CPUUS int64 `json:"cpu_us"`
+			}
+		}
+		if json.Unmarshal(data, &e) != nil {
+			continue // an event of a later form
+		}
+		switch {
+		case event == "started" && e.Model != "":
+			b.models[run] = e.Model
+		case event == "model.reply":
+			model := b.models[run]
+			if e.Model != "" {
+				model = e.Model
+			}
+			b.of(run, unit, kind, bundle, model).add(e.Usage.tokens)
+		case event == "ended" && b.by != "model":
+			b.of(run, unit, kind, bundle, "").CPUUS += e.Usage.CPUUS
+		}
+	}
+	return rows.Err()
+}
+
+var modelOf = regexp.MustCompile(`"model":"([^"]+)"`)
+
+// effects reads what the code of units asked models for itself.
+func (b *bill) effects(ctx context.Context, db *sql.DB, ids string, args []any) error {
+	rows, err := db.QueryContext(ctx, `SELECT run, unit, kind, bundle, text, value FROM effects JOIN runs ON runs.id = run
+		WHERE run IN (`+ids+`) AND op LIKE 'llm.%' AND intent = 0 AND value IS NOT NULL`, args...)
+	if err != nil {
+		return fmt.Errorf("cost: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var run ID
+		var unit, kind, bundle, text string
+		var value []byte
+		if err := rows.Scan(&run, &unit, &kind, &bundle, &text, &value); err != nil {
+			return fmt.Errorf("cost: %w", err)
+		}
+		var answer struct{ Usage tokens }
+		if json.Unmarshal(value, &answer) != nil {
+			continue
+		}
+		model := ""
+		if m := modelOf.FindStringSubmatch(text); m != nil {
+			model = m[1]
+		}
+		b.of(run, unit, kind, bundle, model).add(answer.Usage)
+	}
+	return rows.Err()
+}
+
+func (b *bill) list() []Cost {
+	out := []Cost{}
+	for _, c := range b.lines {
+		out = append(out, *c)
+	}
+	slices.SortFunc(out, func(x, y Cost) int {
+		return cmp.Or(cmp.Compare(y.USD, x.USD), cmp.Compare(y.InputTokens+y.OutputTokens, x.InputTokens+x.OutputTokens),
+			cmp.Compare(y.CPUUS, x.CPUUS), cmp.Compare(x.Name, y.Name))
+	})
+	return out
+}

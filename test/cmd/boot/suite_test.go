@@ -1,0 +1,29 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// What the guest says is counted so that nothing that went wrong can pass.
+func TestVerdicts(t *testing.T) {
+	const good = "=== RUN   TestA\n--- PASS: TestA (0.1s)\n    --- PASS: TestA/x (0.1s)\naria-test: end quilt/a code 0 1.0 s\n"
+	for _, c := range []struct {
+		name, serial string
+		want         counts
+	}{
+		{"all well", good, counts{passed: 1}},
+		{"a failure", "--- FAIL: TestB (0.1s)\naria-test: end quilt/a code 1 1.0 s\n", counts{failed: 1}},
+		{"a hang, whose package was killed", "=== RUN   TestB\naria-test: hang quilt/a TestB\naria-test: end quilt/a signal killed 1.0 s\n", counts{failed: 1}},
+		{"a panic without a verdict", "=== RUN   TestB\npanic: x\naria-test: end quilt/a code 2 1.0 s\n", counts{failed: 1}},
+		{"a package that never ended", "=== RUN   TestB\n", counts{failed: 1}},
+		{"a skip", "--- SKIP: TestB (0.1s)\naria-test: end quilt/a code 0 1.0 s\n", counts{skipped: 1}},
+	} {
+		if got := verdicts(c.serial, 1); got != c.want {
+			t.Errorf("%s: %+v, want %+v", c.name, got, c.want)
+		}
+	}
+	if said := failures("=== RUN   TestB\naria-test: hang quilt/a TestB\n"); !strings.Contains(said, "hang quilt/a TestB") {
+		t.Errorf("a hang is told as %q", said)
+	}
+}
