@@ -155,6 +155,13 @@ func parseAmount(s string, size bool) (int64, error) {
 	return v << shift, err
 }
 
+// event is one line of `events`.
+type event struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+	Data any    `json:"data,omitempty"`
+}
+
 // events prints figures once or again and again, one line of JSON each.
 func (f *front) events(set *flag.FlagSet, args []string) (int, error) {
 	once := set.Bool("stats", false, "once, then end")
@@ -167,12 +174,16 @@ func (f *front) events(set *flag.FlagSet, args []string) (int, error) {
 		return 1, fault.New(fault.Invalid, "duration interval must be greater than 0")
 	}
 	out := json.NewEncoder(f.stdout)
-	ooms := uint64(0)
+	ooms, seen := uint64(0), false
 	for next := time.Now(); ; time.Sleep(100 * time.Millisecond) {
 		c, err := peek(f.root, id)
+		if fault.CodeOf(err) == fault.NotFound && seen {
+			return 0, nil
+		}
 		if err != nil {
 			return 1, err
 		}
+		seen = true
 		if c.status() == specs.StateStopped {
 			if *once {
 				return 1, fault.New(fault.Conflict, "container with id %s is not running", id)
@@ -181,7 +192,7 @@ func (f *front) events(set *flag.FlagSet, args []string) (int, error) {
 		}
 		if n := c.Groups.oomKills(); n > ooms {
 			if ooms = n; !*once {
-				if err := out.Encode(map[string]any{"type": "oom", "id": id}); err != nil {
+				if err := out.Encode(event{Type: "oom", ID: id}); err != nil {
 					return 0, err
 				}
 			}
@@ -189,7 +200,7 @@ func (f *front) events(set *flag.FlagSet, args []string) (int, error) {
 		if time.Now().Before(next) {
 			continue
 		}
-		if err := out.Encode(map[string]any{"type": "stats", "id": id, "data": c.Groups.figures()}); err != nil || *once {
+		if err := out.Encode(event{"stats", id, c.Groups.figures()}); err != nil || *once {
 			return 0, err
 		}
 		next = time.Now().Add(*every)

@@ -80,6 +80,8 @@ func checkProc(p *specs.Process) error {
 		return refuse("process.apparmorProfile is not supported")
 	case p.SelinuxLabel != "":
 		return refuse("process.selinuxLabel is not supported")
+	case p.ExecCPUAffinity != nil:
+		return refuse("process.execCPUAffinity is not supported")
 	case p.CommandLine != "":
 		return refuse("process.commandLine is for another platform")
 	}

@@ -182,6 +182,9 @@ func (c *container) placeGroups(l *launch) ([]groupView, error) {
 	if _, err := deviceRules(c.Spec.Linux.Resources); err != nil {
 		return nil, err
 	}
+	if r := c.Spec.Linux.Resources; r != nil && r.Memory != nil && r.Memory.Kernel != nil {
+		l.front.log.Warn("linux.resources.memory.kernel has no effect: kernels no longer have such a limit")
+	}
 	if err := g.create(); err != nil {
 		return nil, err
 	}

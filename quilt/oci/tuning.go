@@ -59,13 +59,6 @@ func checkTuning(p *specs.Process) error {
 			return refuse("process.ioPriority: class %q with priority %d is not known", io.Class, io.Priority)
 		}
 	}
-	if a := p.ExecCPUAffinity; a != nil {
-		for _, list := range []string{a.Initial, a.Final} {
-			if _, err := cpuList(list); err != nil {
-				return refuse("process.execCPUAffinity: %q is no list of processors", list)
-			}
-		}
-	}
 	return nil
 }
 
@@ -88,14 +81,6 @@ func applyTuning(p *specs.Process) error {
 		}
 	}
 	return nil
-}
-
-func setAffinity(list string) error {
-	set, err := cpuList(list)
-	if err != nil || list == "" {
-		return err
-	}
-	return unix.SchedSetaffinity(0, set)
 }
 
 // cpuList reads "0-3,7".

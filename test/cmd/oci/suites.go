@@ -103,7 +103,7 @@ func runBats(runtime, work, only string) ([]result, error) {
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".bats")
 		if strings.Contains("bats "+name, only) {
-			text, code := execute(tests, 10*time.Minute, []string{"RUNC=" + runtime}, "bats", "--tap", f)
+			text, code := execute(tests, 5*time.Minute, []string{"RUNC=" + runtime}, "bats", "--tap", f)
 			out = append(out, readTAP("bats", name, text, code))
 		}
 	}
@@ -126,7 +126,7 @@ tar -cf - . | xz -0 >"$2"`
 libattr1 libblkid1 libc-bin libc6 libcap-ng0 libcap2 libcrypt1 libgcc-s1 libgmp10 libmount1 libpcre2-8-0 libselinux1 libsmartcols1 \
 libssl3 libtinfo6 libudev1 libuuid1 login mount mawk procps libproc2-0 libsystemd0 libzstd1 liblz4-1 liblzma5 libgcrypt20 \
 libgpg-error0 sed tar util-linux util-linux-extra zlib1g attr; do dpkg -L $p 2>/dev/null; done
-printf '%s\n' /bin /sbin /lib /lib64 /etc/ld.so.cache /etc/passwd /etc/group; find /etc/alternatives; } | sort -u | grep -v -e '^/\.$' -e /usr/share/ |
+printf '%s\n' /bin /sbin /lib /lib64 /etc/ld.so.cache /etc/passwd /etc/group; find /etc/alternatives; } | sed -E 's,^/(bin|sbin|lib|lib64)/,/usr/\1/,' | sort -u | grep -v -e '^/\.$' -e /usr/share/ |
 while read -r f; do if [ -e "$f" ] || [ -L "$f" ]; then echo "$f"; fi; done | tar --no-recursion -cf - -T - 2>/dev/null | xz -0 >"$1"`
 	return command("", "bash", "-c", debian, "bash", filepath.Join(dir, "debian-amd64.tar.xz"))
 }
