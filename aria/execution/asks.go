@@ -179,7 +179,8 @@ func (d *durable) answer(ctx context.Context, c *asked, park func()) (json.RawMe
 	case "run.call":
 		ctx, over := context.WithCancel(ctx)
 		defer over()
-		go d.give(ctx, park)
+		ctx, lent := d.self.in(ctx)
+		go d.give(ctx, lent, park)
 		return d.call(ctx, c.Args, name)
 	case "run.approve":
 		return d.approve(ctx, c.Args, name, park)

@@ -17,10 +17,19 @@ type caller struct {
 	live   atomic.Pointer[string] // its execution in quiltd; nil: it has none now
 }
 
-type callerKey struct{}
+// borrower is one call of a caller. Once it has borrowed, its caller keeps what it
+// holds, and so its container, until the call has its answer: whoever got in between
+// would see half of what the two do together.
+type borrower struct {
+	from *caller
+	has  atomic.Bool
+}
 
-func (c *caller) in(ctx context.Context) context.Context {
-	return context.WithValue(ctx, callerKey{}, c)
+type borrowerKey struct{}
+
+func (c *caller) in(ctx context.Context) (context.Context, *borrower) {
+	b := &borrower{from: c}
+	return context.WithValue(ctx, borrowerKey{}, b), b
 }
 
 // begins and ended say when a container of the caller is there.
@@ -31,15 +40,15 @@ func (c *caller) ended()                  { c.live.Store(nil) }
 // who has all of them lends: what is nested in an execution may use no more than
 // it may itself. A unit that has others than its caller stands by itself.
 func lender(ctx context.Context, tokens []string) string {
-	c, _ := ctx.Value(callerKey{}).(*caller)
-	if c == nil || len(tokens) == 0 {
+	b, _ := ctx.Value(borrowerKey{}).(*borrower)
+	if b == nil || len(tokens) == 0 {
 		return ""
 	}
-	execution := c.live.Load()
+	execution := b.from.live.Load()
 	if execution == nil {
 		return ""
 	}
-	own, err := token.ParseSet(c.tokens)
+	own, err := token.ParseSet(b.from.tokens)
 	if err != nil {
 		return ""
 	}
@@ -47,7 +56,15 @@ func lender(ctx context.Context, tokens []string) string {
 	if err != nil || !asked.Sub(own) {
 		return ""
 	}
+	b.has.Store(true)
 	return *execution
+}
+
+// alone notes that what runs under ctx borrows nothing any more.
+func alone(ctx context.Context) {
+	if b, _ := ctx.Value(borrowerKey{}).(*borrower); b != nil {
+		b.has.Store(false)
+	}
 }
 
 // unlent says that an execution was refused because who lent to it had just gone,

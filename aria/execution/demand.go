@@ -48,9 +48,9 @@ func (d *demand) on(ctx context.Context, execution string) bool {
 
 // give parks a call of another unit once it has gone on for long, or as soon as
 // somebody waits for a token of the unit that made it: a container that only waits
-// is in nobody's way, and least of all in that of what it waits for. It ends with
-// ctx.
-func (d *durable) give(ctx context.Context, park func()) {
+// is in nobody's way, and least of all in that of what it waits for. While the call
+// has borrowed from the unit, it keeps both. It ends with ctx.
+func (d *durable) give(ctx context.Context, lent *borrower, park func()) {
 	end := time.Now().Add(long)
 	holds := holdsAny(d.p.unit.Tokens)
 	for wait := soon; ; wait = fresh {
@@ -61,6 +61,10 @@ func (d *durable) give(ctx context.Context, park func()) {
 		case <-time.After(min(wait, time.Until(end))):
 		case <-ctx.Done():
 			return
+		}
+		if lent.has.Load() {
+			end = time.Now().Add(long)
+			continue
 		}
 		if name, _ := d.current.Load().(string); time.Until(end) <= 0 || holds && d.x.demand.on(ctx, name) {
 			park()

@@ -48,10 +48,28 @@ func TestGive(t *testing.T) {
 			d := &durable{x: x, p: &plan{unit: registry.Unit{Unit: &bundle.Unit{Tokens: c.tokens}}}}
 			d.current.Store("run_1.1")
 			begin, parked := time.Now(), time.Duration(0)
-			d.give(t.Context(), func() { parked = time.Since(begin) })
+			d.give(t.Context(), &borrower{}, func() { parked = time.Since(begin) })
 			if parked != c.after || c.q.looks > c.looks {
 				t.Errorf("%s: parked after %s with %d looks, want %s with at most %d", c.shows, parked, c.q.looks, c.after, c.looks)
 			}
 		})
 	}
+}
+
+// TestGiveNothingThatIsLent: whoever waits for it, a unit keeps what its call has
+// borrowed, until the call has not any more.
+func TestGiveNothingThatIsLent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := table{waiters: []tokenapi.Waiter{{Execution: "run_2.1", HeldBy: []string{"run_1.1"}}}}
+		d := &durable{x: New(nil, &q, nil), p: &plan{unit: registry.Unit{Unit: &bundle.Unit{Tokens: []string{"kv:a:rw"}}}}}
+		d.current.Store("run_1.1")
+		lent := &borrower{}
+		lent.has.Store(true)
+		time.AfterFunc(time.Minute, func() { lent.has.Store(false) })
+		begin, parked := time.Now(), time.Duration(0)
+		d.give(t.Context(), lent, func() { parked = time.Since(begin) })
+		if parked < time.Minute || parked > time.Minute+fresh {
+			t.Errorf("parked after %s, want a minute", parked)
+		}
+	})
 }

@@ -44,7 +44,7 @@ func (x *Executor) attempt(job task.Job, p *plan, name string, n int) *durable {
 
 // run returns how the attempt ended. The error is for when that cannot be known.
 func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended, error) {
-	d.until, d.self.tokens = d.self.in(ctx), req.Tokens
+	d.until, d.self.tokens = ctx, req.Tokens
 	if d.job.Resumed {
 		if err := d.asks.takeUp(ctx); err != nil {
 			return tokenapi.Ended{}, err
@@ -118,6 +118,7 @@ func (d *durable) execute(ctx context.Context, req tokenapi.Request) (tokenapi.E
 		if !unlent(req, end, err, began) || ctx.Err() != nil {
 			return end, err
 		}
+		alone(ctx)
 		req.Standing.Parent = ""
 		req.Execution += "-alone"
 	}
