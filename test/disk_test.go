@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"github.com/ariacomputecompany/firmware/internal/testenv"
@@ -38,7 +39,7 @@ func TestFullDisk(t *testing.T) {
 	if r, _ := p.run(t, "counter.bump", `{"key":"before"}`); r.State != "done" {
 		t.Fatalf("before the disk is full: %s", r.State)
 	}
-	before := p.PIDs()
+	before := daemons(t, p)
 	filler := fill(t, disk)
 
 	for _, args := range [][]string{
@@ -56,9 +57,22 @@ func TestFullDisk(t *testing.T) {
 	if r, code := p.run(t, "counter.bump", `{"key":"before"}`); r.State != "done" || code != 0 || string(r.Output) != "2" {
 		t.Errorf("with room again: %s %s, exit code %d", r.State, r.Output, code)
 	}
-	if after := p.PIDs(); len(after) != len(before) {
-		t.Errorf("processes before %v, after %v", before, after)
+	if diff := cmp.Diff(before, daemons(t, p)); diff != "" {
+		t.Errorf("a daemon ended (-before +after):\n%s", diff)
 	}
+}
+
+// daemons are the processes of an instance that stay, by name; containers come
+// and go.
+func daemons(t *testing.T, p pair) map[string]int {
+	t.Helper()
+	out := map[string]int{}
+	for _, name := range []string{"ariad serve", "quiltd", "quiltd engine"} {
+		if out[name] = p.Find(name); out[name] == 0 {
+			t.Errorf("there is no %s", name)
+		}
+	}
+	return out
 }
 
 // fill writes until the disk takes no more.
