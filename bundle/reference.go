@@ -99,6 +99,22 @@ func ParseReference(s string) (Reference, bool) {
 	return Reference{name, rng, unit}, true
 }
 
+// ParsePattern reads what an agent may be granted instead of a reference: one in
+// which "*" stands for any part of the bundle's name or the unit's, as in
+// "acme/*@^1#orders.*". False for anything else, a plain reference included.
+func ParsePattern(s string) (Reference, bool) {
+	from, unit, ok := strings.Cut(s, "#")
+	name, rng, _ := strings.Cut(from, "@")
+	if !ok || !strings.Contains(name+unit, "*") {
+		return Reference{}, false
+	}
+	some := func(p string) string { return strings.ReplaceAll(p, "*", "a") }
+	if !ValidName(some(name)) || !ValidUnitName(some(unit)) {
+		return Reference{}, false
+	}
+	return Reference{name, rng, unit}, true
+}
+
 // References are the units of other bundles that the units of m name, each
 // once, in the order in which they stand.
 func (m *Manifest) References() []Reference {

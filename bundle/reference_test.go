@@ -72,3 +72,14 @@ func TestUnsigned(t *testing.T) {
 		t.Error("Unsigned changed the bundle it was called on")
 	}
 }
+
+func TestParsePattern(t *testing.T) {
+	for s, want := range map[string]bool{
+		"acme/*@^1#orders.*": true, "catalogue@*#*.*": true, "*#web": true, "acme/search#*": true,
+		"acme/search@^1#web": false, "orders.*": false, "acme/*": false, "acme/ *#web": false, "a*#": false, "*#..": false,
+	} {
+		if _, ok := ParsePattern(s); ok != want {
+			t.Errorf("%q is a pattern: %v, want %v", s, ok, want)
+		}
+	}
+}

@@ -72,8 +72,11 @@ func (u *units) checkLead(t *bundle.TeamSpec, o *options, mark arctsc.Mark) {
 
 // foreignRef says whether a text names a unit of another bundle, and complains
 // where it does not: what is wrong with it would else be known at upload only.
-func (u *units) foreignRef(r arctsc.Value) bool {
+func (u *units) foreignRef(r arctsc.Value, what string) bool {
 	ref, ok := bundle.ParseReference(r.String)
+	if !ok && what == "tool" {
+		ref, ok = bundle.ParsePattern(r.String)
+	}
 	if !ok || !strings.Contains(r.String, "@") {
 		u.fail(r.At, "ARC1025", `a unit of another bundle is written "acme/search@^1#web"; one of this project is named by its class`,
 			"there is no unit %q in this project", r.String)
@@ -93,7 +96,7 @@ func (u *units) resolve(refs []arctsc.Value, what string) []string {
 	for _, r := range refs {
 		switch r.Kind {
 		case arctsc.String:
-			if _, own := u.at[r.String]; own || u.foreignRef(r) {
+			if _, own := u.at[r.String]; own || u.foreignRef(r, what) {
 				out = appendNew(out, r.String)
 			}
 		case arctsc.Reference:

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -28,21 +29,33 @@ func credential(path string) (string, error) {
 	var b [32]byte
 	_, _ = rand.Read(b[:]) // never fails
 	text := base64.RawURLEncoding.EncodeToString(b[:])
+	if err := putSecret(path, []byte(text+"\n")); err != nil {
+		return "", fmt.Errorf("credential: %w", err)
+	}
+	return text, nil
+}
+
+// putSecret writes a file that nobody else may read: all of it or, after a crash or
+// a power cut, nothing.
+func putSecret(path string, content []byte) error {
 	temp := path + ".new"
 	_ = os.Remove(temp)
 	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return "", fmt.Errorf("credential: %w", err)
+		return err
 	}
-	_, err = f.WriteString(text + "\n")
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = os.Rename(temp, path)
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
 	}
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
 	if err != nil {
-		return "", fmt.Errorf("credential: %w", err)
+		return err
 	}
-	return text, nil
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // secret reads a file that nobody else may read.

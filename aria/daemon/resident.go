@@ -41,7 +41,7 @@ func instanceKey(path string) (sign.SecretKey, error) {
 	if raw, err = key.File(""); err != nil {
 		return key, err
 	}
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
+	if err := putSecret(path, raw); err != nil {
 		return key, fmt.Errorf("key of this instance: %w", err)
 	}
 	return key, nil

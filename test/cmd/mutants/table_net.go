@@ -47,7 +47,7 @@ var netTable = []mutant{
 	{"one alignment of base64", secretMask, "for lead := range 3 {", "for lead := range 1 {"},
 	{"mask per piece", secretMask, "	if !last {\n		keep", "	if last {\n		keep"},
 	{"token not held for a proxy", gateProxy, "	hold, err := egress.Hold(r.Context(), s.call, t)\n	if err != nil {\n		say(w, http.StatusForbidden, s.refused(err))\n		return\n	}\n	defer hold.Done()\n", "	_ = t\n"},
-	{"token not held for a tunnel", gateTunnel, "	hold, err := egress.Hold(r.Context(), s.call, t)\n	if err != nil {\n		return t, nil, nil, err\n	}\n", "	hold := struct{ Done func() }{func() {}}\n"},
+	{"token not held for a tunnel", gateTunnel, "	hold, err := egress.Hold(r.Context(), s.call, t)\n	if err != nil {\n		return t, nil, nil, err\n	}\n", "	hold := struct {\n		Done  func()\n		Until time.Time\n	}{Done: func() {}}\n"},
 	{"any name in a tunnel", gateTunnel, "case !strings.EqualFold(hello.ServerName, t.Host):", "case hello.ServerName == \"\":"},
 	{"no name in a tunnel", gateTunnel, "	case t.Literal() && hello.ServerName == \"\":", "	case hello.ServerName == \"\":"},
 	{"a hidden name in a tunnel", gateTunnel, "slices.Contains(hello.Extensions, encryptedHello):", "slices.Contains(hello.Extensions, 0xffff):"},
