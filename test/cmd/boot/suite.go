@@ -125,7 +125,8 @@ func (b *bench) suiteDisk(ctx context.Context) (string, error) {
 	err = errors.Join(err, os.MkdirAll(filepath.Join(stage, "bin"), 0o755),
 		os.WriteFile(filepath.Join(stage, "bin", "chroot"), tool, 0o755),
 		os.WriteFile(filepath.Join(stage, "list"), []byte(list), 0o644),
-		os.CopyFS(filepath.Join(stage, "docs", "spec"), os.DirFS(filepath.Join("docs", "spec"))))
+		os.CopyFS(filepath.Join(stage, "docs", "spec"), os.DirFS(filepath.Join("docs", "spec"))),
+		os.CopyFS(filepath.Join(stage, "sdk", "src"), os.DirFS(filepath.Join("sdk", "src"))))
 	if err != nil {
 		return "", err
 	}
