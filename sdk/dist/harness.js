@@ -164,6 +164,15 @@ function turn2(x, n) {
   return x << n | x >>> 32 - n;
 }
 
+// src/harness/stop.ts
+var controller, why;
+function signal() {
+  return controller || (controller = new AbortController(), why && controller.abort(why)), controller.signal;
+}
+function stop(message) {
+  return why ? !0 : (why = Object.assign(new Error(message), { name: "AriaError", code: "cancelled", retryable: !1 }), controller?.abort(why), controller !== void 0);
+}
+
 // src/harness/values.ts
 function revive(args, list) {
   for (let { arg, path, type } of list) {
@@ -199,8 +208,8 @@ function rich(v, type) {
   return v;
 }
 var Uncrossable = class extends TypeError {
-  constructor(path, why) {
-    super(why);
+  constructor(path, why2) {
+    super(why2);
     this.path = path;
   }
   path;
@@ -273,6 +282,7 @@ var host = {
       pending.set(++last, { resolve, reject }), keepAlive(!0), open >= most ? waiting[waiting.length] = frame2 : ask(frame2);
     });
   },
+  stop: signal,
   // Another unit, by class and method: the caller of this execution knows which.
   use(cls) {
     return new Proxy({}, {
@@ -296,6 +306,7 @@ var host = {
 function ask(frame2) {
   open++, write(frame2);
 }
+var asking = () => pending.size > 0;
 function answer(frame2) {
   let p = pending.get(frame2.id);
   pending.delete(frame2.id) && open--;
@@ -467,6 +478,10 @@ function result(v) {
 }
 function frame(f) {
   if (f.t === "load") return void warmed.then(() => ahead(f.files, f.entry)).then(announce, () => exit2(1));
+  if (f.t === "stop") {
+    !stop(f.message) && !asking() && finish({ t: "error", error: problem("cancelled", f.message, "a unit that listens to stopSignal() may clean up") });
+    return;
+  }
   if (f.t !== "start") return answer(f);
   started || (started = !0, early(void 0), keepAlive(!1), run(f).then(result, fail));
 }
