@@ -100,6 +100,9 @@ func (h *hierarchy) open(name string) error {
 // 7.2, which emulates more than one processor on threads, sometimes goes on with the
 // old code for ever.
 func (h *hierarchy) steady() {
+	if h.version == 0 {
+		return
+	}
 	g := h.steadyGroup()
 	if err := os.Mkdir(g.dirs[0], 0o755); err == nil {
 		_ = g.apply([]setting{h.cpuLimit("1000")}) // the least there is, so that it fits below any limit of the host
@@ -126,6 +129,9 @@ func (h *hierarchy) cpuLimit(quota string) setting {
 // weigh gives one of our groups its weight, in that of single processes. Not every
 // host lets a group weigh more; it is a matter of speed only.
 func (h *hierarchy) weigh(group string, weight int) {
+	if h.version == 0 {
+		return
+	}
 	if h.version == 2 {
 		_ = writeFile(filepath.Join(h.own[""], group, "cpu.weight"), strconv.Itoa(weight*100))
 		return
@@ -156,6 +162,9 @@ func preferOurselves(name string) {
 // prefer lets processes weigh as daemons do: in a group beside the base group,
 // whose name a sweep knows. On v2 it is there only where delegate made it.
 func (h *hierarchy) prefer(pids ...int) {
+	if h.version == 0 {
+		return
+	}
 	dir := h.daemons()
 	if h.version == 1 {
 		_ = os.Mkdir(dir, 0o755)
@@ -246,6 +255,9 @@ func (h *hierarchy) create(name string) (*cgroup, error) {
 
 // close removes the base group, which must be empty but for the steady one.
 func (h *hierarchy) close() error {
+	if h.version == 0 {
+		return nil
+	}
 	// A group that is removed with its limit is counted for ever.
 	steady := h.steadyGroup()
 	_ = steady.apply([]setting{h.cpuLimit(map[int]string{1: "-1", 2: "max"}[h.version])})
