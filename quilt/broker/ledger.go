@@ -122,9 +122,9 @@ func newLedger(s *session, j *Journal, from *Carry) *ledger {
 func (l *ledger) call(ctx context.Context, f inbound) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum := sha256.Sum256(f.Args)
+	sum := l.essence(f)
 	if was, ok := l.past[f.ID]; ok {
-		if was.Op != f.Op || !bytes.Equal(was.Args, sum[:16]) {
+		if was.Op != f.Op || !bytes.Equal(was.Args, sum) && !bytes.Equal(was.Args, digest(f.Args)) {
 			l.s.diverge(fmt.Sprintf("call %d was %s %s, and now is %s %s", f.ID, was.Op, was.Text, Clip(f.Op, 40), text(f.Args)))
 			<-l.s.slots
 			return
@@ -138,7 +138,7 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		l.advance()
 		return
 	}
-	e := Effect{ID: f.ID, Op: Clip(f.Op, 80), Args: sum[:16], Text: text(f.Args)}
+	e := Effect{ID: f.ID, Op: Clip(f.Op, 80), Args: sum, Text: text(f.Args)}
 	if l.j.Sealed {
 		<-l.s.slots
 		l.beyond(e)
@@ -156,6 +156,19 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		}
 		l.s.mover.put(f) // the next process makes it, or says that it is uncertain
 	})
+}
+
+// essence is the digest of what must be the same when the call is made again.
+func (l *ledger) essence(f inbound) []byte {
+	if of := l.s.cfg.Essence[f.Op]; of != nil {
+		return digest(of(f.Op, f.Args))
+	}
+	return digest(f.Args)
+}
+
+func digest(args json.RawMessage) []byte {
+	sum := sha256.Sum256(args)
+	return sum[:16]
 }
 
 // relive makes a recorded call whose effect is the session's own, and tells the
