@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,9 @@ type template struct {
 	creator int // pidfd of the thread: readable once it is dead
 	huge    bool
 	failed  chan error // gets why the image could not be laid out, if so
+
+	once   sync.Once
+	needed chan struct{} // closed once the image should be laid out
 }
 
 type cloneJob struct {
@@ -42,10 +46,11 @@ type cloneResult struct {
 const cloneFlags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
 // newTemplate starts the thread and returns when the place for the image is made.
-// The image is copied there beside the work; the first container waits for that.
+// The image is copied there beside the work, once a container is asked for or the
+// engine serves: nobody should wait for it before. The first container waits for it.
 // The thread ends with the process, never before: containers die with it.
 func newTemplate(imageDir string, inPlace bool) (*template, error) {
-	t := &template{jobs: make(chan cloneJob), failed: make(chan error, 1)}
+	t := &template{jobs: make(chan cloneJob), failed: make(chan error, 1), needed: make(chan struct{})}
 	ready := make(chan error)
 	ownThread(func() {
 		fill, err := t.prepare(imageDir, inPlace)
@@ -53,6 +58,7 @@ func newTemplate(imageDir string, inPlace bool) (*template, error) {
 		if err != nil {
 			return
 		}
+		<-t.needed
 		if err := t.enter(imageDir, fill); err != nil {
 			t.failed <- err
 			for j := range t.jobs {
@@ -70,8 +76,12 @@ func newTemplate(imageDir string, inPlace bool) (*template, error) {
 	return t, nil
 }
 
+// begin lays the image out.
+func (t *template) begin() { t.once.Do(func() { close(t.needed) }) }
+
 // spawn runs p in a fresh child.
 func (t *template) spawn(p *program, cgroupFD int) (pid, pidfd int, err error) {
+	t.begin()
 	done := make(chan cloneResult, 1)
 	t.jobs <- cloneJob{p, cgroupFD, cloneFlags, done}
 	r := <-done
