@@ -138,6 +138,10 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		l.advance()
 		return
 	}
+	if l.s.stopped() != nil && !l.j.Sealed {
+		l.late(ctx, f)
+		return
+	}
 	e := Effect{ID: f.ID, Op: Clip(f.Op, 80), Args: sum, Text: text(f.Args)}
 	if l.j.Sealed {
 		<-l.s.slots
@@ -148,7 +152,13 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 	rests := l.told
 	l.s.calls.Go(func() {
 		defer func() { <-l.s.slots }()
-		value, err := l.make(ctx, f, e, rests)
+		op, done := l.s.breakable(ctx)
+		defer done()
+		value, err := l.make(op, f, e, rests)
+		if err = l.s.broken(op, err); err != nil && l.s.stopped() != nil && ctx.Err() == nil {
+			l.unrecorded(f.ID, nil, err)
+			return
+		}
 		if err == nil || context.Cause(ctx) != errMoved {
 			if l.tell(ctx, e, value, err) || context.Cause(ctx) != errMoved {
 				return

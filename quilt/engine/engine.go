@@ -246,8 +246,9 @@ func (e *Engine) forget(x *execution) {
 	}
 }
 
-// Kill ends an execution and reports whether it was live.
-func (e *Engine) Kill(id, why string) bool {
+// Kill ends an execution and reports whether it was live. Gently: its unit is told
+// and has its grace; once more and not gently ends that.
+func (e *Engine) Kill(id, why string, gentle bool) bool {
 	e.mu.Lock()
 	x := e.live[id]
 	e.mu.Unlock()
@@ -257,7 +258,11 @@ func (e *Engine) Kill(id, why string) bool {
 	if why == "" {
 		why = "it was killed"
 	}
-	x.cancel(errKilled{why})
+	if gentle {
+		x.cancel(errStopped{why})
+	} else {
+		x.end(errKilled{why})
+	}
 	return true
 }
 
@@ -315,7 +320,11 @@ func stopped(ctx context.Context) (Reason, *fault.Error) {
 		return Killed, fault.New(fault.Interrupted, "it was ended for %s, which is more urgent and waits for its tokens", preempted.by).
 			WithHint("start it again; it is preemptible")
 	}
-	if !errors.As(cause, &killed) {
+	var told errStopped
+	switch {
+	case errors.As(cause, &told):
+		killed = errKilled{told.why}
+	case !errors.As(cause, &killed):
 		killed = errCallerGone
 	}
 	return Killed, fault.New(fault.Cancelled, "the execution was stopped: %s", killed.why)

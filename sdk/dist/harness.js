@@ -204,6 +204,15 @@ function turn2(x, n) {
   return x << n | x >>> 32 - n;
 }
 
+// src/harness/stop.ts
+var controller, why;
+function signal() {
+  return controller || (controller = new AbortController(), why && controller.abort(why)), controller.signal;
+}
+function stop(message) {
+  return why ? !0 : (why = Object.assign(new Error(message), { name: "AriaError", code: "cancelled", retryable: !1 }), controller?.abort(why), controller !== void 0);
+}
+
 // src/harness/values.ts
 function revive(args, list) {
   for (let { arg, path, type } of list) {
@@ -239,8 +248,8 @@ function rich(v, type) {
   return v;
 }
 var Uncrossable = class extends TypeError {
-  constructor(path, why) {
-    super(why);
+  constructor(path, why2) {
+    super(why2);
     this.path = path;
   }
   path;
@@ -313,6 +322,7 @@ var host2 = {
       pending.set(++last, { resolve, reject }), keepAlive(!0), open >= most ? waiting[waiting.length] = frame2 : ask(frame2);
     });
   },
+  stop: signal,
   // Another unit, by class and method: the caller of this execution knows which.
   use(cls) {
     return new Proxy({}, {
@@ -336,6 +346,7 @@ var host2 = {
 function ask(frame2) {
   open++, write(frame2);
 }
+var asking = () => pending.size > 0;
 function answer(frame2) {
   let p = pending.get(frame2.id);
   pending.delete(frame2.id) && open--;
@@ -346,48 +357,48 @@ function answer(frame2) {
 // src/exchange.ts
 var partMost = 2 << 20, bodyMost = 16 << 20, last2 = 0;
 async function exchange(a) {
-  let { url, method, headers, body, auth = "", redirect = "follow", signal } = a;
+  let { url, method, headers, body, auth = "", redirect = "follow", signal: signal2 } = a;
   if (body && body.length > bodyMost)
     throw new AriaError("invalid", `the body of a request has at most ${bodyMost >> 20} MiB, and this one ${body.length} bytes`, { hint: "send it in parts" });
-  if (signal?.aborted) throw signal.reason;
+  if (signal2?.aborted) throw signal2.reason;
   let args = { url, method, headers, auth, redirect };
-  return signal && (args.name = ++last2), body && body.length > partMost ? args.parts = await parts(body) : body && (args.body = base64(body)), response(await unless(signal, args.name, call("net.fetch", args)), signal);
+  return signal2 && (args.name = ++last2), body && body.length > partMost ? args.parts = await parts(body) : body && (args.body = base64(body)), response(await unless(signal2, args.name, call("net.fetch", args)), signal2);
 }
 async function parts(body) {
   let out = [];
   for (let at2 = 0; at2 < body.length; at2 += partMost) out.push(call("net.part", { body: base64(body.subarray(at2, at2 + partMost)) }));
   return (await Promise.all(out)).map((p) => p.part);
 }
-async function unless(signal, name, asked) {
-  return signal ? new Promise((resolve, reject) => {
-    let stop = () => {
+async function unless(signal2, name, asked) {
+  return signal2 ? new Promise((resolve, reject) => {
+    let stop2 = () => {
       call("net.close", { name }).catch(() => {
-      }), reject(signal.reason);
+      }), reject(signal2.reason);
     };
-    signal.addEventListener("abort", stop, { once: !0 }), asked.then((v) => {
-      signal.removeEventListener("abort", stop), resolve(v);
+    signal2.addEventListener("abort", stop2, { once: !0 }), asked.then((v) => {
+      signal2.removeEventListener("abort", stop2), resolve(v);
     }, (e) => {
       if (e?.code === "cancelled") {
         let hold = setInterval(() => {
         }, 2147483647);
-        signal.aborted ? clearInterval(hold) : signal.addEventListener("abort", () => clearInterval(hold), { once: !0 });
+        signal2.aborted ? clearInterval(hold) : signal2.addEventListener("abort", () => clearInterval(hold), { once: !0 });
         return;
       }
-      signal.removeEventListener("abort", stop), reject(e);
+      signal2.removeEventListener("abort", stop2), reject(e);
     });
   }) : asked;
 }
-function response(r, signal) {
-  let empty = r.status === 204 || r.status === 205 || r.status === 304, out = new Response(empty ? null : content(r, signal), { status: r.status, statusText: r.statusText, headers: r.headers ?? [] });
+function response(r, signal2) {
+  let empty = r.status === 204 || r.status === 205 || r.status === 304, out = new Response(empty ? null : content(r, signal2), { status: r.status, statusText: r.statusText, headers: r.headers ?? [] });
   return Object.defineProperties(out, { url: { value: r.url }, redirected: { value: r.redirected } }), out;
 }
-function content(first, signal) {
+function content(first, signal2) {
   if (!first.stream) return bytes2(first.body);
   let { stream, again } = first, next = first, over2 = !1, close = () => call("net.close", { stream });
   return new ReadableStream({
     start(to) {
-      signal?.addEventListener("abort", () => {
-        over2 || (over2 = !0, to.error(signal.reason), close().catch(() => {
+      signal2?.addEventListener("abort", () => {
+        over2 || (over2 = !0, to.error(signal2.reason), close().catch(() => {
         }));
       }, { once: !0 });
     },
@@ -704,6 +715,10 @@ function result(v) {
 }
 function frame(f) {
   if (f.t === "load") return void warmed.then(() => ahead(f.files, f.entry)).then(announce, () => exit2(1));
+  if (f.t === "stop") {
+    !stop(f.message) && !asking() && finish({ t: "error", error: problem("cancelled", f.message, "a unit that listens to stopSignal() may clean up") });
+    return;
+  }
   if (f.t !== "start") return answer(f);
   started || (started = !0, early(void 0), keepAlive(!1), run(f).then(result, fail));
 }

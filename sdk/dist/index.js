@@ -964,6 +964,9 @@ var log = {
   warn: (text, fields) => write("warn", text, fields),
   error: (text, fields) => write("error", text, fields)
 };
+
+// src/stop.ts
+var never, stopSignal = () => host()?.stop?.() ?? (never ??= new AbortController().signal);
 export {
   Agent,
   AriaError,
@@ -985,6 +988,7 @@ export {
   secret,
   sleep,
   step,
+  stopSignal,
   team,
   tool,
   use,

@@ -8,9 +8,10 @@ import { ahead } from './ahead';
 import { closed } from './closed';
 import { failure } from './failure';
 import { record, recordable } from './fetch';
-import { answer, early, host } from './host';
+import { answer, asking, early, host } from './host';
 import { install, load, root, type File } from './load';
 import { sameness } from './sameness';
+import { stop } from './stop';
 import { plain, revive, Uncrossable, type Revive } from './values';
 import { parked, warm } from './warm';
 
@@ -92,6 +93,11 @@ function result(v: unknown): never {
 
 function frame(f: any): void {
   if (f.t === 'load') return void warmed.then(() => ahead(f.files, f.entry)).then(announce, () => exit(1));
+  if (f.t === 'stop') {
+    // Who neither listens nor waits for us would never hear of it.
+    if (!stop(f.message) && !asking()) finish({ t: 'error', error: problem('cancelled', f.message, 'a unit that listens to stopSignal() may clean up') });
+    return;
+  }
   if (f.t !== 'start') return answer(f);
   if (started) return;
   started = true;
