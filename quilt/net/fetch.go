@@ -259,7 +259,7 @@ var owned = map[string]bool{
 func allowHeader(h [2]string, to *url.URL) error {
 	name := http.CanonicalHeaderKey(h[0])
 	if name == "Host" {
-		return fault.New(fault.Invalid, "the request is for %s and its Host header for %s; a token is for one: net:%s", to.Host, broker.Clip(h[1], 120), to.Host).
+		return fault.New(fault.Invalid, "the header Host belongs to the connection: the request is for %s and not for %s; a token is for one: net:%s", to.Host, broker.Clip(h[1], 120), to.Host).
 			WithHint("leave the header out; it is set from the URL")
 	}
 	if owned[name] {

@@ -39,6 +39,7 @@ type session struct {
 
 	mu      sync.Mutex
 	streams map[int64]*stream                 // by the call that opened it
+	over    map[int64]bool                    // streams that were read to their end or given up
 	open    map[int64]context.CancelCauseFunc // requests without an answer, by name
 	parts   map[int64][]byte                  // of bodies, by the call that brought it
 	kept    int                               // bytes of parts
@@ -66,7 +67,7 @@ func (s *service) session(execution string) *session {
 	if x == nil {
 		ctx, cancel := context.WithCancel(context.Background())
 		x = &session{ctx: ctx, cancel: cancel, transport: s.egress.Transport(), streams: map[int64]*stream{},
-			open: map[int64]context.CancelCauseFunc{}, parts: map[int64][]byte{}}
+			open: map[int64]context.CancelCauseFunc{}, parts: map[int64][]byte{}, over: map[int64]bool{}}
 		s.sessions[execution] = x
 	}
 	return x
@@ -137,6 +138,9 @@ func (x *session) forget(id int64) *stream {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	st := x.streams[id]
+	if st != nil {
+		x.over[id] = true
+	}
 	delete(x.streams, id)
 	return st
 }
@@ -155,8 +159,11 @@ func (s *service) read(ctx context.Context, c broker.Call) (any, error) {
 	}
 	x := s.session(c.Execution)
 	x.mu.Lock()
-	st := x.streams[a.Stream]
+	st, was := x.streams[a.Stream], x.over[a.Stream] || a.Stream <= 0 || a.Stream >= c.ID
 	x.mu.Unlock()
+	if st == nil && was {
+		return nil, fault.New(fault.NotFound, "there is no answer %d to read", a.Stream)
+	}
 	if st == nil {
 		return nil, lost(a)
 	}
