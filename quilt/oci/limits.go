@@ -24,7 +24,7 @@ func limits(v2 bool, r *specs.LinuxResources) ([]setting, error) {
 	}
 	if !v2 {
 		if len(r.Unified) > 0 {
-			return nil, refuse("linux.resources.unified is for control groups of version 2")
+			return nil, refuse("invalid configuration: linux.resources.unified is for control groups of version 2")
 		}
 		return limitsV1(r), nil
 	}
@@ -39,6 +39,9 @@ func (g groups) set(list []setting) error {
 			return fault.New(fault.Unavailable, "linux.resources: the controller %s is not mounted", s.controller)
 		}
 		err := write(file, s.value)
+		if name, ok := strings.CutPrefix(s.file, "blkio.weight"); ok && errors.Is(err, fs.ErrNotExist) {
+			err = write(g.at(s.controller, "blkio.bfq.weight"+name), s.value) // how kernels from 5.0 on call it
+		}
 		if errors.Is(err, fs.ErrNotExist) {
 			return fault.Wrap(err, fault.Unavailable, "linux.resources: this kernel has no %s", s.file)
 		}
@@ -57,8 +60,8 @@ func limitsV1(r *specs.LinuxResources) (out []setting) {
 	if c := r.CPU; c != nil {
 		out = append(out, cpuV1(c)...)
 	}
-	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit != 0 {
-		add("pids", "pids.max", orMax(*p.Limit))
+	if p := r.Pids; p != nil && p.Limit != nil {
+		add("pids", "pids.max", pidsLimit(*p.Limit))
 	}
 	if io := r.BlockIO; io != nil {
 		if io.Weight != nil && *io.Weight != 0 {
@@ -184,8 +187,8 @@ func limitsV2(r *specs.LinuxResources) ([]setting, error) {
 		}
 		out = append(out, cpuV2(c)...)
 	}
-	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit != 0 {
-		add("pids.max", orMax(*p.Limit))
+	if p := r.Pids; p != nil && p.Limit != nil {
+		add("pids.max", pidsLimit(*p.Limit))
 	}
 	if io := r.BlockIO; io != nil {
 		if io.LeafWeight != nil {
@@ -297,6 +300,14 @@ func decimal[T number](v T) string {
 		return "-1"
 	}
 	return strconv.FormatUint(uint64(v), 10)
+}
+
+// pidsLimit: no process at all is none but the first (runtime-spec 1.3).
+func pidsLimit(v int64) string {
+	if v == 0 {
+		return "1"
+	}
+	return orMax(v)
 }
 
 func orMax(v int64) string {
