@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,8 +59,14 @@ func startPair(t testing.TB, data string, flags ...string) *pair {
 func startBinary(t testing.TB, path, data string, flags ...string) *pair {
 	t.Helper()
 	testenv.NeedRoot(t)
-	cmd := exec.Command(path, "-data", data, "-bun", testenv.Bun(t))
-	cmd.Args = append(cmd.Args, flags...)
+	cmd := exec.Command(path, append([]string{"-data", data}, flags...)...)
+	switch image := testenv.Image(); {
+	case slices.Contains(flags, "-bun"): // it is to make its own image
+	case image != "":
+		cmd.Args = append(cmd.Args, "-image", image)
+	default:
+		cmd.Args = append(cmd.Args, "-bun", testenv.Bun(t))
+	}
 	cmd.Env = append(os.Environ(), "QUILTD_TEST=1")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {

@@ -22,7 +22,8 @@ type template struct {
 	jobs    chan cloneJob
 	creator int // pidfd of the thread: readable once it is dead
 	huge    bool
-	failed  chan error // gets why the image could not be laid out, if so
+	laid    chan struct{} // closed when the image is laid out, which containers wait for
+	failed  chan error    // gets why it could not be, if so
 }
 
 type cloneJob struct {
@@ -45,7 +46,7 @@ const cloneFlags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | un
 // The image is copied there beside the work; the first container waits for that.
 // The thread ends with the process, never before: containers die with it.
 func newTemplate(imageDir string, inPlace bool) (*template, error) {
-	t := &template{jobs: make(chan cloneJob), failed: make(chan error, 1)}
+	t := &template{jobs: make(chan cloneJob), laid: make(chan struct{}), failed: make(chan error, 1)}
 	ready := make(chan error)
 	ownThread(func() {
 		fill, err := t.prepare(imageDir, inPlace)
@@ -59,6 +60,7 @@ func newTemplate(imageDir string, inPlace bool) (*template, error) {
 				j.done <- cloneResult{err: err}
 			}
 		}
+		close(t.laid)
 		for j := range t.jobs {
 			pid, pidfd, err := j.program.run(j.flags, j.cgroupFD)
 			j.done <- cloneResult{pid, pidfd, err}
