@@ -174,11 +174,20 @@ func (b *builder) seal() error {
 
 // enter makes the root / and lets go of the host's tree.
 func (b *builder) enter() error {
+	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("the host's tree: %w", err)
+	}
+	defer unix.Close(old)
 	if err := unix.Fchdir(b.root.fd()); err != nil {
 		return fmt.Errorf("enter the root: %w", err)
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
 		return fmt.Errorf("pivot_root: %w", err)
+	}
+	// The host's tree lies on the new root now, and "." is not it.
+	if err := unix.Fchdir(old); err != nil {
+		return fmt.Errorf("leave the host's tree: %w", err)
 	}
 	// Before the unmount, so that it does not reach the host.
 	if err := unix.Mount("", ".", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -164,6 +165,9 @@ func (f *front) follow(c *container, l *launch) error {
 			if err := c.allowDevices(); err != nil {
 				return err
 			}
+			if err := c.Groups.set(l.late); err != nil {
+				return err
+			}
 			if err := l.privilege(); err != nil {
 				return err
 			}
@@ -194,6 +198,10 @@ func (c *container) placeGroups(l *launch) ([]groupView, error) {
 		return nil, err
 	}
 	c.Groups = g
+	// The number of processes comes when the child is about to be one: until then it
+	// is a program of several threads.
+	l.late = slices.DeleteFunc(slices.Clone(list), func(s setting) bool { return s.file != "pids.max" })
+	list = slices.DeleteFunc(list, func(s setting) bool { return s.file == "pids.max" })
 	if err := g.set(list); err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func runBats(runtime, work, only string) ([]result, error) {
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".bats")
 		if strings.Contains("bats "+name, only) {
-			text, code := execute(tests, 5*time.Minute, []string{"RUNC=" + runtime}, "bats", "--tap", f)
+			text, code := execute(tests, 10*time.Minute, []string{"RUNC=" + runtime}, "bats", "--tap", f)
 			if err := keep(work, "bats-"+name, text); err != nil {
 				return nil, err
 			}
