@@ -49,7 +49,8 @@ func (g groups) dirs() []string {
 
 // locate says where a container's groups will be, and how the host has the
 // hierarchies mounted. An absolute path begins where a hierarchy is mounted, as
-// the specification wants it; a relative or missing one below our own group.
+// the specification wants it; a relative or missing one below our own group, on
+// version 2 beside it.
 func locate(path, id string) (groups, []groupView, error) {
 	found, err := sandbox.FindGroups()
 	if err != nil {
@@ -59,6 +60,11 @@ func locate(path, id string) (groups, []groupView, error) {
 	byMount := map[string]*groupView{}
 	var order []string
 	for name, own := range found.Own {
+		if name == "" && !v1 && own != found.Top[name] {
+			// Where we are there are processes: on version 2 such a group gives no
+			// controllers to those below it. So beside it.
+			own = filepath.Dir(own)
+		}
 		base := own
 		if filepath.IsAbs(path) {
 			base = found.Top[name]

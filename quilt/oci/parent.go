@@ -23,7 +23,7 @@ type launch struct {
 	process  *specs.Process
 	order    order
 	groups   groups
-	late     []setting // limits that are set at the end
+	late     []setting  // limits that are set at the end
 	tasks    []*os.File // entrances of the groups: version 1
 	groupDir *os.File   // version 2
 	console  *os.File   // where a terminal is to be sent
