@@ -21,7 +21,7 @@ type job struct{ pkg, words string }
 // that touches the machine. They are cut so that both take about as long.
 var guests = [][]job{
 	{{"quilt/sandbox", ""}},
-	{{"quilt/image", ""}, {"quilt/engine", ""}, {"quilt/api", ""}, {"quilt/broker", ""}, {"quilt/daemon", ""}},
+	{{"quilt/image", ""}, {"quilt/engine", ""}, {"quilt/api", ""}, {"quilt/broker", ""}, {"quilt/daemon", ""}, {"quilt/oci", ""}},
 }
 
 // slow takes an emulated processor many minutes, and does not depend on the cgroup
