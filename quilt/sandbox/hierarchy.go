@@ -138,7 +138,9 @@ func (h *hierarchy) weigh(group string, weight int) {
 const daemonWeight = 64
 
 // preferOurselves lets this process weigh as a daemon from its first moments: after a
-// crash the containers of the one before are still dying.
+// crash the containers of the one before are still dying. On v2 delegate does so, and
+// nobody may move this process beside it: where it has to take the group for daemons
+// back, that would stay for ever.
 func preferOurselves(name string) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -148,7 +150,7 @@ func preferOurselves(name string) {
 	if err != nil {
 		return
 	}
-	if h, err := findHierarchy(string(mounts), string(self), name); err == nil {
+	if h, err := findHierarchy(string(mounts), string(self), name); err == nil && h.version == 1 {
 		h.prefer(os.Getpid())
 	}
 }
