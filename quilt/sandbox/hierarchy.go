@@ -150,6 +150,9 @@ const (
 // A thread that moves itself takes no lock. To move a process is to stop every fork
 // and every exit on the machine until the kernel has seen all processors pass by
 // (cgroup_threadgroup_rwsem), which takes longest when hundreds of processes exit.
+//
+// On v2 delegate moves the launcher, and nobody may move it beside that: where
+// delegate has to take the group for daemons back, it would stay for ever.
 func PreferThread(name string) {
 	if name == "" {
 		name = defaultCgroup

@@ -54,10 +54,12 @@ const preferTime = 2 * time.Second
 
 // preferAll lets those threads of ours weigh as daemons that stood before
 // PreferThread. The first engine was born in that group on v1, and is moved to it on
-// v2; later engines begin where we are. The result gives that up.
+// v2, where delegate moved us; later engines begin where we are. The result gives
+// that up.
 func (l *launcher) preferAll(first *worker) (stop func()) {
 	if l.tree.version == 2 {
 		go l.tree.prefer(first.process.Pid)
+		return func() {}
 	}
 	timer := time.AfterFunc(preferTime, func() {
 		l.mu.Lock()
