@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -142,18 +144,38 @@ const (
 	dyingWeight = 25
 )
 
-// PreferThread lets the calling thread, and all that it starts from now on, weigh as
-// a daemon: after a crash the containers of the launcher before are still dying, and
-// whoever starts should not wait for them. An empty name is the usual one. It is a
-// matter of speed only.
-//
-// A thread that moves itself takes no lock. To move a process is to stop every fork
-// and every exit on the machine until the kernel has seen all processors pass by
-// (cgroup_threadgroup_rwsem), which takes longest when hundreds of processes exit.
+// Prefer lets this process, and all that it starts from now on, weigh as a daemon:
+// after a crash the containers of the launcher before are still dying, and whoever
+// starts should not wait for them. Call it early. An empty name is the usual one. It
+// is a matter of speed only.
+func Prefer(name string) {
+	preferThread(name) // before the runtime makes the thread that makes others
+	// Then a goroutine each, all at once, for the threads that are there.
+	var all, moved sync.WaitGroup
+	moved.Add(earlyThreads)
+	for range earlyThreads {
+		all.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			preferThread(name)
+			moved.Done()
+			moved.Wait()
+		})
+	}
+	all.Wait()
+}
+
+// earlyThreads is how many threads may have stood before Prefer, and run Go.
+const earlyThreads = 4
+
+// preferThread moves the calling thread, and what it will start. A thread that moves
+// itself takes no lock. To move a process is to stop every fork and every exit on the
+// machine until the kernel has seen all processors pass by (cgroup_threadgroup_rwsem),
+// which takes longest when hundreds of processes exit.
 //
 // On v2 delegate moves the launcher, and nobody may move it beside that: where
 // delegate has to take the group for daemons back, it would stay for ever.
-func PreferThread(name string) {
+func preferThread(name string) {
 	if name == "" {
 		name = defaultCgroup
 	}
@@ -178,8 +200,8 @@ func ownHierarchy(name string) (*hierarchy, bool) {
 	return h, err == nil
 }
 
-// prefer moves whole processes to the group of PreferThread. On v2 it is there only
-// where delegate made it.
+// prefer moves whole processes to the group of the daemons. On v2 it is there only where
+// delegate made it.
 func (h *hierarchy) prefer(pids ...int) {
 	h.weigh(filepath.Base(h.daemons()), daemonWeight)
 	for _, pid := range pids {
