@@ -127,7 +127,7 @@ func (s *service) Kill(_ context.Context, r *quiltv1.KillRequest) (*quiltv1.Kill
 	if r.Execution == "" {
 		return nil, reply(fault.New(fault.Invalid, "kill names no execution").WithHint("give the id of a live one"))
 	}
-	return &quiltv1.KillResponse{Found: s.cfg.Engine.Kill(r.Execution, r.Reason)}, nil
+	return &quiltv1.KillResponse{Found: s.cfg.Engine.Kill(r.Execution, r.Reason, r.Gentle)}, nil
 }
 
 func (s *service) Leases(context.Context, *quiltv1.LeasesRequest) (*quiltv1.LeasesResponse, error) {

@@ -33,7 +33,6 @@ func RunLauncher(cfg LauncherConfig) error {
 		return fmt.Errorf("launcher: %w", err)
 	}
 	debug.SetGCPercent(50)
-	go preferOurselves(cfg.CgroupName)
 	// The first engine boots while we look around: it waits for our greeting.
 	first, err := hire(cfg, false)
 	if err != nil {
@@ -45,9 +44,31 @@ func RunLauncher(cfg LauncherConfig) error {
 		return err
 	}
 	defer l.close()
-	go l.tree.prefer(first.process.Pid) // later engines begin where we are
+	defer l.preferAll(first)()
 	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage, "ioLimitedOn", l.host.Disks)
 	return (&office{l: l, cfg: cfg}).keep(first)
+}
+
+// preferTime is when a launcher that came up moves to its group as a whole.
+const preferTime = 2 * time.Second
+
+// preferAll lets those threads of ours weigh as daemons that stood before
+// PreferThread. The first engine was born in that group on v1, and is moved to it on
+// v2, where delegate moved us; later engines begin where we are. The result gives
+// that up.
+func (l *launcher) preferAll(first *worker) (stop func()) {
+	if l.tree.version == 2 {
+		go l.tree.prefer(first.process.Pid)
+		return func() {}
+	}
+	timer := time.AfterFunc(preferTime, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if !l.closed {
+			l.tree.prefer(os.Getpid())
+		}
+	})
+	return func() { timer.Stop() }
 }
 
 // serve answers the engine until its end of the socket closes.
@@ -92,7 +113,8 @@ func (l *launcher) answer(e *worker, m message, fds []int) (err error) {
 		keep = true
 		err = e.says(m, fds)
 		if m.Op == "serving" {
-			l.calm()
+			l.template.begin()
+			time.AfterFunc(calmTime, l.calm)
 			time.AfterFunc(time.Second, idle.Release) // most launchers wait for most of their life
 		}
 	default:

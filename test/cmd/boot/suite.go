@@ -20,7 +20,7 @@ type job struct{ pkg, words string }
 // processor: all packages that need root, a kernel and Bun, which is all of Quilt
 // that touches the machine. They are cut so that both take about as long.
 var guests = [][]job{
-	{{"quilt/sandbox", ""}, {"quilt/image", ""}, {"quilt/engine", ""}, {"quilt/api", ""}, {"quilt/broker", ""}},
+	{{"quilt/sandbox", ""}, {"quilt/image", ""}, {"quilt/engine", ""}, {"quilt/api", ""}, {"quilt/broker", ""}, {"quilt/oci", ""}},
 	{{"quilt/daemon", ""}},
 }
 
