@@ -139,19 +139,6 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	return l, nil
 }
 
-// groups opens the tree of control groups. Without root there may be none that this
-// user may use.
-func (l *launcher) groups(cfg LauncherConfig) error {
-	err := l.openTree(cfg)
-	if err == nil || !cfg.Rootless {
-		return err
-	}
-	l.log.Warn("no control groups", "err", err)
-	l.tree = noGroups()
-	return l.degrade(cfg, WithoutCgroups, "this host hands no control groups on to this user",
-		"start quiltd in a group of its own: systemd-run --user --scope -p Delegate=yes quiltd")
-}
-
 func (l *launcher) openTree(cfg LauncherConfig) error {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
