@@ -202,7 +202,7 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 // invoke is a call of a tool: one that is served here, or a run of its own.
 func (s *stint) invoke(ctx context.Context, name string, input json.RawMessage, callID string) (json.RawMessage, error) {
 	if o, ok := s.tools.own[name]; ok {
-		out, err := s.d.once(ctx, callID, func() (json.RawMessage, error) { return o.do(ctx, input, callID) })
+		out, err := s.d.once(ctx, callID, name == codeTool, func() (json.RawMessage, error) { return o.do(ctx, input, callID) })
 		if err == nil && s.find != nil && (name == searchTool || name == "make_tool") {
 			err = s.find.take(ctx, callID)
 		}

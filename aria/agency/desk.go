@@ -190,12 +190,16 @@ type kept struct {
 	Hint    string          `json:"hint,omitempty"`
 }
 
-// once does what a call asks for unless it is on record.
-func (d *desk) once(ctx context.Context, callID string, do func() (json.RawMessage, error)) (json.RawMessage, error) {
+// once does what a call asks for unless it is on record. What a replay must go
+// through again, because it tells events on its way, is anew.
+func (d *desk) once(ctx context.Context, callID string, anew bool, do func() (json.RawMessage, error)) (json.RawMessage, error) {
 	name := "own/" + callID
 	raw, err := d.job.Recall(ctx, name)
 	if err != nil {
 		return nil, err
+	}
+	if anew && d.job.Played() {
+		raw = nil
 	}
 	var k kept
 	if raw != nil {

@@ -122,9 +122,9 @@ func newLedger(s *session, j *Journal, from *Carry) *ledger {
 func (l *ledger) call(ctx context.Context, f inbound) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum := sha256.Sum256(f.Args)
+	sum := l.essence(f)
 	if was, ok := l.past[f.ID]; ok {
-		if was.Op != f.Op || !bytes.Equal(was.Args, sum[:16]) {
+		if was.Op != f.Op || !bytes.Equal(was.Args, sum) && !bytes.Equal(was.Args, digest(f.Args)) {
 			l.s.diverge(fmt.Sprintf("call %d was %s %s, and now is %s %s", f.ID, was.Op, was.Text, Clip(f.Op, 40), text(f.Args)))
 			<-l.s.slots
 			return
@@ -138,7 +138,11 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		l.advance()
 		return
 	}
-	e := Effect{ID: f.ID, Op: Clip(f.Op, 80), Args: sum[:16], Text: text(f.Args)}
+	if l.s.stopped() != nil && !l.j.Sealed {
+		l.late(ctx, f)
+		return
+	}
+	e := Effect{ID: f.ID, Op: Clip(f.Op, 80), Args: sum, Text: text(f.Args)}
 	if l.j.Sealed {
 		<-l.s.slots
 		l.beyond(e)
@@ -148,7 +152,13 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 	rests := l.told
 	l.s.calls.Go(func() {
 		defer func() { <-l.s.slots }()
-		value, err := l.make(ctx, f, e, rests)
+		op, done := l.s.breakable(ctx)
+		defer done()
+		value, err := l.make(op, f, e, rests)
+		if err = l.s.broken(op, err); err != nil && l.s.stopped() != nil && ctx.Err() == nil {
+			l.unrecorded(f.ID, nil, err)
+			return
+		}
 		if err == nil || context.Cause(ctx) != errMoved {
 			if l.tell(ctx, e, value, err) || context.Cause(ctx) != errMoved {
 				return
@@ -156,6 +166,19 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		}
 		l.s.mover.put(f) // the next process makes it, or says that it is uncertain
 	})
+}
+
+// essence is the digest of what must be the same when the call is made again.
+func (l *ledger) essence(f inbound) []byte {
+	if of := l.s.cfg.Essence[f.Op]; of != nil {
+		return digest(of(f.Op, f.Args))
+	}
+	return digest(f.Args)
+}
+
+func digest(args json.RawMessage) []byte {
+	sum := sha256.Sum256(args)
+	return sum[:16]
 }
 
 // relive makes a recorded call whose effect is the session's own, and tells the

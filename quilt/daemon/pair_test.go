@@ -143,9 +143,21 @@ func (p *pair) execute(ctx context.Context, r *quiltv1.ExecuteRequest, o ...grpc
 }
 
 func (p *pair) run(ctx context.Context, r *quiltv1.ExecuteRequest) (ran, error) {
+	return p.watch(ctx, r, func(*quiltv1.ExecuteResponse) {})
+}
+
+// watch is run that also shows each answer as it comes.
+func (p *pair) watch(ctx context.Context, r *quiltv1.ExecuteRequest, show func(*quiltv1.ExecuteResponse)) (ran, error) {
 	var out ran
 	if r.Unit == "" {
 		r.Unit = "test.unit"
+	}
+	// What a unit may take when it names no limit is too little on a slow machine.
+	if usual := time.Minute; testenv.Patience(usual) > usual && r.GetLimits().GetWallMs() == 0 {
+		if r.Limits == nil {
+			r.Limits = &quiltv1.Limits{}
+		}
+		r.Limits.WallMs = testenv.Patience(usual).Milliseconds()
 	}
 	stream, err := p.execute(ctx, r)
 	if err != nil {
@@ -159,6 +171,7 @@ func (p *pair) run(ctx context.Context, r *quiltv1.ExecuteRequest) (ran, error) 
 		if err != nil {
 			return out, err
 		}
+		show(m)
 		switch e := m.Event.(type) {
 		case *quiltv1.ExecuteResponse_Queued:
 			out.queued, out.order = e.Queued, append(out.order, "queued")

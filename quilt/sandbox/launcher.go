@@ -65,7 +65,8 @@ type launcher struct {
 	moving    bool       // from one engine to the next: exits are kept in backlog
 	backlog   []message
 	era       uint64        // rises when containers lose their engine
-	rush      chan struct{} // an engine crashed; closed when the next one serves; nil: calm
+	rush      chan struct{} // an engine crashed; closed once the next one serves; nil: calm
+	brooms    chan struct{} // one for each orphan that is being removed
 	last      uint64        // highest number seen
 	closed    bool
 	started   uint64
@@ -85,8 +86,9 @@ type running struct {
 	gate  int  // the gate's listener until it is handed over; else -1
 	born  bool // in its group, by CLONE_INTO_CGROUP
 
-	claim sync.Once
-	over  atomic.Bool // its last process is dead
+	claim  sync.Once
+	over   atomic.Bool // its last process is dead
+	orphan atomic.Bool // its engine is gone
 }
 
 // newLauncher probes the host, sweeps, and makes template and pools. On an
@@ -96,7 +98,7 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &launcher{log: cfg.Log, host: host, live: map[uint64]*running{}}
+	l := &launcher{log: cfg.Log, host: host, live: map[uint64]*running{}, brooms: make(chan struct{}, brooms)}
 	if l.lastCap, err = lastCap(); err != nil {
 		return nil, err
 	}
@@ -307,7 +309,9 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 func (l *launcher) ended(r *running) Exit {
 	status := waitFor(r.pidfd)
 	r.over.Store(true)
-	l.patient()
+	if r.orphan.Load() {
+		return Exit{Code: status.code, Signal: status.signal} // nobody asks what it used
+	}
 	exit := r.slot.group.usage()
 	exit.Code, exit.Signal = status.code, status.signal
 	return exit
@@ -316,6 +320,9 @@ func (l *launcher) ended(r *running) Exit {
 // discard takes away everything that r had.
 func (l *launcher) discard(n uint64, r *running) {
 	r.pidfd.Close()
+	if r.orphan.Load() {
+		defer l.patient()()
+	}
 	err := l.slots.discard(r.slot)
 	if err != nil {
 		l.log.Error("container left something behind", "execution", r.id, "err", err)
@@ -362,6 +369,7 @@ func (l *launcher) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
+	l.calm()
 	l.orphan()
 	done := make(chan struct{})
 	go func() { l.idle.Wait(); close(done) }()
