@@ -81,8 +81,9 @@ type Thrown struct {
 // Config of one session.
 type Config struct {
 	Ops         map[string]Op
-	Natures     map[string]func(op string, args json.RawMessage) Nature // by operation; nil: Once
-	Journal     *Journal                                                // nil: nothing is recorded
+	Natures     map[string]func(op string, args json.RawMessage) Nature          // by operation; nil: Once
+	Essence     map[string]func(op string, args json.RawMessage) json.RawMessage // by operation; nil: the arguments
+	Journal     *Journal                                                         // nil: nothing is recorded
 	Execution   string
 	Unit        string
 	Grant       Grant

@@ -117,6 +117,7 @@ func runLauncher(cfg Config, as standing, log *slog.Logger) error {
 		return err
 	}
 	defer lock.Close()
+	sandbox.Prefer("")
 	img, bunIs, err := containerImage(cfg)
 	if err != nil {
 		return err

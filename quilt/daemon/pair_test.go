@@ -152,6 +152,13 @@ func (p *pair) watch(ctx context.Context, r *quiltv1.ExecuteRequest, show func(*
 	if r.Unit == "" {
 		r.Unit = "test.unit"
 	}
+	// What a unit may take when it names no limit is too little on a slow machine.
+	if usual := time.Minute; testenv.Patience(usual) > usual && r.GetLimits().GetWallMs() == 0 {
+		if r.Limits == nil {
+			r.Limits = &quiltv1.Limits{}
+		}
+		r.Limits.WallMs = testenv.Patience(usual).Milliseconds()
+	}
 	stream, err := p.execute(ctx, r)
 	if err != nil {
 		return out, err

@@ -97,6 +97,7 @@ type Engine struct {
 	ops    map[string]broker.Op
 	alive  map[string]bool // operations that a replay makes again
 	nature map[string]func(string, json.RawMessage) broker.Nature
+	same   map[string]func(string, json.RawMessage) json.RawMessage
 	again  map[string]bool // operations that can be asked again when they were cut
 	leases *leases
 	policy atomic.Pointer[held]
@@ -116,14 +117,15 @@ type Engine struct {
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(schedulerConfig(cfg.Policy.Policy, cfg.Epoch), cfg.Audit), live: map[string]*execution{},
 		over: map[string]*execution{}, freeze: make(chan struct{}), ops: map[string]broker.Op{}, again: map[string]bool{},
-		alive: map[string]bool{}, nature: map[string]func(string, json.RawMessage) broker.Nature{}}
+		alive: map[string]bool{}, nature: map[string]func(string, json.RawMessage) broker.Nature{},
+		same: map[string]func(string, json.RawMessage) json.RawMessage{}}
 	e.leases.moved = e.freeze
 	e.policy.Store(newHeld(cfg.Policy))
 	e.ledger = openLedger(cfg.Ledger, cfg.Log)
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
 		for op := range s.Ops {
-			e.again[op], e.nature[op] = s.Repeats, s.Nature
+			e.again[op], e.nature[op], e.same[op] = s.Repeats, s.Nature, s.Essence
 			e.alive[op] = slices.Contains(s.Live, op)
 		}
 	}

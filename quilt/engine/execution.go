@@ -136,7 +136,7 @@ func (x *execution) place(ctx context.Context) (*Container, error) {
 	}
 	return x.engine.cfg.Machine.Start(ctx, Spec{
 		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
-		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.tokens),
+		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.reach),
 		Files: x.req.Files, Entry: x.req.Entry,
 	})
 }
@@ -187,7 +187,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		Take: x.engine.leases.taker(x.req.Execution), Retake: x.engine.leases.reuse(x.req.Execution), Ends: x.engine.leases.ends(x.req.Execution), Charge: x.engine.charger(x.req.Execution)}
 	closeGate := x.openGate(ctx, c, grant, log)
 	out := broker.Serve(ctx, c.Control, broker.Config{
-		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
+		Ops: x.engine.ops, Natures: x.engine.nature, Essence: x.engine.same, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: grant,
 		Start: x.first(c), Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session, Enter: x.engine.enter(from.Open),

@@ -47,6 +47,19 @@ func (h Host) isolation() string {
 	return fmt.Sprintf("full (%s)", groups)
 }
 
+// groups opens the tree of control groups. Without root there may be none that this
+// user may use.
+func (l *launcher) groups(cfg LauncherConfig) error {
+	err := l.openTree(cfg)
+	if err == nil || !cfg.Rootless {
+		return err
+	}
+	l.log.Warn("no control groups", "err", err)
+	l.tree = noGroups()
+	return l.degrade(cfg, WithoutCgroups, "this host hands no control groups on to this user",
+		"start quiltd in a group of its own: systemd-run --user --scope -p Delegate=yes quiltd")
+}
+
 // noGroups is the hierarchy of a host that gives us none: everything about it does
 // nothing.
 func noGroups() *hierarchy { return &hierarchy{own: map[string]string{}} }

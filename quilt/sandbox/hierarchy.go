@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -139,42 +141,85 @@ func (h *hierarchy) weigh(group string, weight int) {
 	_ = writeFile(filepath.Join(h.own["cpu"], group, "cpu.shares"), strconv.Itoa(weight*1024))
 }
 
-// daemonWeight is what launcher and engine weigh, and containers that are to die
-// after a crash: what hundreds of containers wait for comes first.
-const daemonWeight = 64
+const (
+	// daemonWeight is what launcher and engine weigh: what hundreds of containers wait
+	// for comes first. It is the most that cgroup v2 knows.
+	daemonWeight = 100
+	// dyingWeight is what containers weigh that are to die after a crash: before all
+	// other work, after the daemon that comes up beside them.
+	dyingWeight = 25
+)
 
-// preferOurselves lets this process weigh as a daemon from its first moments: after a
-// crash the containers of the one before are still dying.
-func preferOurselves(name string) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return
+// Prefer lets this process, and all that it starts from now on, weigh as a daemon:
+// after a crash the containers of the launcher before are still dying, and whoever
+// starts should not wait for them. Call it early. An empty name is the usual one. It
+// is a matter of speed only.
+func Prefer(name string) {
+	preferThread(name) // before the runtime makes the thread that makes others
+	// Then a goroutine each, all at once, for the threads that are there.
+	var all, moved sync.WaitGroup
+	moved.Add(earlyThreads)
+	for range earlyThreads {
+		all.Go(func() {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			preferThread(name)
+			moved.Done()
+			moved.Wait()
+		})
 	}
-	self, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return
+	all.Wait()
+}
+
+// earlyThreads is how many threads may have stood before Prefer, and run Go.
+const earlyThreads = 4
+
+// preferThread moves the calling thread, and what it will start. A thread that moves
+// itself takes no lock. To move a process is to stop every fork and every exit on the
+// machine until the kernel has seen all processors pass by (cgroup_threadgroup_rwsem),
+// which takes longest when hundreds of processes exit.
+//
+// On v2 delegate moves the launcher, and nobody may move it beside that: where
+// delegate has to take the group for daemons back, it would stay for ever.
+func preferThread(name string) {
+	if name == "" {
+		name = defaultCgroup
 	}
-	if h, err := findHierarchy(string(mounts), string(self), name); err == nil {
-		h.prefer(os.Getpid())
+	if h, ok := ownHierarchy(name); ok && h.version == 1 {
+		_ = os.Mkdir(h.daemons(), 0o755)
+		h.weigh(filepath.Base(h.daemons()), daemonWeight)
+		_ = writeFile(filepath.Join(h.daemons(), "tasks"), "0")
 	}
 }
 
-// prefer lets processes weigh as daemons do: in a group beside the base group,
-// whose name a sweep knows. On v2 it is there only where delegate made it.
+// ownHierarchy is where our groups are, or will be.
+func ownHierarchy(name string) (*hierarchy, bool) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, false
+	}
+	self, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return nil, false
+	}
+	h, err := findHierarchy(string(mounts), string(self), name)
+	return h, err == nil
+}
+
+// prefer moves whole processes to the group of the daemons. On v2 it is there only where
+// delegate made it.
 func (h *hierarchy) prefer(pids ...int) {
 	if h.version == 0 {
 		return
 	}
-	dir := h.daemons()
-	if h.version == 1 {
-		_ = os.Mkdir(dir, 0o755)
-	}
-	h.weigh(filepath.Base(dir), daemonWeight)
+	h.weigh(filepath.Base(h.daemons()), daemonWeight)
 	for _, pid := range pids {
-		_ = writeFile(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid))
+		_ = writeFile(filepath.Join(h.daemons(), "cgroup.procs"), strconv.Itoa(pid))
 	}
 }
 
+// daemons is the group of launcher and engines, beside the base group and with a name
+// that a sweep knows.
 func (h *hierarchy) daemons() string {
 	return filepath.Join(h.own[map[int]string{1: "cpu"}[h.version]], h.base+".launcher")
 }

@@ -70,7 +70,8 @@ type launcher struct {
 	moving    bool       // from one engine to the next: exits are kept in backlog
 	backlog   []message
 	era       uint64        // rises when containers lose their engine
-	rush      chan struct{} // an engine crashed; closed when the next one serves; nil: calm
+	rush      chan struct{} // an engine crashed; closed once the next one serves; nil: calm
+	brooms    chan struct{} // one for each orphan that is being removed
 	last      uint64        // highest number seen
 	closed    bool
 	started   uint64
@@ -90,9 +91,10 @@ type running struct {
 	gate  int  // the gate's listener until it is handed over; else -1
 	born  bool // in its group, by CLONE_INTO_CGROUP
 
-	claim sync.Once
-	over  atomic.Bool  // its last process is dead
-	watch *memoryWatch // where there are no control groups
+	claim  sync.Once
+	over   atomic.Bool  // its last process is dead
+	orphan atomic.Bool  // its engine is gone
+	watch  *memoryWatch // where there are no control groups
 }
 
 // newLauncher probes the host, sweeps, and makes template and pools. On an
@@ -102,7 +104,7 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &launcher{log: cfg.Log, host: host, live: map[uint64]*running{}}
+	l := &launcher{log: cfg.Log, host: host, live: map[uint64]*running{}, brooms: make(chan struct{}, brooms)}
 	if l.lastCap, err = lastCap(); err != nil {
 		return nil, err
 	}
@@ -135,19 +137,6 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	l.host.Isolation = l.host.isolation()
 	l.slots = newSlots(l.tree, cfg.ids())
 	return l, nil
-}
-
-// groups opens the tree of control groups. Without root there may be none that this
-// user may use.
-func (l *launcher) groups(cfg LauncherConfig) error {
-	err := l.openTree(cfg)
-	if err == nil || !cfg.Rootless {
-		return err
-	}
-	l.log.Warn("no control groups", "err", err)
-	l.tree = noGroups()
-	return l.degrade(cfg, WithoutCgroups, "this host hands no control groups on to this user",
-		"start quiltd in a group of its own: systemd-run --user --scope -p Delegate=yes quiltd")
 }
 
 func (l *launcher) openTree(cfg LauncherConfig) error {
@@ -337,7 +326,9 @@ func (l *launcher) ended(r *running) Exit {
 	status := waitFor(r.pidfd)
 	r.over.Store(true)
 	r.watch.end()
-	l.patient()
+	if r.orphan.Load() {
+		return Exit{Code: status.code, Signal: status.signal} // nobody asks what it used
+	}
 	exit := r.slot.group.usage()
 	if l.tree.version == 0 {
 		exit = r.watch.usage(status)
@@ -349,6 +340,9 @@ func (l *launcher) ended(r *running) Exit {
 // discard takes away everything that r had.
 func (l *launcher) discard(n uint64, r *running) {
 	r.pidfd.Close()
+	if r.orphan.Load() {
+		defer l.patient()()
+	}
 	err := l.slots.discard(r.slot)
 	if err != nil {
 		l.log.Error("container left something behind", "execution", r.id, "err", err)
@@ -395,6 +389,7 @@ func (l *launcher) close() {
 	l.mu.Lock()
 	l.closed = true
 	l.mu.Unlock()
+	l.calm()
 	l.orphan()
 	done := make(chan struct{})
 	go func() { l.idle.Wait(); close(done) }()

@@ -81,32 +81,41 @@ func (l *launcher) orphan() int {
 		all = append(all, r)
 	}
 	for _, r := range all {
+		r.orphan.Store(true)
 		r.signal(unix.SIGKILL)
 	}
 	time.AfterFunc(orphanTime, func() {
 		for _, r := range all {
 			if !r.over.Load() {
-				go l.kill(r)
+				l.kill(r)
 			}
 		}
 	})
 	return len(all)
 }
 
-// rushTime is how long an engine may take to come up after a crash before what is
-// left of dead containers is removed all the same.
-const rushTime = 400 * time.Millisecond
+const (
+	// rushTime is how long an engine may take to come up after a crash before what is
+	// left of dead containers is removed all the same.
+	rushTime = 400 * time.Millisecond
+	// calmTime is how long an engine that came up is left alone with those who waited.
+	calmTime = 100 * time.Millisecond
+	// brooms is how many orphans are removed at once.
+	brooms = 2
+)
 
-// patient waits while an engine comes up after a crash: the groups of hundreds of
-// dead containers are no hurry, and removing them would take the processors that
-// it needs.
-func (l *launcher) patient() {
+// patient waits while an engine comes up after a crash, and for its turn: the groups
+// of hundreds of dead containers are no hurry, and removing them, a thread for each,
+// would take the processors that the engine needs. The result ends the turn.
+func (l *launcher) patient() (done func()) {
 	l.mu.Lock()
 	rush := l.rush
 	l.mu.Unlock()
 	if rush != nil {
 		<-rush
 	}
+	l.brooms <- struct{}{}
+	return func() { <-l.brooms }
 }
 
 // hurry begins a rush.
@@ -114,7 +123,7 @@ func (l *launcher) hurry() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rush == nil {
-		l.tree.weigh(l.tree.base, daemonWeight)
+		l.tree.weigh(l.tree.base, dyingWeight)
 		l.rush = make(chan struct{})
 		time.AfterFunc(rushTime, l.calm)
 	}

@@ -75,6 +75,10 @@ func (l *launcher) greet(w *worker, later bool) error {
 // after decides what follows an engine that is gone. Without a next one, err is
 // how the launcher ends.
 func (o *office) after(w *worker) (next *worker, err error) {
+	// However it ended, nobody reads from its containers now. They are told at once:
+	// hundreds that notice by themselves would keep the next engine waiting.
+	o.l.hurry()
+	killed := o.l.orphan()
 	if w.err != nil {
 		o.l.log.Error("engine's socket broke", "err", w.err)
 		_ = w.process.Kill()
@@ -85,8 +89,6 @@ func (o *office) after(w *worker) (next *worker, err error) {
 		return nil, end
 	}
 	began := time.Now()
-	o.l.hurry()
-	killed := o.l.orphan()
 	o.l.log.Error("engine crashed, starting another", "err", end, "containers", killed)
 	if next, err = hire(o.cfg, false); err != nil {
 		return nil, err
@@ -123,6 +125,7 @@ func (o *office) replace(w *worker) *worker {
 	}
 	// Until the image is laid out, containers of w may be on their way into it, and w
 	// cannot leave before they are there.
+	o.l.template.begin()
 	select {
 	case <-o.l.template.laid:
 	case <-w.gone:

@@ -33,7 +33,6 @@ func RunLauncher(cfg LauncherConfig) error {
 		return fmt.Errorf("launcher: %w", err)
 	}
 	debug.SetGCPercent(50)
-	go preferOurselves(cfg.CgroupName)
 	// The first engine boots while we look around: it waits for our greeting.
 	first, err := hire(cfg, false)
 	if err != nil {
@@ -45,7 +44,9 @@ func RunLauncher(cfg LauncherConfig) error {
 		return err
 	}
 	defer l.close()
-	go l.tree.prefer(first.process.Pid) // later engines begin where we are
+	if l.tree.version == 2 {
+		go l.tree.prefer(first.process.Pid) // on v1 it was born there; delegate moved us
+	}
 	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage, "ioLimitedOn", l.host.Disks)
 	return (&office{l: l, cfg: cfg}).keep(first)
 }
@@ -92,7 +93,8 @@ func (l *launcher) answer(e *worker, m message, fds []int) (err error) {
 		keep = true
 		err = e.says(m, fds)
 		if m.Op == "serving" {
-			l.calm()
+			l.template.begin()
+			time.AfterFunc(calmTime, l.calm)
 			time.AfterFunc(time.Second, idle.Release) // most launchers wait for most of their life
 		}
 	default:

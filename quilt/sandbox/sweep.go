@@ -38,7 +38,7 @@ func (h *hierarchy) strike(name string) (dead []string, err error) {
 		}
 	}
 	for _, dir := range dead {
-		h.weigh(filepath.Base(dir), daemonWeight)
+		h.weigh(filepath.Base(dir), dyingWeight)
 		// On v1 every container is in every hierarchy: one is enough to find it.
 		if h.version == 1 && filepath.Dir(dir) != h.own["freezer"] {
 			continue

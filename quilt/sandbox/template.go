@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +28,9 @@ type template struct {
 	rootless bool
 	laid     chan struct{} // closed when the image is laid out, which containers wait for
 	failed   chan error    // gets why it could not be, if so
+
+	once   sync.Once
+	needed chan struct{} // closed once the image should be laid out
 }
 
 type cloneJob struct {
@@ -46,10 +50,11 @@ type cloneResult struct {
 const cloneFlags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | unix.CLONE_NEWUTS
 
 // newTemplate starts the thread and returns when the place for the image is made.
-// The image is copied there beside the work; the first container waits for that.
+// The image is copied there beside the work, once a container is asked for or the
+// engine serves: nobody should wait for it before. The first container waits for it.
 // The thread ends with the process, never before: containers die with it.
 func newTemplate(imageDir string, inPlace, rootless bool) (*template, error) {
-	t := &template{rootless: rootless, jobs: make(chan cloneJob), laid: make(chan struct{}), failed: make(chan error, 1)}
+	t := &template{rootless: rootless, jobs: make(chan cloneJob), laid: make(chan struct{}), failed: make(chan error, 1), needed: make(chan struct{})}
 	ready := make(chan error)
 	ownThread(func() {
 		fill, err := t.prepare(imageDir, inPlace)
@@ -57,6 +62,7 @@ func newTemplate(imageDir string, inPlace, rootless bool) (*template, error) {
 		if err != nil {
 			return
 		}
+		<-t.needed
 		if err := t.enter(imageDir, fill); err != nil {
 			t.failed <- err
 			for j := range t.jobs {
@@ -75,8 +81,12 @@ func newTemplate(imageDir string, inPlace, rootless bool) (*template, error) {
 	return t, nil
 }
 
+// begin lays the image out.
+func (t *template) begin() { t.once.Do(func() { close(t.needed) }) }
+
 // spawn runs p in a fresh child.
 func (t *template) spawn(p *program, cgroupFD int) (pid, pidfd int, err error) {
+	t.begin()
 	done := make(chan cloneResult, 1)
 	t.jobs <- cloneJob{p, cgroupFD, cloneFlags, done}
 	r := <-done

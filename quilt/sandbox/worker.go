@@ -64,7 +64,7 @@ func hire(cfg LauncherConfig, later bool) (*worker, error) {
 	}
 	defer binary.Close()
 	cmd := engineCommand(cfg, theirs, binary, later)
-	if err := startEngine(cmd, w.stopped); err != nil {
+	if err := startEngine(cmd, cfg.CgroupName, w.stopped); err != nil {
 		conn.close()
 		return nil, fault.Wrap(err, fault.Unavailable, "the engine could not be started as user %d", cfg.EngineUID).
 			WithHint("the quiltd binary must be executable for that user (chmod o+x)")
@@ -136,9 +136,10 @@ func socketPair() (a, b *os.File, err error) {
 // startEngine starts cmd from a thread of its own, which gives up what the
 // engine must not have, for good, and lives until the engine ends: the
 // engine's parent-death signal follows this thread.
-func startEngine(cmd *exec.Cmd, stopped chan<- error) error {
+func startEngine(cmd *exec.Cmd, name string, stopped chan<- error) error {
 	ready := make(chan error)
 	ownThread(func() {
+		preferThread(name)
 		err := dropForEngine()
 		if err == nil {
 			err = cmd.Start()

@@ -7,6 +7,7 @@ import { connect, keepAlive, maxFrame, send } from './channel';
 import { ahead } from './ahead';
 import { closed } from './closed';
 import { failure } from './failure';
+import { record, recordable } from './fetch';
 import { answer, asking, early, host } from './host';
 import { install, load, root, type File } from './load';
 import { sameness } from './sameness';
@@ -55,7 +56,10 @@ function guard(): void {
 }
 
 async function run(start: Start): Promise<unknown> {
-  if (start.seed) sameness(start.clock!, start.seed);
+  if (start.seed) {
+    sameness(start.clock!, start.seed);
+    record();
+  }
   revive(start.args as any[], start.revive ?? []);
   const exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported !== 'function') throw problem('not_found', `${start.entry} exports no class or function "${start.export}"`, 'build the bundle again');
@@ -124,7 +128,8 @@ function announce(): void {
 
 function prepare(): void {
   (globalThis as any)[hostKey] = host;
-  closed();
+  if (process.env.ARIA_GATE) recordable();
+  else closed();
   install();
 }
 

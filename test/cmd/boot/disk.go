@@ -33,13 +33,7 @@ func (b *bench) testDisk(ctx context.Context) error {
 			return err
 		}
 	}
-	chroot, err := exec.LookPath("chroot")
-	if err != nil {
-		return err
-	}
-	tool, err := os.ReadFile(chroot)
-	err = errors.Join(err, os.MkdirAll(filepath.Join(stage, "bin"), 0o755),
-		os.WriteFile(filepath.Join(stage, "bin", "chroot"), tool, 0o755),
+	err := errors.Join(os.MkdirAll(filepath.Join(stage, "bin"), 0o755), tool(stage, "chroot"), tool(stage, "busybox"),
 		os.CopyFS(filepath.Join(stage, "docs", "spec"), os.DirFS(filepath.Join("docs", "spec"))),
 		os.CopyFS(filepath.Join(stage, "sdk", "src"), os.DirFS(filepath.Join("sdk", "src"))))
 	if err != nil {
@@ -50,6 +44,19 @@ func (b *bench) testDisk(ctx context.Context) error {
 		return fmt.Errorf("mksquashfs: %w: %s", err, out)
 	}
 	return nil
+}
+
+// tool puts a program of this machine onto the disk.
+func tool(stage, name string) error {
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return fmt.Errorf("%s is not installed: make setup-test", name)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(stage, "bin", name), text, 0o755)
 }
 
 func compile(ctx context.Context, pkg, dir string) error {

@@ -110,14 +110,15 @@ var errBusy = errors.New("other work was on this machine")
 // inTime holds a start to its two promises, the clock and processor time, where it had
 // the machine to itself, with a thread for each emulated processor. On a busy machine the
 // clock says nothing, and threads that wait for one another use processor time doing so:
-// there, a start on one thread is held to twice the processor time, for work beside it
-// makes all work dearer (caches, sibling threads, a hypervisor that takes time away).
+// there, a start on one thread is held to half as much processor time again, for work
+// beside it makes all work dearer (caches, sibling threads, a hypervisor that takes
+// time away).
 func inTime(threads bool, clock, used, waited time.Duration) error {
 	idle := waited <= idleWaits
 	switch {
 	case threads && !idle:
 		return errBusy
-	case used > cpuWithin && idle, used > 2*cpuWithin:
+	case used > cpuWithin && idle, used > cpuBusy:
 		return fmt.Errorf("a start costs %.1f s of processor, at most %s are promised", used.Seconds(), cpuWithin)
 	case threads && clock > readyWithin:
 		return fmt.Errorf("kernel start to ready took %s on an idle machine, at most %s are promised", clock, readyWithin)

@@ -20,8 +20,8 @@ type job struct{ pkg, words string }
 // processor: all packages that need root, a kernel and Bun, which is all of Quilt
 // that touches the machine. They are cut so that both take about as long.
 var guests = [][]job{
-	{{"quilt/sandbox", ""}},
-	{{"quilt/image", ""}, {"quilt/engine", ""}, {"quilt/api", ""}, {"quilt/broker", ""}, {"quilt/daemon", ""}},
+	{{"quilt/sandbox", ""}, {"quilt/image", ""}, {"quilt/engine", ""}, {"quilt/api", ""}, {"quilt/broker", ""}, {"quilt/oci", ""}},
+	{{"quilt/daemon", ""}},
 }
 
 // slow takes an emulated processor many minutes, and does not depend on the cgroup
