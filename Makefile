@@ -172,6 +172,7 @@ hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
 oci-suites: build ## runc's integration tests and the OCI's validation against quilt-oci (a quarter of an hour)
 	@need=""; for t in bats:bats jq:jq gawk:gawk busybox:busybox-static gcc:gcc xz:xz-utils newuidmap:uidmap; do command -v $${t%%:*} >/dev/null || need="$$need $${t##*:}"; done; \
 	if test -n "$$need"; then echo "oci-suites: installing$$need"; apt-get update -qq; apt-get install -y -qq --no-install-recommends $$need libc6-dev >/dev/null; fi
+	@test -e /usr/include/seccomp.h || apt-get install -y -qq --no-install-recommends libseccomp-dev libc6-dev >/dev/null
 	@go run ./test/cmd/oci -bin $(BIN)
 
 outside-eyes: setup ## CDK and amicontained look for a way out of our containers (CDK=folder of its source, if it cannot be fetched)

@@ -24,7 +24,7 @@ import (
 // per process, from main.
 func RunLauncher(cfg LauncherConfig) error {
 	cfg = cfg.withDefaults()
-	if cfg.EngineUID <= 0 || cfg.EngineGID <= 0 {
+	if !cfg.Rootless && (cfg.EngineUID <= 0 || cfg.EngineGID <= 0) {
 		return fault.New(fault.Invalid, "the engine's user and group must not be root").
 			WithHint("create a user for quiltd, or leave the setting out for the default")
 	}
@@ -44,31 +44,11 @@ func RunLauncher(cfg LauncherConfig) error {
 		return err
 	}
 	defer l.close()
-	defer l.preferAll(first)()
+	if l.tree.version == 2 {
+		go l.tree.prefer(first.process.Pid) // on v1 it was born there; delegate moved us
+	}
 	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage, "ioLimitedOn", l.host.Disks)
 	return (&office{l: l, cfg: cfg}).keep(first)
-}
-
-// preferTime is when a launcher that came up moves to its group as a whole.
-const preferTime = 2 * time.Second
-
-// preferAll lets those threads of ours weigh as daemons that stood before
-// PreferThread. The first engine was born in that group on v1, and is moved to it on
-// v2, where delegate moved us; later engines begin where we are. The result gives
-// that up.
-func (l *launcher) preferAll(first *worker) (stop func()) {
-	if l.tree.version == 2 {
-		go l.tree.prefer(first.process.Pid)
-		return func() {}
-	}
-	timer := time.AfterFunc(preferTime, func() {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if !l.closed {
-			l.tree.prefer(os.Getpid())
-		}
-	})
-	return func() { timer.Stop() }
 }
 
 // serve answers the engine until its end of the socket closes.

@@ -139,7 +139,7 @@ func socketPair() (a, b *os.File, err error) {
 func startEngine(cmd *exec.Cmd, name string, stopped chan<- error) error {
 	ready := make(chan error)
 	ownThread(func() {
-		PreferThread(name)
+		preferThread(name)
 		err := dropForEngine()
 		if err == nil {
 			err = cmd.Start()

@@ -74,7 +74,7 @@ func runTools(runtime, work, only string) ([]result, error) {
 	var out []result
 	for _, e := range entries {
 		if strings.Contains("runtime-tools "+e.Name(), only) {
-			text, code := execute(dir, time.Minute, []string{"RUNTIME=" + runtime}, filepath.Join(programs, e.Name()))
+			text, code := execute(dir, 3*time.Minute, []string{"RUNTIME=" + runtime}, filepath.Join(programs, e.Name()))
 			if err := keep(work, "runtime-tools-"+e.Name(), text); err != nil {
 				return nil, err
 			}
