@@ -12,18 +12,14 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: tool-choice all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut resume sdks setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked path powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
-.PHONY: tool-choice all bench bench-arc bench-containers bench-tokens bench-vector boot-devices boot-test boot-test-full boot-tools budgets build chaos chaos-quilt check clean conformance cycles deadlocks demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants oci-suites outside-eyes parked powercut sdks setup setup-test sim spin syscall-fuzz test update-test walls
+.PHONY: all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test boot-test- \
+	full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo \
+	egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested oci- \
+	suites outside-eyes parked path powercut resume sdks setup setup-test sim spin syscall-fuzz test tool-choice \
+	update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m
-
 
 all: build check test ## build, check, test
 
@@ -176,6 +172,7 @@ hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
 oci-suites: build ## runc's integration tests and the OCI's validation against quilt-oci (a quarter of an hour)
 	@need=""; for t in bats:bats jq:jq gawk:gawk busybox:busybox-static gcc:gcc xz:xz-utils newuidmap:uidmap; do command -v $${t%%:*} >/dev/null || need="$$need $${t##*:}"; done; \
 	if test -n "$$need"; then echo "oci-suites: installing$$need"; apt-get update -qq; apt-get install -y -qq --no-install-recommends $$need libc6-dev >/dev/null; fi
+	@test -e /usr/include/seccomp.h || apt-get install -y -qq --no-install-recommends libseccomp-dev libc6-dev >/dev/null
 	@go run ./test/cmd/oci -bin $(BIN)
 
 outside-eyes: setup ## CDK and amicontained look for a way out of our containers (CDK=folder of its source, if it cannot be fetched)

@@ -156,11 +156,17 @@ type Entry struct {
 	Method string `json:"method,omitempty"` // empty: Export is a function
 }
 
+// MostGraceMS bounds Limits.GraceMS.
+const MostGraceMS = 60_000
+
 // Limits of one execution; zero means the engine's default.
 type Limits struct {
-	TimeoutMS   int64 `json:"timeoutMs,omitempty"`
-	MemoryBytes int64 `json:"memoryBytes,omitempty"`
-	CPUMillis   int64 `json:"cpuMillis,omitempty"` // 1000 = one core
+	TimeoutMS int64 `json:"timeoutMs,omitempty"`
+	// GraceMS is how long it may take to end by itself when it is stopped; 0: it ends
+	// at once, nil: the engine's default.
+	GraceMS     *int64 `json:"graceMs,omitempty"`
+	MemoryBytes int64  `json:"memoryBytes,omitempty"`
+	CPUMillis   int64  `json:"cpuMillis,omitempty"` // 1000 = one core
 }
 
 // AgentSpec is what @agent says.

@@ -35,6 +35,9 @@ func checkUnit(m *Manifest, u *Unit) *fault.Error {
 	if err := checkReflected(u); err != nil {
 		return err
 	}
+	if g := u.Limits.GraceMS; g != nil && (*g < 0 || *g > MostGraceMS) {
+		return refuse("its grace is not 0 to %d ms", MostGraceMS)
+	}
 	if u.Retries < 0 || min(u.Limits.TimeoutMS, u.Limits.MemoryBytes, u.Limits.CPUMillis) < 0 {
 		return refuse("a limit is below zero")
 	}

@@ -95,6 +95,10 @@ func TestHooks(t *testing.T) {
 		map[string]string{"X-Aria-Signature": "t=" + now + "0,v1=" + hex.EncodeToString(mac(now+"."+body))}, 401, `signature`)
 	call("as code forges sign", "POST", "/hooks/shop/signed?wait", body,
 		map[string]string{"X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac(body)), "X-GitHub-Delivery": "d1"}, 200, `2`)
+	call("sent again by somebody else, under another delivery id", "POST", "/hooks/shop/signed?wait", body,
+		map[string]string{"X-Hub-Signature-256": "sha256=" + hex.EncodeToString(mac(body)), "X-GitHub-Delivery": "d2"}, 200, `2`)
+	call("or another key", "POST", "/hooks/shop/signed?wait", body, map[string]string{"Idempotency-Key": "new",
+		"X-Aria-Signature": sign(now)["X-Aria-Signature"]}, 200, `1`)
 	call("as Standard Webhooks sign", "POST", "/hooks/shop/signed?wait", body,
 		map[string]string{"Webhook-Id": "m1", "Webhook-Timestamp": now,
 			"Webhook-Signature": "v1," + base64.StdEncoding.EncodeToString(mac("m1."+now+"."+body))}, 200, `3`)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/arc/project"
 	"github.com/ariacomputecompany/firmware/arc/remote"
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -136,7 +137,7 @@ func (a *app) playRuns(ctx context.Context, p *project.Project, files []string) 
 	}
 	defer drop()
 	for _, f := range files {
-		raw, err := os.ReadFile(filepath.Join(p.Dir, filepath.FromSlash(f)))
+		raw, err := file.Read(filepath.Join(p.Dir, filepath.FromSlash(f)), f, file.Large)
 		if err != nil {
 			return passed, fault.Wrap(err, fault.Invalid, "%s cannot be read: %s", f, reason(err))
 		}

@@ -3,7 +3,6 @@ package compiler
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -12,6 +11,7 @@ import (
 	"github.com/evanw/esbuild/pkg/api"
 
 	"github.com/ariacomputecompany/firmware/arc/diag"
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/bundle"
 )
 
@@ -36,7 +36,7 @@ type emitted struct {
 func likelyEntries(in *input) []string {
 	var out []string
 	for _, f := range in.Files {
-		text, err := os.ReadFile(in.Dir + "/" + f)
+		text, err := file.Read(in.Dir+"/"+f, f, file.Large)
 		if err == nil && bytes.Contains(text, []byte(sdkModule)) &&
 			(bytes.Contains(text, []byte("tool")) || bytes.Contains(text, []byte("pipeline"))) {
 			out = append(out, f)

@@ -134,7 +134,7 @@ func (u *units) toolParts(unit *bundle.Unit, o *options, doc arctsc.Doc, shape a
 	for _, p := range shape.Params {
 		unit.Params = append(unit.Params, p.Name)
 	}
-	unit.Limits = bundle.Limits{TimeoutMS: o.duration("timeout"), MemoryBytes: o.size("memory"), CPUMillis: o.cores("cpu")}
+	unit.Limits = bundle.Limits{TimeoutMS: o.duration("timeout"), GraceMS: o.grace("grace"), MemoryBytes: o.size("memory"), CPUMillis: o.cores("cpu")}
 	unit.Retries, unit.Idempotent = o.count("retries"), o.flag("idempotent")
 	unit.Approve, unit.Approval = o.approval("approve")
 	u.start(unit, o)

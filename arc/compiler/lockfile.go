@@ -4,11 +4,11 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"os"
 	"path"
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/arc/compiler/jsonc"
+	"github.com/ariacomputecompany/firmware/arc/file"
 )
 
 // lockedHashes are the hashes that the project's lock file has, by name@version:
@@ -21,7 +21,7 @@ func lockedHashes(dir string) map[string]bomHash {
 			out[name+"@"+version] = h
 		}
 	}
-	if raw, err := os.ReadFile(path.Join(dir, "package-lock.json")); err == nil {
+	if raw, err := file.Read(path.Join(dir, "package-lock.json"), "package-lock.json", file.Large); err == nil {
 		var lock struct {
 			Packages map[string]struct{ Name, Version, Integrity string }
 		}
@@ -35,7 +35,7 @@ func lockedHashes(dir string) map[string]bomHash {
 			}
 		}
 	}
-	if raw, err := os.ReadFile(path.Join(dir, "bun.lock")); err == nil {
+	if raw, err := file.Read(path.Join(dir, "bun.lock"), "bun.lock", file.Large); err == nil {
 		var lock struct{ Packages map[string][]json.RawMessage }
 		if json.Unmarshal(jsonc.Plain(raw), &lock) == nil {
 			for _, p := range lock.Packages {

@@ -123,6 +123,24 @@ func (o *options) duration(key string) int64 {
 	return ms
 }
 
+// grace is a time that may be none, for absent it is the engine's default.
+func (o *options) grace(key string) *int64 {
+	v, ok := o.get(key)
+	if !ok {
+		return nil
+	}
+	var ms int64
+	if v.Kind != arctsc.String || !noTime.MatchString(v.String) {
+		ms = o.duration(key)
+	}
+	if ms > bundle.MostGraceMS {
+		o.fail(key, "write at most one minute")
+	}
+	return &ms
+}
+
+var noTime = regexp.MustCompile(`^0(ms|s|m|h|d)$`)
+
 func (o *options) size(key string) int64 {
 	v, ok := o.get(key)
 	if !ok {

@@ -3,13 +3,13 @@ package compiler
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/arc/diag"
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/bundle"
 )
 
@@ -66,7 +66,7 @@ func (in *input) withSources(e *emitted, sources []string) (map[string][]byte, [
 				Text: "this file is imported but " + wordsOutside, Hint: hintOutside})
 			continue
 		}
-		text, err := os.ReadFile(real)
+		text, err := file.Read(real, s, file.Large)
 		if err != nil {
 			return nil, nil, fmt.Errorf("source: %w", err)
 		}
@@ -98,7 +98,7 @@ func dependencies(in *input, inputs []string) []bundle.Dependency {
 			Version string `json:"version"`
 			License any    `json:"license"` // old packages have an object here
 		}
-		if raw, err := os.ReadFile(path.Join(in.Dir, root, "package.json")); err == nil && json.Unmarshal(raw, &pkg) == nil {
+		if raw, err := file.Read(path.Join(in.Dir, root, "package.json"), root+"/package.json", file.Small); err == nil && json.Unmarshal(raw, &pkg) == nil {
 			d.Version = pkg.Version
 			d.License, _ = pkg.License.(string)
 		}

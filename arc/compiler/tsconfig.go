@@ -12,6 +12,7 @@ import (
 
 	"github.com/ariacomputecompany/firmware/arc/compiler/jsonc"
 	"github.com/ariacomputecompany/firmware/arc/diag"
+	"github.com/ariacomputecompany/firmware/arc/file"
 )
 
 // tsconfig is the part of a tsconfig.json that decides something here: paths, and
@@ -70,19 +71,19 @@ func configFault(code string, at diag.Place, line, text, hint string) error {
 }
 
 // extend reads one file after those that it extends, so that it has the last word.
-func (in *input) extend(file string, depth int) error {
-	raw, err := os.ReadFile(file)
+func (in *input) extend(path string, depth int) error {
+	raw, err := file.Read(path, in.relative(path), file.Small)
 	if err != nil {
 		return err
 	}
-	name := in.relative(file)
+	name := in.relative(path)
 	var c tsconfig
 	if strict.Unmarshal(jsonc.Plain(raw), &c) != nil {
 		return configFault("ARC1003", diag.Place{File: name}, "",
 			name+" cannot be read as JSON with comments", "mend it, or delete it: arc does not need one")
 	}
 	for _, base := range bases(c.Extends) {
-		from, ok := findConfig(filepath.Dir(file), base)
+		from, ok := findConfig(filepath.Dir(path), base)
 		if !ok || depth >= maxExtends {
 			at, line := findLine(string(raw), name, `"extends"`)
 			return configFault("ARC1003", at, line, fmt.Sprintf("%q, which %s extends, is not there", base, name),
@@ -92,7 +93,7 @@ func (in *input) extend(file string, depth int) error {
 			return err
 		}
 	}
-	return in.take(c, file, name, string(raw))
+	return in.take(c, path, name, string(raw))
 }
 
 func (in *input) take(c tsconfig, file, name, raw string) error {

@@ -69,6 +69,7 @@ func fields(o, n *bundle.Unit) []field {
 		{Unit, "/params", strings.Join(o.Params, ", "), strings.Join(n.Params, ", ")},
 		{Unit, "/idempotent", flag(o.Idempotent), flag(n.Idempotent)},
 		{Limit, "/limits/timeoutMs", millis(o.Limits.TimeoutMS), millis(n.Limits.TimeoutMS)},
+		{Limit, "/limits/graceMs", grace(o.Limits.GraceMS), grace(n.Limits.GraceMS)},
 		{Limit, "/limits/memoryBytes", number(o.Limits.MemoryBytes, " bytes"), number(n.Limits.MemoryBytes, " bytes")},
 		{Limit, "/limits/cpuMillis", number(o.Limits.CPUMillis, " thousandths of a core"), number(n.Limits.CPUMillis, " thousandths of a core")},
 		{Limit, "/retries", number(int64(o.Retries), ""), number(int64(n.Retries), "")},
@@ -132,6 +133,16 @@ func millis(n int64) string {
 		return "default"
 	}
 	return (time.Duration(n) * time.Millisecond).String()
+}
+
+func grace(ms *int64) string {
+	switch {
+	case ms == nil:
+		return "default"
+	case *ms == 0:
+		return "none"
+	}
+	return millis(*ms)
 }
 
 // reworded shows both texts, each cut where it would fill the screen.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
@@ -20,9 +21,9 @@ var harmless = []string{"registry", "scopes", "ca", "cafile", "linker", "exact",
 // config writes the harmless part of the project's bunfig.toml to a file of its
 // own, which Bun is given in the project's place. done removes it.
 func config(dir string) (path string, done func(), err error) {
-	text, err := os.ReadFile(filepath.Join(dir, "bunfig.toml"))
+	text, err := file.Read(filepath.Join(dir, "bunfig.toml"), "bunfig.toml", file.Small)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", nil, fault.Wrap(err, fault.Invalid, "bunfig.toml cannot be read").WithHint("check that the file is yours to read")
+		return "", nil, err
 	}
 	var said struct {
 		Install map[string]any `toml:"install"`

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
@@ -36,12 +37,12 @@ var foreignLocks = []string{"yarn.lock", "pnpm-lock.yaml", "bun.lockb"}
 // understood is fault.Invalid.
 func ReadLock(dir string) (*Lock, error) {
 	for _, r := range readers {
-		raw, err := os.ReadFile(filepath.Join(dir, r.file))
+		raw, err := file.Read(filepath.Join(dir, r.file), r.file, file.Large)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			return nil, fault.Wrap(err, fault.Invalid, "%s cannot be read", r.file).WithHint("check that the file is yours to read")
+			return nil, err
 		}
 		l := &Lock{File: r.file, top: map[string]string{}, all: map[string]bool{}}
 		if !r.read(raw, l) {

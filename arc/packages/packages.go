@@ -10,13 +10,13 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json" // names are told apart by case, and stand once
 
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
@@ -86,12 +86,12 @@ func Missing(dir string) ([]string, error) {
 // declared are the names in package.json that must be there, sorted. A missing
 // package.json is none.
 func declared(dir string) ([]string, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, "package.json"))
+	raw, err := file.Read(filepath.Join(dir, "package.json"), "package.json", file.Small)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "package.json cannot be read").WithHint("check that the file is yours to read")
+		return nil, err
 	}
 	var p struct {
 		Dependencies    map[string]string `json:"dependencies"`
@@ -140,7 +140,7 @@ func missing(dir string, names []string, l *Lock) []string {
 
 func installed(dir, name string) (version string, ok bool) {
 	for at := dir; ; at = filepath.Dir(at) {
-		raw, err := os.ReadFile(filepath.Join(at, "node_modules", filepath.FromSlash(name), "package.json"))
+		raw, err := file.Read(filepath.Join(at, "node_modules", filepath.FromSlash(name), "package.json"), name+"/package.json", file.Small)
 		var p struct {
 			Version string `json:"version"`
 		}

@@ -77,14 +77,33 @@ func (p *Project) sources() ([]string, error) {
 		}
 		if d.Type().IsRegular() && isSource(base) {
 			files = append(files, at)
+			return checkSize(d, at)
 		}
 		return nil
 	})
+	if _, ok := fault.As(err); ok {
+		return nil, err
+	}
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "project folder %s cannot be read", p.Dir)
 	}
 	slices.Sort(files)
 	return files, nil
+}
+
+// maxSource is far above what anybody writes: the whole of it is parsed in memory.
+const maxSource = 16 << 20
+
+func checkSize(d fs.DirEntry, at string) error {
+	info, err := d.Info()
+	if err != nil {
+		return err
+	}
+	if info.Size() > maxSource {
+		return fault.New(fault.Invalid, "%s is larger than %d MiB, more than arc compiles of one file", at, maxSource>>20).
+			WithHint("move the data out of the code, or leave the file out with \"entry\" in %s", FileName)
+	}
+	return nil
 }
 
 func isSource(base string) bool {

@@ -16,7 +16,7 @@ var (
 	topKeys = []string{"name", "version", "description", "entry", "build", "allow", "units"}
 	// optionKeys are the decorator options that an override may set.
 	optionKeys = []string{
-		"timeout", "retries", "idempotent", "approve", "memory", "cpu",
+		"timeout", "grace", "retries", "idempotent", "approve", "memory", "cpu",
 		"model", "instructions", "maxSteps", "budget", "maxTurns", "mode", "scratchpad",
 		"on", "every", "cron", "http", "description",
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
@@ -41,10 +42,9 @@ func Load(dir string) (*Project, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(root, FileName))
+	text, err := file.Read(filepath.Join(root, FileName), filepath.Join(root, FileName), file.Small)
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "%s cannot be read", filepath.Join(root, FileName)).
-			WithHint("check that the file is yours to read")
+		return nil, err
 	}
 	p, err := Parse(string(text))
 	if err != nil {

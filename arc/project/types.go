@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/sdk"
 )
 
@@ -27,7 +28,7 @@ func (p *Project) StaleTypes() []string {
 	}
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(types())) {
-		have, err := os.ReadFile(filepath.Join(dir, name))
+		have, err := file.Read(filepath.Join(dir, name), name, file.Small)
 		if err != nil || string(have) != types()[name] {
 			out = append(out, typesDir+"/"+name)
 		}

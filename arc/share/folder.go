@@ -3,9 +3,9 @@ package share
 import (
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -13,6 +13,9 @@ import (
 // Folder holds a project's installed bundles: .arc/bundles/NAME-VERSION.aria.
 // All of it can be fetched again with the lock file.
 type Folder struct{ dir string }
+
+// maxFile is a little above what any reader of bundles takes.
+const maxFile = 65 << 20
 
 // FolderOf the project at dir. It need not exist yet.
 func FolderOf(dir string) Folder { return Folder{filepath.Join(dir, ".arc", "bundles")} }
@@ -26,12 +29,12 @@ func (f Folder) Path(e Locked) string {
 // One that is not there is fault.NotFound.
 func (f Folder) Read(e Locked) (*bundle.Bundle, []byte, error) {
 	path := f.Path(e)
-	data, err := os.ReadFile(path)
+	data, err := file.Read(path, path, maxFile)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, fault.New(fault.NotFound, "%s %s is in %s but not installed", e.Name, e.Version, LockName).WithHint("arc install")
 	}
 	if err != nil {
-		return nil, nil, fault.Wrap(err, fault.Invalid, "%s cannot be read", path)
+		return nil, nil, err
 	}
 	b, err := bundle.Open(data)
 	if err != nil || b.Digest != e.Digest {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/ariacomputecompany/firmware/arc/file"
 	"github.com/ariacomputecompany/firmware/bundle"
 	"github.com/ariacomputecompany/firmware/bundle/oci"
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -48,12 +49,12 @@ const lockVersion = 1
 
 // ReadLock reads the lock file of a project folder; none is an empty one.
 func ReadLock(dir string) (*Lock, error) {
-	text, err := os.ReadFile(filepath.Join(dir, LockName))
+	text, err := file.Read(filepath.Join(dir, LockName), LockName, file.Small)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &Lock{}, nil
 	}
 	if err != nil {
-		return nil, fault.Wrap(err, fault.Invalid, "%s cannot be read", LockName)
+		return nil, err
 	}
 	return ParseLock(string(text))
 }

@@ -89,13 +89,13 @@ func (s *server) call(w http.ResponseWriter, r *http.Request, signed bool) (run 
 		return run, "", fault.Wrap(err, fault.Invalid, "the body broke off")
 	}
 	id = callID(r)
+	signature := ""
 	if signed {
-		replay, err := s.verify(r, h.Secret, body)
-		if err != nil {
+		if signature, err = s.verify(r, h.Secret, body); err != nil {
 			return run, "", err
 		}
 		if id == "" {
-			id = replay
+			id = "signed " + signature
 		}
 	}
 	if r.Method == http.MethodGet {
@@ -103,7 +103,7 @@ func (s *server) call(w http.ResponseWriter, r *http.Request, signed bool) (run 
 			return run, "", err
 		}
 	}
-	run, err = s.Triggers.Call(r.Context(), h, body, id)
+	run, err = s.Triggers.Call(r.Context(), h, body, id, signature)
 	return run, id, err
 }
 

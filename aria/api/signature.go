@@ -25,9 +25,9 @@ type signature struct {
 	at      string // Unix seconds; "": it has none
 }
 
-// verify holds a call against the secret of its unit. replay names what was
-// signed, so that the same call sent twice is one.
-func (s *server) verify(r *http.Request, secret string, body []byte) (replay string, err error) {
+// verify holds a call against the secret of its unit. signature is the one that
+// holds, so that the same call sent twice is one.
+func (s *server) verify(r *http.Request, secret string, body []byte) (signature string, err error) {
 	sig, err := readSignature(r.Header, body)
 	if err != nil {
 		return "", err
@@ -48,10 +48,7 @@ func (s *server) verify(r *http.Request, secret string, body []byte) (replay str
 			return "", err
 		}
 		if ok {
-			if sig.at != "" {
-				replay = "signed " + hex.EncodeToString(mac)
-			}
-			return replay, nil
+			return hex.EncodeToString(mac), nil
 		}
 	}
 	return "", fault.New(fault.Unauthenticated, "the signature is not that of this call").WithHint("sign the body as it is sent, byte for byte, with the secret %s", secret)

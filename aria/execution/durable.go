@@ -56,10 +56,10 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 		if req.Journal, err = d.journal(ctx, again); err != nil {
 			return tokenapi.Ended{}, err
 		}
-		if d.job.Played() {
-			req.Tokens = nil // the record answers: nothing needs to be held
-		}
 		req.Execution, req.Standing.Parent = d.execution(again), lender(ctx, req.Tokens)
+		if d.job.Played() {
+			req.Standing.Parent = "" // the record answers: nothing is held, and nobody lends
+		}
 		end, err := d.execute(ctx, req)
 		if err == nil && lost(end) {
 			err = end.Error

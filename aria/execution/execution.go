@@ -101,7 +101,7 @@ func (x *Executor) attempts(ctx context.Context, job task.Job, p *plan, pc piece
 			err = p.blame(end)
 		}
 		if !again {
-			return task.Outcome{Usage: usage}, err
+			return task.Outcome{Usage: usage, Stopped: end.Stopped}, err
 		}
 		if err := pause(ctx, job, attempt, err); err != nil {
 			return task.Outcome{Usage: usage}, err

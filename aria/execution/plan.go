@@ -98,8 +98,17 @@ func (p *plan) call(method string, args []any, rich []place, timeout time.Durati
 		Unit: u.Name, Tokens: u.Tokens, Files: p.files,
 		Standing: tokenapi.Standing{Bundle: string(u.Digest), Package: p.bundle.Manifest.Name},
 		Entry:    u.Entry.Code, Export: u.Entry.Export, Method: method, Args: raw, Revive: revive,
-		Limits: tokenapi.Limits{Memory: u.Limits.MemoryBytes, CPUMillis: u.Limits.CPUMillis, Wall: timeout},
+		Limits: tokenapi.Limits{Memory: u.Limits.MemoryBytes, CPUMillis: u.Limits.CPUMillis, Wall: timeout, Grace: grace(u.Limits.GraceMS)},
 	}, nil
+}
+
+// grace is a unit's own; nil: it says none.
+func grace(ms *int64) *time.Duration {
+	if ms == nil {
+		return nil
+	}
+	d := time.Duration(*ms) * time.Millisecond
+	return &d
 }
 
 // positions turns the input object into positional arguments. Absent ones at

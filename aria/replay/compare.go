@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/ariacomputecompany/firmware/aria/task"
+	"github.com/ariacomputecompany/firmware/bundle"
 )
 
 // The world's own events: who waited for whom, and what a provider or a daemon
@@ -67,7 +68,7 @@ func lane(run *task.RecordedRun, kind string, data json.RawMessage) string {
 		return fmt.Sprint("step ", at.Step)
 	case kind != "started" && at.Call != nil:
 		return fmt.Sprint("call ", at.Call)
-	case steps(run) && (kind == "log" || kind == "started" || kind == "retry"):
+	case pieces(run) && (kind == "log" || kind == "started" || kind == "retry"):
 		return scattered
 	case kind == "log":
 		var l struct{ Level string }
@@ -80,9 +81,12 @@ func lane(run *task.RecordedRun, kind string, data json.RawMessage) string {
 	return "main"
 }
 
-// steps: the run is a pipeline whose pieces run side by side.
-func steps(run *task.RecordedRun) bool {
-	return slices.ContainsFunc(run.Events, func(e task.RecordedEvent) bool { return strings.HasPrefix(e.Kind, "step.") })
+// pieces: the run's code is of pieces that may run side by side: the steps of a
+// pipeline, the programs that a model wrote.
+func pieces(run *task.RecordedRun) bool {
+	return slices.ContainsFunc(run.Events, func(e task.RecordedEvent) bool {
+		return strings.HasPrefix(e.Kind, "step.") || e.Kind == "started" && (run.Kind == bundle.Agent || run.Kind == bundle.Team) && bytes.Contains(e.Data, []byte(`"took_us"`))
+	})
 }
 
 // canonical is a JSON value without volatile fields, keys in order.

@@ -159,7 +159,9 @@ type ended struct {
 	Bytes  int             `json:"output_bytes,omitempty"`
 	Error  *storedError    `json:"error,omitempty"`
 	Usage  any             `json:"usage,omitempty"`
-	TookUS int64           `json:"took_us"`
+	// Stopped is how code ended that was told to: itself | killed.
+	Stopped string `json:"stopped,omitempty"`
+	TookUS  int64  `json:"took_us"`
 }
 
 // maxInline: a bigger output is read with Get, not journaled twice.
@@ -176,7 +178,7 @@ func (t *Tasks) finish(l *live, out Outcome, err error) {
 	l.mu.Unlock()
 	r := l.snapshot()
 	r.Ended = time.Now()
-	data := ended{Usage: out.Usage, TookUS: r.Ended.Sub(r.Created).Microseconds()}
+	data := ended{Usage: out.Usage, Stopped: out.Stopped, TookUS: r.Ended.Sub(r.Created).Microseconds()}
 	switch {
 	case err == nil:
 		r.State, r.Output = Done, out.Output

@@ -122,7 +122,7 @@ func (l *live) join(s Session) error {
 	if err != nil {
 		return fmt.Errorf("session of %s: %w", l.run.ID, err)
 	}
-	l.marks[sessionMark] = raw
+	l.marks[sessionMark], l.session = raw, s.ID
 	return nil
 }
 

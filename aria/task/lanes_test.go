@@ -52,6 +52,9 @@ func newRoad(t *testing.T) *road {
 		m.Units = append(m.Units, bundle.Unit{Name: u.name, Kind: bundle.Tool, Concurrency: &u.c,
 			Entry: &bundle.Entry{Code: "code/a.js", Export: "A"}, Input: object, Output: object})
 	}
+	spec := &bundle.AgentSpec{Model: "m:m"}
+	m.Units = append(m.Units, bundle.Unit{Name: "talks", Kind: bundle.Agent, Agent: spec, Input: object, Output: object},
+		bundle.Unit{Name: "chats", Kind: bundle.Agent, Agent: spec, Input: object, Output: object, Concurrency: &bundle.Concurrency{Max: 1, Then: bundle.ThenQueue}})
 	data, _, err := bundle.Pack(m, map[string][]byte{"code/a.js": []byte("x")})
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +70,7 @@ func newRoad(t *testing.T) *road {
 
 func (r *road) open() {
 	r.t.Helper()
-	tasks, err := New(r.db, r.reg, map[bundle.Kind]Runner{bundle.Tool: runner(r.work)}, Config{Tools: 50, Agents: 1, Pipelines: 1}, slog.New(slog.DiscardHandler))
+	tasks, err := New(r.db, r.reg, map[bundle.Kind]Runner{bundle.Tool: runner(r.work), bundle.Agent: runner(r.work)}, Config{Tools: 50, Agents: 50, Pipelines: 1}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -175,6 +178,61 @@ func TestLaneIsByKeyAndInOrder(t *testing.T) {
 	if got, err := r.Cancel(t.Context(), third.ID, ""); err != nil || got.State != Cancelled {
 		t.Errorf("one that waits is cancelled: %v %v", got.State, err)
 	}
+}
+
+// TestSessionIsInOrder: the turns of one session go on one after the other, as they
+// came, also over a restart; those of other sessions beside them. Who waits for a
+// session holds no place of its unit.
+func TestSessionIsInOrder(t *testing.T) {
+	r := newRoad(t)
+	turn := func(unit, session, k string) Run {
+		t.Helper()
+		run, err := r.Start(t.Context(), Request{Unit: unit, Input: json.RawMessage(`{"k":"` + k + `"}`), Session: Session{ID: session}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run
+	}
+	first, second, third := turn("talks", "s", "a"), turn("talks", "s", "b"), turn("talks", "s", "c")
+	turn("talks", "other", "d")
+	r.start("talks", `{"k":"e"}`) // no session
+	r.works(3)
+	if w := r.why(third.ID); w.For != "turn" || w.Position != 2 || w.HeldBy[0] != first.ID || w.Of != `session "s" of b#talks` {
+		t.Errorf("%+v", w)
+	}
+	r.stop()
+	r.open()
+	r.works(3)
+	if w := r.why(third.ID); w.For != "turn" || w.Position != 2 || w.HeldBy[0] != first.ID {
+		t.Errorf("after a restart: %+v", w)
+	}
+	if _, err := r.Cancel(t.Context(), first.ID, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.works(4); !strings.HasSuffix(got, "b") {
+		t.Errorf("at work: %s; want the second turn last", got)
+	}
+	r.door("b") <- struct{}{}
+	ended1(t, r.Tasks, second.ID)
+	if got := r.works(5); !strings.HasSuffix(got, "c") {
+		t.Errorf("at work: %s; want the third turn last", got)
+	}
+
+	// One at a time in the unit too: the second turn of a session does not stand in
+	// the way of a run of another.
+	one, two := turn("chats", "s", "f"), turn("chats", "s", "g")
+	r.works(6)
+	other := turn("chats", "other", "h")
+	r.door("f") <- struct{}{}
+	ended1(t, r.Tasks, one.ID)
+	r.works(7)
+	if w := r.why(two.ID); w.For != "turn" || w.HeldBy[0] != other.ID {
+		t.Errorf("%+v", w)
+	}
+	r.door("h") <- struct{}{}
+	ended1(t, r.Tasks, other.ID)
+	r.door("g") <- struct{}{}
+	ended1(t, r.Tasks, two.ID)
 }
 
 func TestLaneOverARestart(t *testing.T) {

@@ -27,7 +27,10 @@ type live struct {
 	done     chan struct{} // closed when the end can be read, or nobody drives it any more
 	slot     *queue        // nil: it needs none
 	hasSlot  bool
-	place    *place // in a lane; guarded by lanes.mu
+	session  string // the one it is a turn of; "": none
+	talk     *place // in the lane of its session; these three are guarded by lanes.mu
+	place    *place // in that of its unit
+	entered  bool   // it has come to the lane of its unit, if there is one
 	resumed  bool   // another process drove it before
 
 	parkMu         sync.Mutex // before mu; guards these and hasSlot

@@ -66,12 +66,23 @@ func (t *Tasks) rejoin(open []*live) {
 			if (l.run.State == Pending) != waited {
 				continue
 			}
+			l.session = t.sessionOf(l)
 			if u, err := t.reg.Resolve(string(l.run.Bundle) + "#" + l.run.Unit); err == nil {
 				l.unit = u
 				t.lanes.rejoin(l)
 			}
 		}
 	}
+}
+
+// sessionOf is the name of the session that a recorded run is a turn of.
+func (t *Tasks) sessionOf(l *live) string {
+	var raw []byte
+	var s Session
+	if t.db.QueryRow(`SELECT value FROM marks WHERE run = ? AND name = ?`, l.run.ID, sessionMark).Scan(&raw) != nil || json.Unmarshal(raw, &s) != nil {
+		return ""
+	}
+	return s.ID
 }
 
 func (t *Tasks) open(ctx context.Context) ([]*live, error) {

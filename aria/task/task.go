@@ -80,6 +80,8 @@ type Invoke func(ctx context.Context, ref string, input json.RawMessage, callID 
 type Outcome struct {
 	Output json.RawMessage
 	Usage  any // goes into the "ended" event as it is; may be nil
+	// Stopped is how code ended that was told to end: "itself" or "killed"; "": none was.
+	Stopped string
 }
 
 // Runner does the work of one kind of unit.

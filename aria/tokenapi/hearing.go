@@ -9,6 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ariacomputecompany/firmware/internal/fault"
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
 )
 
@@ -26,12 +27,12 @@ type hearing struct {
 }
 
 // hear listens to one stream until the execution has ended, or the stream has.
-func (c *Client) hear(ctx context.Context, ask []*quiltv1.ExecuteRequest, h *hearing) (Ended, error) {
+func (c *Client) hear(ctx context.Context, req Request, ask []*quiltv1.ExecuteRequest, h *hearing) (Ended, error) {
 	// The call bears no deadline: gRPC would tell quiltd of it, and the stream
 	// could be cut a moment before ctx here says why.
 	call, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, cancel)()
+	defer context.AfterFunc(ctx, func() { c.leave(ctx, call, req, cancel) })()
 	h.at = max(h.at, sent)
 	stream, err := c.quilt.Execute(call)
 	if err != nil {
@@ -68,6 +69,29 @@ func (c *Client) hear(ctx context.Context, ask []*quiltv1.ExecuteRequest, h *hea
 			}
 		}
 	}
+}
+
+// graceMost is the longest grace that a unit can have, and a moment more.
+const graceMost = time.Minute + 5*time.Second
+
+// leave ends an execution that nobody wants any more. Where its run is over for
+// good, its unit is told and the stream listened to until it has ended; else, and
+// where quiltd cannot be asked, the stream is broken off, which kills it.
+func (c *Client) leave(ctx, call context.Context, req Request, cancel context.CancelFunc) {
+	why, ok := fault.As(context.Cause(ctx))
+	if !ok || why.Code != fault.Cancelled && why.Code != fault.Timeout {
+		cancel()
+		return
+	}
+	ask, done := context.WithTimeout(call, time.Second)
+	defer done()
+	r, err := c.quilt.Kill(ask, &quiltv1.KillRequest{Execution: req.Execution, Reason: why.Message, Gentle: true})
+	if err != nil || !r.Found { // it may be on its way there
+		cancel()
+		return
+	}
+	late := time.AfterFunc(graceMost, cancel)
+	context.AfterFunc(call, func() { late.Stop() })
 }
 
 // goOn is what to ask after a stream that broke with err; nil: it is over.

@@ -87,7 +87,7 @@ func (c *Client) Execute(ctx context.Context, req Request, emit func(Event) erro
 	h := &hearing{emit: emit, journal: req.Journal}
 	ask := req.messages()
 	for tries := 0; ; tries++ {
-		end, err := c.hear(ctx, ask, h)
+		end, err := c.hear(ctx, req, ask, h)
 		next := c.goOn(ctx, req, h, err, tries)
 		if next == nil {
 			return end, h.lost(c, ctx, err)

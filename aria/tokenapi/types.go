@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
@@ -54,6 +55,7 @@ type Limits struct {
 	Memory    int64 // bytes
 	CPUMillis int64 // 1000 = one core
 	Wall      time.Duration
+	Grace     *time.Duration // to end by itself when it is stopped; nil: the engine's default
 }
 
 func (r Request) wire() *quiltv1.ExecuteRequest {
@@ -61,9 +63,13 @@ func (r Request) wire() *quiltv1.ExecuteRequest {
 	for _, f := range r.Files {
 		code.Files = append(code.Files, &quiltv1.File{Path: f.Path, Content: f.Content})
 	}
+	limits := &quiltv1.Limits{MemoryBytes: r.Limits.Memory, CpuMillis: r.Limits.CPUMillis, WallMs: r.Limits.Wall.Milliseconds()}
+	if g := r.Limits.Grace; g != nil {
+		limits.GraceMs = proto.Int64(g.Milliseconds())
+	}
 	return &quiltv1.ExecuteRequest{Execution: r.Execution, Unit: r.Unit, Tokens: r.Tokens, Code: code,
 		Input: r.Args, Revive: r.Revive, Tenant: r.Tenant, Standing: r.Standing.wire(),
-		Limits: &quiltv1.Limits{MemoryBytes: r.Limits.Memory, CpuMillis: r.Limits.CPUMillis, WallMs: r.Limits.Wall.Milliseconds()}}
+		Limits: limits}
 }
 
 // Event is one of Queued, Started and Log.
@@ -120,6 +126,9 @@ type Ended struct {
 	Name      string       // class of the thrown error
 	Retryable bool         // false for TerminalError
 	Usage     Usage
+	// Stopped is how one ended that was told to: "itself" within its grace, "killed"
+	// after it; "": it was not told.
+	Stopped string
 }
 
 // Usage of one execution.
@@ -134,7 +143,7 @@ type Usage struct {
 }
 
 func ended(e *quiltv1.Ended, result []byte) Ended {
-	out := Ended{Reason: e.Reason, Result: result}
+	out := Ended{Reason: e.Reason, Result: result, Stopped: e.Stopped}
 	if u := e.Usage; u != nil {
 		out.Usage = Usage{u.WallUs, u.CpuUs, u.PeakMemoryBytes, u.BrokerCalls, u.ReadBytes, u.WrittenBytes, u.ResultUs}
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -141,8 +142,16 @@ func noHook(units []unit, method, path string) error {
 }
 
 // Call starts the unit of a hook. The same id again is the same call; "" is a new
-// one.
-func (t *Triggers) Call(ctx context.Context, h Hook, input json.RawMessage, id string) (task.Run, error) {
+// one. signature is what the call was signed with, "" for one that bears the
+// credential: a signature that was seen is the call that it was seen with, whatever
+// id the call bears now, for nothing but the signature is the sender's for certain.
+func (t *Triggers) Call(ctx context.Context, h Hook, input json.RawMessage, id, signature string) (task.Run, error) {
+	if signature != "" {
+		var err error
+		if id, err = t.signedAs(ctx, h.Unit, signature, id); err != nil {
+			return task.Run{}, err
+		}
+	}
 	req := task.Request{Unit: h.u.Ref(), Input: input, Origin: "http " + h.u.trigger.HTTP}
 	if id != "" {
 		req.Key = task.OwnKeys + "http/" + h.Unit + "/" + digest(id)
@@ -154,6 +163,34 @@ func (t *Triggers) Call(ctx context.Context, h Hook, input json.RawMessage, id s
 	}
 	t.note(h.Unit, run.ID, t.now(), problem)
 	return run, err
+}
+
+// signaturesKept is how long a signature is known. One with a time is refused long
+// before by its age.
+const signaturesKept = 30 * 24 * time.Hour
+
+// signedAs is the id that a signature was first seen with, which is on disk before
+// anything is started.
+func (t *Triggers) signedAs(ctx context.Context, unit, signature, id string) (string, error) {
+	tx, err := t.db.BeginTx(ctx, nil)
+	if err != nil {
+		return "", fmt.Errorf("signed call: %w", err)
+	}
+	defer tx.Rollback()
+	now := t.now()
+	if _, err = tx.Exec(`DELETE FROM trigger_signed WHERE time < ?`, now.Add(-signaturesKept).UnixMilli()); err == nil {
+		_, err = tx.Exec(`INSERT OR IGNORE INTO trigger_signed VALUES (?,?,?,?)`, unit, signature, id, now.UnixMilli())
+	}
+	if err == nil {
+		err = tx.QueryRow(`SELECT call FROM trigger_signed WHERE unit = ? AND signature = ?`, unit, signature).Scan(&id)
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return "", fmt.Errorf("signed call: %w", err)
+	}
+	return id, nil
 }
 
 // digest keeps keys short, whatever an id is.

@@ -66,6 +66,9 @@ CREATE TABLE IF NOT EXISTS trigger_events (
 CREATE TABLE IF NOT EXISTS trigger_deliveries (
 	name TEXT NOT NULL, id TEXT NOT NULL, unit TEXT NOT NULL, ref TEXT NOT NULL, run TEXT NOT NULL, problem TEXT NOT NULL,
 	PRIMARY KEY (name, id, unit)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS trigger_signed (
+	unit TEXT NOT NULL, signature TEXT NOT NULL, call TEXT NOT NULL, time INTEGER NOT NULL, PRIMARY KEY (unit, signature)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS trigger_signed_old ON trigger_signed (time);
 CREATE INDEX IF NOT EXISTS trigger_open ON trigger_deliveries (name, id) WHERE run = '' AND problem = '';`
 
 // New opens the table in db. Nothing is started before Run.

@@ -308,15 +308,44 @@ func TestHooks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := h.Call(t.Context(), hook, []byte(`{"n":1}`), "x")
+	first, err := h.Call(t.Context(), hook, []byte(`{"n":1}`), "x", "")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if again, err := h.Call(t.Context(), hook, []byte(`{"n":1}`), "x"); err != nil || again.ID != first.ID {
+	if again, err := h.Call(t.Context(), hook, []byte(`{"n":1}`), "x", ""); err != nil || again.ID != first.ID {
 		t.Errorf("the same call is run %s, not %s (%v)", again.ID, first.ID, err)
 	}
-	if other, err := h.Call(t.Context(), hook, []byte(`{"n":1}`), ""); err != nil || other.ID == first.ID {
+	if other, err := h.Call(t.Context(), hook, []byte(`{"n":1}`), "", ""); err != nil || other.ID == first.ID {
 		t.Errorf("a call without an id is run %s (%v)", other.ID, err)
+	}
+
+	// Headers are not signed: a signature that was seen is its call, whatever it bears.
+	signed, err := h.Call(t.Context(), hook, []byte(`{"n":2}`), "d1", "mac1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		id, signature string
+		same          bool
+		shows         string
+	}{
+		{"d1", "mac1", true, "delivered again"}, {"d2", "mac1", true, "replayed under another id"},
+		{"d1", "mac2", true, "sent again by its sender, signed anew"}, {"d3", "mac3", false, "another call"},
+	} {
+		run, err := h.Call(t.Context(), hook, []byte(`{"n":2}`), c.id, c.signature)
+		if err != nil || (run.ID == signed.ID) != c.same {
+			t.Errorf("%s: run %s beside %s (%v)", c.shows, run.ID, signed.ID, err)
+		}
+	}
+	for range 2 {
+		h.now = func() time.Time { return time.Now().Add(signaturesKept + time.Hour) }
+		if _, err := h.Call(t.Context(), hook, nil, "d4", "mac4"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var kept int
+	if err := h.db.QueryRow(`SELECT COUNT(*) FROM trigger_signed`).Scan(&kept); err != nil || kept != 1 {
+		t.Errorf("%d signatures are kept after their time, want the newest (%v)", kept, err)
 	}
 }
 

@@ -181,7 +181,7 @@ func writeInitramfs(path, program string, steps []kernel.Step) error {
 // commandLine is the kernel's, whichever way it is booted.
 func commandLine(o Options, r rootImage) string {
 	line := "console=tty0 console=ttyS0,115200 quiet loglevel=3 panic=5 oops=panic" +
-		" slab_nomerge init_on_alloc=1 vsyscall=none debugfs=off random.trust_cpu=on" +
+		" slab_nomerge init_on_alloc=1 vsyscall=none debugfs=off random.trust_cpu=on cryptomgr.notests" +
 		fmt.Sprintf(" %s=%s %s=%d aria.version=%s aria.made=%s", layout.ArgRoot, r.hash, layout.ArgRootSize, r.size,
 			o.Version, o.Made.UTC().Format(time.RFC3339))
 	if o.Extra != "" {

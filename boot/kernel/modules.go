@@ -73,7 +73,7 @@ func canonical(name string) string { return strings.ReplaceAll(name, "-", "_") }
 // there; Disks the same, but only where the disk was not found without them: no
 // other disk is ever used, and a driver that is not there has no holes.
 var (
-	Always = []string{"dm_verity", "squashfs", "crc32c_generic", "crc32c_intel", "ext4", "vfat", "nls_cp437", "nls_ascii", "softdog", "evdev"}
+	Always = []string{"sha256_ssse3", "dm_verity", "squashfs", "crc32c_generic", "crc32c_intel", "ext4", "vfat", "nls_cp437", "nls_ascii", "softdog", "evdev"}
 
 	Drivers = []string{
 		"virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "virtio_net", "virtio_rng", // QEMU, KVM, most clouds

@@ -15,14 +15,16 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/boot/layout"
 )
 
 const suiteDir = "/tmp/suite"
 
 // instead runs the tests of a second disk in place of the daemons:
-// aria.test=/dev/vdb names a squashfs with list (a folder, how long one of its
-// tests may take, NAME=value for its environment, and more flags per line), and in
-// each folder a program called test.
+// aria.test=/dev/vdb names a squashfs with lists, of which aria.list=NAME is this
+// machine's (per line a folder, how long one of its tests may take, NAME=value for
+// its environment, and more flags), and in each folder a program called test.
 func (m *machine) instead() (bool, error) {
 	dev := m.args["aria.test"]
 	if dev == "" {
@@ -33,7 +35,7 @@ func (m *machine) instead() (bool, error) {
 	if err != nil {
 		return true, err
 	}
-	list, err := mountSuite(dev)
+	list, err := mountSuite(dev, m.args["aria.list"])
 	if err != nil {
 		return true, err
 	}
@@ -47,7 +49,7 @@ func (m *machine) instead() (bool, error) {
 	return true, nil
 }
 
-func mountSuite(dev string) (list []string, err error) {
+func mountSuite(dev, name string) (list []string, err error) {
 	if err := unix.Mount("tmp", "/tmp", "tmpfs", unix.MS_REMOUNT|unix.MS_NOSUID|unix.MS_NODEV, "size=2g"); err != nil {
 		return nil, err
 	}
@@ -57,7 +59,7 @@ func mountSuite(dev string) (list []string, err error) {
 	if err := mountRetry(dev, suiteDir, "squashfs", unix.MS_RDONLY|unix.MS_NODEV|unix.MS_NOSUID); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(suiteDir + "/list")
+	text, err := os.ReadFile(filepath.Join(suiteDir, name))
 	return strings.Split(strings.TrimSpace(string(text)), "\n"), err
 }
 
@@ -72,7 +74,7 @@ func (m *machine) runTests(sup *supervisor, watch *testWatch, n int, words []str
 		return fmt.Errorf("list: %w", err)
 	}
 	vars := []string{"PATH=" + suiteDir + "/bin:/bin:/sbin", "HOME=/tmp", "TMPDIR=/tmp", "ARIA_TEST_ROOT=1", "ARIA_TEST_PATIENCE=10",
-		"ARIA_BUN=/aria/image/bin/bun", "LD_LIBRARY_PATH=/aria/image/lib/x86_64-linux-gnu"}
+		"ARIA_BUN=/aria/image/bin/bun", "ARIA_TEST_IMAGE=" + layout.ImageDir, "LD_LIBRARY_PATH=/aria/image/lib/x86_64-linux-gnu"}
 	flags := slices.DeleteFunc(words[2:], func(w string) bool {
 		if strings.HasPrefix(w, "-") {
 			return false
@@ -114,11 +116,7 @@ func (w *testWatch) Write(line []byte) (int, error) {
 	text := strings.TrimSpace(string(line))
 	w.mu.Lock()
 	if name, ok := strings.CutPrefix(text, "=== RUN "); ok {
-		name = strings.TrimSpace(name)
-		if !strings.Contains(name, "/") {
-			w.since = time.Now()
-		}
-		w.test = name
+		w.test, w.since = strings.TrimSpace(name), time.Now()
 	}
 	w.mu.Unlock()
 	return w.out.Write(line)
@@ -130,7 +128,7 @@ func (w *testWatch) begin() {
 	w.test, w.since = "(before the first test)", time.Now()
 }
 
-// late is the name of a test that began longer than limit ago.
+// late is the name of a test, or part of one, that began longer than limit ago.
 func (w *testWatch) late(limit time.Duration) (test string, late bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

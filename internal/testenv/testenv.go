@@ -63,6 +63,11 @@ func Bun(t testing.TB) string {
 	return ""
 }
 
+// Image is a ready-made container image that quiltd can be started with (its
+// -image), where the machine has one: the boot test names the boot image's own.
+// Empty: quiltd makes its own from Bun.
+func Image() string { return os.Getenv("ARIA_TEST_IMAGE") }
+
 // Program is the path of another program that t needs. Where it is missing, t
 // is skipped and says which command installs it; with ARIA_TEST_ROOT=1 it fails.
 func Program(t testing.TB, name, install string) string {

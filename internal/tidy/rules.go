@@ -194,3 +194,32 @@ func (t *Tree) Links() []string {
 	}
 	return bad
 }
+
+var designNumber = regexp.MustCompile(`^docs/design/(\d+)-`)
+
+// Repeats reports what two lines of work leave behind when they are joined
+// carelessly: a list entry of the changelog that is there twice, a second
+// .PHONY of the Makefile, a number that two design notes have.
+func (t *Tree) Repeats() []string {
+	var bad []string
+	seen := map[string]bool{}
+	for _, entry := range strings.Split(t.text("changelog/unreleased.md"), "\n- ")[1:] {
+		if seen[entry] {
+			first, _, _ := strings.Cut(entry, "\n")
+			bad = append(bad, "changelog/unreleased.md: twice: "+first)
+		}
+		seen[entry] = true
+	}
+	if n := strings.Count("\n"+t.text("Makefile"), "\n.PHONY:"); n > 1 {
+		bad = append(bad, fmt.Sprintf("Makefile: .PHONY is there %d times", n))
+	}
+	for _, f := range t.files {
+		if m := designNumber.FindStringSubmatch(f.path); m != nil {
+			if seen[m[0]] {
+				bad = append(bad, f.path+": another note has the number "+m[1])
+			}
+			seen[m[0]] = true
+		}
+	}
+	return bad
+}

@@ -49,19 +49,22 @@ type Config struct {
 type Server struct {
 	grpc   *grpc.Server
 	health *health.Server
+	// stopping ends calls that last as long as their caller likes.
+	stopping context.Context
+	stop     context.CancelFunc
 }
 
 // New makes a server that is not serving yet.
 func New(cfg Config) *Server {
-	s := &Server{
-		grpc: grpc.NewServer(
-			grpc.Creds(peerCheck{uids: cfg.UIDs}),
-			grpc.MaxRecvMsgSize(maxRequest),
-			grpc.SharedWriteBuffer(true),
-			grpc.ConnectionTimeout(5*time.Second),
-		),
-		health: health.NewServer(),
-	}
+	s := &Server{health: health.NewServer()}
+	s.stopping, s.stop = context.WithCancel(context.Background())
+	s.grpc = grpc.NewServer(
+		grpc.Creds(peerCheck{uids: cfg.UIDs}),
+		grpc.MaxRecvMsgSize(maxRequest),
+		grpc.SharedWriteBuffer(true),
+		grpc.ConnectionTimeout(5*time.Second),
+		grpc.StreamInterceptor(s.untilStop),
+	)
 	quiltv1.RegisterQuiltServiceServer(s.grpc, &service{cfg: cfg})
 	quiltv1.RegisterSecretServiceServer(s.grpc, secrets{keep: cfg.Secrets})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
@@ -75,9 +78,37 @@ func (s *Server) Serve(l net.Listener) error {
 	return s.grpc.Serve(l)
 }
 
+// errStopping is what a call hears that would have lasted longer.
+var errStopping = fault.New(fault.Unavailable, "quiltd is stopped or replaced").WithHint("ask again: where it is replaced, the next one is there in a moment")
+
+// untilStop ends every stream at Stop but those of executions, which end as their
+// executions do: each caller is to hear what became of its own.
+func (s *Server) untilStop(service any, stream grpc.ServerStream, about *grpc.StreamServerInfo, handle grpc.StreamHandler) error {
+	if about.FullMethod == quiltv1.QuiltService_Execute_FullMethodName {
+		return handle(service, stream)
+	}
+	ctx, cancel := context.WithCancel(stream.Context())
+	defer cancel()
+	defer context.AfterFunc(s.stopping, cancel)()
+	err := handle(service, lasting{stream, ctx})
+	if err != nil && s.stopping.Err() != nil {
+		return reply(errStopping)
+	}
+	return err
+}
+
+// lasting is a stream with a context of its own.
+type lasting struct {
+	grpc.ServerStream
+	ctx context.Context
+}
+
+func (l lasting) Context() context.Context { return l.ctx }
+
 // Stop takes no new calls and returns when the answers of the running ones are
 // out, or after wait.
 func (s *Server) Stop(wait time.Duration) {
+	s.stop()
 	s.health.Shutdown()
 	hard := time.AfterFunc(wait, s.grpc.Stop)
 	defer hard.Stop()
@@ -96,7 +127,7 @@ func (s *service) Kill(_ context.Context, r *quiltv1.KillRequest) (*quiltv1.Kill
 	if r.Execution == "" {
 		return nil, reply(fault.New(fault.Invalid, "kill names no execution").WithHint("give the id of a live one"))
 	}
-	return &quiltv1.KillResponse{Found: s.cfg.Engine.Kill(r.Execution, r.Reason)}, nil
+	return &quiltv1.KillResponse{Found: s.cfg.Engine.Kill(r.Execution, r.Reason, r.Gentle)}, nil
 }
 
 func (s *service) Leases(context.Context, *quiltv1.LeasesRequest) (*quiltv1.LeasesResponse, error) {

@@ -25,6 +25,11 @@ func request(r *quiltv1.ExecuteRequest) engine.Request {
 		MemoryBytes: l.GetMemoryBytes(), Pids: l.GetPids(), CPUMillis: l.GetCpuMillis(), Wall: millis(l.GetWallMs()),
 		TmpBytes: l.GetTmpBytes(), LogBytes: l.GetLogBytes(), ResultBytes: l.GetResultBytes(), Wait: millis(l.GetWaitMs()),
 	}
+	if l != nil && l.GraceMs != nil {
+		if out.Limits.Grace = millis(*l.GraceMs); *l.GraceMs == 0 {
+			out.Limits.Grace = engine.NoGrace
+		}
+	}
 	return out
 }
 
@@ -63,7 +68,7 @@ func response(e engine.Event) *quiltv1.ExecuteResponse {
 }
 
 func ended(e *engine.Ended) *quiltv1.Ended {
-	out := &quiltv1.Ended{Reason: string(e.Reason), Usage: &quiltv1.Usage{
+	out := &quiltv1.Ended{Reason: string(e.Reason), Stopped: string(e.Stopped), Usage: &quiltv1.Usage{
 		WallUs: e.Usage.Wall.Microseconds(), CpuUs: e.Usage.CPU.Microseconds(),
 		PeakMemoryBytes: e.Usage.PeakMemory, BrokerCalls: e.Usage.Calls,
 		ReadBytes: e.Usage.Read, WrittenBytes: e.Usage.Written, ResultUs: e.Usage.Result.Microseconds(),

@@ -81,8 +81,9 @@ type Thrown struct {
 // Config of one session.
 type Config struct {
 	Ops         map[string]Op
-	Natures     map[string]func(op string, args json.RawMessage) Nature // by operation; nil: Once
-	Journal     *Journal                                                // nil: nothing is recorded
+	Natures     map[string]func(op string, args json.RawMessage) Nature          // by operation; nil: Once
+	Essence     map[string]func(op string, args json.RawMessage) json.RawMessage // by operation; nil: the arguments
+	Journal     *Journal                                                         // nil: nothing is recorded
 	Execution   string
 	Unit        string
 	Grant       Grant
@@ -97,6 +98,7 @@ type Config struct {
 	Alone       func() bool                       // nothing is nested in it, and nothing will be from now on: it may be suspended; nil: always
 	Ready       func()                            // called once, when the harness is up
 	Last        func()                            // called once, when it has said how the unit ended
+	Stop        *Stop                             // tells the unit to end; nil: it never is
 }
 
 // Outcome is how a session ended. At most one of Result, Thrown, Protocol and
@@ -117,6 +119,8 @@ type Outcome struct {
 	// Suspended: it waits for nothing but what its caller parked.
 	Suspended bool
 	Frozen    *Carry // the session is to go on elsewhere; the connection is open
+	// Stopped: the unit had been told to end before its last word, or before it went.
+	Stopped bool
 }
 
 // session is one connection. writeMu orders frames to the inside.
@@ -134,6 +138,8 @@ type session struct {
 	mover   mover
 
 	ledger *ledger // nil without a journal
+
+	stopping *stopping
 
 	endMu            sync.Mutex // guards the four
 	denied, deadlock *fault.Error
@@ -167,7 +173,7 @@ func (s *session) suspend() {
 func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), left: make(chan struct{}), cancel: func() { cancel(nil) }}
+	s := &session{cfg: cfg, conn: conn, slots: make(chan struct{}, maxInFlight), left: make(chan struct{}), cancel: func() { cancel(nil) }, stopping: newStopping()}
 	if cfg.Journal != nil {
 		s.ledger = newLedger(s, cfg.Journal, cfg.Carry)
 	}
@@ -181,6 +187,7 @@ func Serve(ctx context.Context, conn io.ReadWriteCloser, cfg Config) Outcome {
 	defer stop()
 	unwatch := s.mover.watch(ctx, cfg.Freeze)
 	out := s.run(ctx)
+	out.Stopped = s.stopped() != nil
 	unwatch()
 	if out.Frozen != nil {
 		s.mover.drain(&s.calls, cancel)
@@ -272,6 +279,7 @@ func order(f inbound, ready, ended bool) error {
 func (s *session) begin() {
 	s.cfg.Ready()
 	s.write(s.cfg.Start)
+	s.heedStop()
 }
 
 func (s *session) log(f inbound) error {
@@ -352,6 +360,7 @@ func (s *session) leave(out *Outcome) {
 // goOn takes up a session where it was left.
 func (s *session) goOn(ctx context.Context, c *Carry) {
 	s.count.Store(c.Calls)
+	defer s.heedStop()
 	if s.cfg.Enter != nil {
 		s.cfg.Enter(ctx, Call{Execution: s.cfg.Execution, Unit: s.cfg.Unit, Grant: s.cfg.Grant, Left: s.left})
 	}

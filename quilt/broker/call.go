@@ -59,7 +59,10 @@ func (s *session) start(ctx context.Context, f inbound) {
 	}
 	s.calls.Go(func() {
 		defer func() { <-s.slots }()
-		value, err := s.operate(ctx, f.ID, f.Op, f.Args)
+		op, done := s.breakable(ctx)
+		defer done()
+		value, err := s.operate(op, f.ID, f.Op, f.Args)
+		err = s.broken(op, err)
 		if err != nil && context.Cause(ctx) == errMoved {
 			var kept bool
 			if kept, err = s.mover.keep(f, s.cfg.Repeats != nil && s.cfg.Repeats(f.Op), err); kept {
@@ -79,6 +82,9 @@ func (s *session) operate(ctx context.Context, id int64, op string, args json.Ra
 	c := Call{Execution: s.cfg.Execution, Unit: s.cfg.Unit, ID: id, Grant: s.cfg.Grant, Args: args, Left: s.left}
 	if j := s.cfg.Journal; j != nil && j.Key != "" {
 		c.Key = fmt.Sprintf("%s/%d", j.Key, id)
+		if s.stopped() != nil {
+			c.Key = fmt.Sprintf("%s/stop/%d", j.Key, id)
+		}
 	}
 	return do(ctx, c)
 }

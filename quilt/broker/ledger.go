@@ -122,9 +122,9 @@ func newLedger(s *session, j *Journal, from *Carry) *ledger {
 func (l *ledger) call(ctx context.Context, f inbound) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	sum := sha256.Sum256(f.Args)
+	sum := l.essence(f)
 	if was, ok := l.past[f.ID]; ok {
-		if was.Op != f.Op || !bytes.Equal(was.Args, sum[:16]) {
+		if was.Op != f.Op || !bytes.Equal(was.Args, sum) && !bytes.Equal(was.Args, digest(f.Args)) {
 			l.s.diverge(fmt.Sprintf("call %d was %s %s, and now is %s %s", f.ID, was.Op, was.Text, Clip(f.Op, 40), text(f.Args)))
 			<-l.s.slots
 			return
@@ -138,7 +138,11 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		l.advance()
 		return
 	}
-	e := Effect{ID: f.ID, Op: Clip(f.Op, 80), Args: sum[:16], Text: text(f.Args)}
+	if l.s.stopped() != nil && !l.j.Sealed {
+		l.late(ctx, f)
+		return
+	}
+	e := Effect{ID: f.ID, Op: Clip(f.Op, 80), Args: sum, Text: text(f.Args)}
 	if l.j.Sealed {
 		<-l.s.slots
 		l.beyond(e)
@@ -148,7 +152,13 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 	rests := l.told
 	l.s.calls.Go(func() {
 		defer func() { <-l.s.slots }()
-		value, err := l.make(ctx, f, e, rests)
+		op, done := l.s.breakable(ctx)
+		defer done()
+		value, err := l.make(op, f, e, rests)
+		if err = l.s.broken(op, err); err != nil && l.s.stopped() != nil && ctx.Err() == nil {
+			l.unrecorded(f.ID, nil, err)
+			return
+		}
 		if err == nil || context.Cause(ctx) != errMoved {
 			if l.tell(ctx, e, value, err) || context.Cause(ctx) != errMoved {
 				return
@@ -156,6 +166,19 @@ func (l *ledger) call(ctx context.Context, f inbound) {
 		}
 		l.s.mover.put(f) // the next process makes it, or says that it is uncertain
 	})
+}
+
+// essence is the digest of what must be the same when the call is made again.
+func (l *ledger) essence(f inbound) []byte {
+	if of := l.s.cfg.Essence[f.Op]; of != nil {
+		return digest(of(f.Op, f.Args))
+	}
+	return digest(f.Args)
+}
+
+func digest(args json.RawMessage) []byte {
+	sum := sha256.Sum256(args)
+	return sum[:16]
 }
 
 // relive makes a recorded call whose effect is the session's own, and tells the
@@ -196,21 +219,18 @@ func (l *ledger) advance() {
 // make does a call that was not recorded. rests is the last effect that it may
 // rest on.
 func (l *ledger) make(ctx context.Context, f inbound, e Effect, rests uint64) (json.RawMessage, error) {
-	if l.intents[f.ID] {
+	nature := l.nature(f)
+	l.mu.Lock()
+	before := l.intents[f.ID]
+	l.mu.Unlock()
+	if before && nature != Paid {
 		return nil, fault.New(fault.Uncertain, "%s was under way when a daemon stopped; it may have happened", f.Op).
 			WithHint("look whether it did; a call with an idempotency key would be safe to repeat")
 	}
 	if strings.HasPrefix(f.Op, hostOps) {
 		return l.j.ask(ctx, Ask{ID: f.ID, Op: f.Op, Args: f.Args})
 	}
-	nature := Once
-	if of := l.s.cfg.Natures[f.Op]; of != nil {
-		nature = of(f.Op, f.Args)
-	}
-	if l.s.cfg.Ops[f.Op] == nil {
-		nature = Read // nothing will happen
-	}
-	if nature == Once {
+	if nature == Once || nature == Paid {
 		rests = l.announce(e)
 	}
 	if nature != Read {
@@ -223,6 +243,16 @@ func (l *ledger) make(ctx context.Context, f inbound, e Effect, rests uint64) (j
 		return nil, err
 	}
 	return compact(v)
+}
+
+func (l *ledger) nature(f inbound) Nature {
+	if l.s.cfg.Ops[f.Op] == nil {
+		return Read // nothing will happen
+	}
+	if of := l.s.cfg.Natures[f.Op]; of != nil {
+		return of(f.Op, f.Args)
+	}
+	return Once
 }
 
 // unanswered is how long a unit may go on after a call that the record does not

@@ -17,6 +17,9 @@ type Service struct {
 	// Nature says what a call may do that is made again after a crash; nil: all
 	// are Once. Natures.Of is one for services whose operations have fixed ones.
 	Nature func(op string, args json.RawMessage) Nature
+	// Essence is the part of the arguments that makes a call the same call when a
+	// unit is run again; nil: all of them.
+	Essence func(op string, args json.RawMessage) json.RawMessage
 	// Ended is called once when an execution is over and no operation of it is
 	// under way; nil where nothing is kept between operations.
 	Ended func(execution string)
@@ -47,6 +50,9 @@ type Call struct {
 	Key   string
 	Grant Grant
 	Args  json.RawMessage
+	// Recorded: the execution's calls are recorded, and what passes beside them is
+	// not.
+	Recorded bool
 	// Left is closed when the inside has gone: nobody waits for the answer then,
 	// and an operation that only waits should end. nil: not known.
 	Left <-chan struct{}

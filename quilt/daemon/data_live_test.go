@@ -18,7 +18,9 @@ func TestAnExecutionGivesBackWhatItHad(t *testing.T) {
 			Limits: &quiltv1.Limits{WallMs: wall},
 		})
 	}
-	run("push", `await host.call("queue.push", {ns: "jobs", items: [{body: 1}]})`, 10_000)
+	if pushed := run("push", `await host.call("queue.push", {ns: "jobs", items: [{body: 1}]})`, 10_000); pushed.ended.GetReason() != "done" {
+		t.Fatalf("the push ended %v", pushed.ended)
+	}
 	took := run("took", `const got = await host.call("queue.claim", {ns: "jobs", visibilityMs: 3600000});
 		await host.call("lock.take", {name: "gate"});
 		await host.call("kv.begin", {ns: ["box"]});

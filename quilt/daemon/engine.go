@@ -80,7 +80,7 @@ func runEngine(text string, log *slog.Logger) error {
 	var host engine.Machine = box
 	var pool *pools
 	if cfg.Parked > 0 {
-		pool = newPools(host, cfg, log)
+		pool = newPools(host, cfg, box.fitsParked, log)
 		defer pool.close()
 		host = pool
 	}
@@ -94,10 +94,11 @@ func runEngine(text string, log *slog.Logger) error {
 	if err != nil {
 		return err // nothing holds that could go on holding: fail closed
 	}
+	door := gate.New(gate.Config{Egress: way, Model: models.Handler, Addr: sandbox.GateAddr, Log: log})
 	eng := engine.New(engine.Config{
 		Policy: rules, Ledger: filepath.Join(cfg.Data, "quilt", "spent.json"),
-		Machine: host, Services: append(behind, models.Service(), way.Service(secrets), secret.Service()), Epoch: data.Epoch(), Audit: audit,
-		Gate:          gate.New(gate.Config{Egress: way, Model: models.Handler, Addr: sandbox.GateAddr, Log: log}),
+		Machine: host, Services: append(behind, models.Service(), way.Service(secrets, sandbox.GateAddr, door.Inside), secret.Service()), Epoch: data.Epoch(), Audit: audit,
+		Gate:          door,
 		MaxExecutions: cfg.MaxExecutions, Startup: time.Duration(cfg.Startup), Log: log,
 	})
 	if err := before.settle(box, pool, eng); err != nil {

@@ -113,8 +113,10 @@ func (in inheritance) settle(host machine, pool *pools, eng *engine.Engine) erro
 	return nil
 }
 
-// flushTime is how long the answers of a leaving engine may take to go out.
-const flushTime = 100 * time.Millisecond
+// flushTime is how long the answers of a leaving engine may take to go out: on a
+// slow machine, or to a caller that does not read, longer than the milliseconds
+// that it takes else. Who does not hear that its execution goes on has to guess.
+const flushTime = 2 * time.Second
 
 // leave hands everything to the engine that waits. After it this process ends.
 func leave(launcher *sandbox.Client, pool *pools, eng *engine.Engine, srv *api.Server, log *slog.Logger, close ...func() error) error {

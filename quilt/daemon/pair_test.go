@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,8 +59,14 @@ func startPair(t testing.TB, data string, flags ...string) *pair {
 func startBinary(t testing.TB, path, data string, flags ...string) *pair {
 	t.Helper()
 	testenv.NeedRoot(t)
-	cmd := exec.Command(path, "-data", data, "-bun", testenv.Bun(t))
-	cmd.Args = append(cmd.Args, flags...)
+	cmd := exec.Command(path, append([]string{"-data", data}, flags...)...)
+	switch image := testenv.Image(); {
+	case slices.Contains(flags, "-bun"): // it is to make its own image
+	case image != "":
+		cmd.Args = append(cmd.Args, "-image", image)
+	default:
+		cmd.Args = append(cmd.Args, "-bun", testenv.Bun(t))
+	}
 	cmd.Env = append(os.Environ(), "QUILTD_TEST=1")
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
@@ -136,9 +143,21 @@ func (p *pair) execute(ctx context.Context, r *quiltv1.ExecuteRequest, o ...grpc
 }
 
 func (p *pair) run(ctx context.Context, r *quiltv1.ExecuteRequest) (ran, error) {
+	return p.watch(ctx, r, func(*quiltv1.ExecuteResponse) {})
+}
+
+// watch is run that also shows each answer as it comes.
+func (p *pair) watch(ctx context.Context, r *quiltv1.ExecuteRequest, show func(*quiltv1.ExecuteResponse)) (ran, error) {
 	var out ran
 	if r.Unit == "" {
 		r.Unit = "test.unit"
+	}
+	// What a unit may take when it names no limit is too little on a slow machine.
+	if usual := time.Minute; testenv.Patience(usual) > usual && r.GetLimits().GetWallMs() == 0 {
+		if r.Limits == nil {
+			r.Limits = &quiltv1.Limits{}
+		}
+		r.Limits.WallMs = testenv.Patience(usual).Milliseconds()
 	}
 	stream, err := p.execute(ctx, r)
 	if err != nil {
@@ -152,6 +171,7 @@ func (p *pair) run(ctx context.Context, r *quiltv1.ExecuteRequest) (ran, error) 
 		if err != nil {
 			return out, err
 		}
+		show(m)
 		switch e := m.Event.(type) {
 		case *quiltv1.ExecuteResponse_Queued:
 			out.queued, out.order = e.Queued, append(out.order, "queued")

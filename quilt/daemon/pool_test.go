@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
 )
 
 // parked waits until the launcher holds n containers and they have booted.
 func parked(t testing.TB, p *pair, n int) {
 	t.Helper()
-	end := time.Now().Add(10 * time.Second)
+	end := time.Now().Add(testenv.Patience(10 * time.Second))
 	for {
 		st, err := p.Status(t.Context(), &quiltv1.StatusRequest{})
 		if err != nil {

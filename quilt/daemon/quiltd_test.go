@@ -191,9 +191,10 @@ func live(t *testing.T, p *pair) int64 {
 
 func waitFor(t *testing.T, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !cond(); time.Sleep(5 * time.Millisecond) {
+	within := testenv.Patience(10 * time.Second)
+	for end := time.Now().Add(within); !cond(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("it did not happen within 10 s")
+			t.Fatalf("it did not happen within %s", within)
 		}
 	}
 }

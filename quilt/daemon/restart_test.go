@@ -13,8 +13,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
 )
 
@@ -81,11 +83,13 @@ func TestPlannedRestart(t *testing.T) {
 			done <- got
 		}()
 	}
-	begin(&quiltv1.ExecuteRequest{Execution: "works", Tokens: []string{"kv:a:rw"}, Code: unit(`
-		for (let i = 1; i <= 60; i++) { await host.call("kv.put", {ns: "a", key: "n", value: i}); host.log("info", String(i)); await new Promise(r => setTimeout(r, 20)) }
-		return (await host.call("kv.get", {ns: "a", key: "n"})).version`)})
-	begin(&quiltv1.ExecuteRequest{Execution: "speaks", Code: unit(`
-		process.stdout.write("half a "); await new Promise(r => setTimeout(r, 1200)); process.stdout.write("line\n"); return 1`)})
+	// Both last longer than the restarts take, on a slow machine too.
+	pause := strings.NewReplacer("PAUSE", fmt.Sprint(testenv.Patience(20*time.Millisecond).Milliseconds()))
+	begin(&quiltv1.ExecuteRequest{Execution: "works", Tokens: []string{"kv:a:rw"}, Code: unit(pause.Replace(`
+		for (let i = 1; i <= 60; i++) { await host.call("kv.put", {ns: "a", key: "n", value: i}); host.log("info", String(i)); await new Promise(r => setTimeout(r, PAUSE)) }
+		return (await host.call("kv.get", {ns: "a", key: "n"})).version`))})
+	begin(&quiltv1.ExecuteRequest{Execution: "speaks", Code: unit(pause.Replace(`
+		process.stdout.write("half a "); await new Promise(r => setTimeout(r, 60 * PAUSE)); process.stdout.write("line\n"); return 1`))})
 	waitFor(t, func() bool { return live(t, p) == 2 })
 	begin(&quiltv1.ExecuteRequest{Execution: "waits", Tokens: []string{"kv:a:rw"}, Code: unit(`return (await host.call("kv.get", {ns: "a", key: "n"})).value`)})
 	waitFor(t, func() bool {
@@ -150,6 +154,37 @@ func TestPlannedRestart(t *testing.T) {
 	}
 	if got := p.must(t, &quiltv1.ExecuteRequest{Execution: "last", Code: unit(`return 1`)}); got.result != "1" {
 		t.Errorf("after the restarts: %v", got.ended)
+	}
+}
+
+// Calls that last are told of a restart, and do not hold it up.
+func TestRestartEndsWhatLasts(t *testing.T) {
+	p := startPair(t, dataDir(t))
+	news, err := p.Watch(t.Context(), &quiltv1.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := p.Session(t.Context())
+	if err == nil {
+		err = session.Send(&quiltv1.SessionRequest{Ask: &quiltv1.SessionRequest_Open{Open: &quiltv1.SessionOpen{Session: "s", Tokens: []string{"kv:a:rw"}}}})
+	}
+	if err == nil {
+		_, err = session.Recv()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := restart(Config{Data: p.data}, &bytes.Buffer{}); err != nil {
+		t.Fatal(err)
+	}
+	for err = nil; err == nil; {
+		_, err = news.Recv()
+	}
+	_, lost := session.Recv()
+	for name, err := range map[string]error{"watch": err, "session": lost} {
+		if st := status.Convert(err); st.Code() != codes.Unavailable || len(st.Details()) != 1 {
+			t.Errorf("%s ended with %v", name, err)
+		}
 	}
 }
 

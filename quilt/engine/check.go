@@ -20,7 +20,8 @@ import (
 type checked struct {
 	Request
 	tokens  token.Set
-	start   []byte // the frame of opening
+	reach   token.Set // what decides whether there is a gate: tokens, or in a replay what the unit had then
+	start   []byte    // the frame of opening
 	opening broker.Start
 	class   scheduler.Class
 	chain   []string // of authority, for the audit
@@ -40,7 +41,7 @@ func check(r Request, services []broker.Service) (checked, error) {
 			return c, err
 		}
 	}
-	if c.tokens, err = checkTokens(r.Tokens, services); err != nil {
+	if err = c.takeTokens(services); err != nil {
 		return c, err
 	}
 	if c.Limits, err = r.Limits.withDefaults(); err != nil {
@@ -70,6 +71,18 @@ func check(r Request, services []broker.Service) (checked, error) {
 	}
 	c.start, err = c.opening.Frame()
 	return c, err
+}
+
+// takeTokens reads the tokens. A replay holds none: the record answers.
+func (c *checked) takeTokens(services []broker.Service) (err error) {
+	if j := c.Journal; j != nil && j.Sealed {
+		c.reach, err = token.ParseSet(c.Tokens)
+		c.Tokens = nil
+		return err
+	}
+	c.tokens, err = checkTokens(c.Tokens, services)
+	c.reach = c.tokens
+	return err
 }
 
 func checkName(what, s string) error {

@@ -8,12 +8,16 @@ import (
 	"github.com/ariacomputecompany/firmware/quilt/broker"
 )
 
-// classify turns what was seen into one reason. A result that arrived counts,
+// classify turns what was seen into one reason. Of a unit that was told to end it is
+// why; else a result that arrived counts,
 // whatever came after it; then why we stopped it; then what the kernel says; and
 // only then what the container said, because it may say anything.
 func (x *execution) classify(ctx context.Context, out broker.Outcome, exit Exit) Ended {
 	unit, l := x.req.Unit, x.req.Limits
 	switch {
+	case out.Stopped && ctx.Err() != nil: // whatever it then said
+		reason, face := stopped(ctx)
+		return Ended{Reason: reason, Fault: face, Stopped: x.stopping.how()}
 	case out.Diverged != "":
 		return Ended{Reason: Diverged, Fault: fault.New(fault.Diverged, "%s was taken up again and did not do what it had done: %s", unit, out.Diverged).
 			WithHint("a unit must do the same when it is told the same: let it read clocks and chance only through Date, Math.random and crypto")}

@@ -97,6 +97,7 @@ type Engine struct {
 	ops    map[string]broker.Op
 	alive  map[string]bool // operations that a replay makes again
 	nature map[string]func(string, json.RawMessage) broker.Nature
+	same   map[string]func(string, json.RawMessage) json.RawMessage
 	again  map[string]bool // operations that can be asked again when they were cut
 	leases *leases
 	policy atomic.Pointer[held]
@@ -116,14 +117,15 @@ type Engine struct {
 func New(cfg Config) *Engine {
 	e := &Engine{cfg: cfg, log: cfg.Log, leases: newLeases(schedulerConfig(cfg.Policy.Policy, cfg.Epoch), cfg.Audit), live: map[string]*execution{},
 		over: map[string]*execution{}, freeze: make(chan struct{}), ops: map[string]broker.Op{}, again: map[string]bool{},
-		alive: map[string]bool{}, nature: map[string]func(string, json.RawMessage) broker.Nature{}}
+		alive: map[string]bool{}, nature: map[string]func(string, json.RawMessage) broker.Nature{},
+		same: map[string]func(string, json.RawMessage) json.RawMessage{}}
 	e.leases.moved = e.freeze
 	e.policy.Store(newHeld(cfg.Policy))
 	e.ledger = openLedger(cfg.Ledger, cfg.Log)
 	for _, s := range cfg.Services {
 		maps.Copy(e.ops, s.Ops)
 		for op := range s.Ops {
-			e.again[op], e.nature[op] = s.Repeats, s.Nature
+			e.again[op], e.nature[op], e.same[op] = s.Repeats, s.Nature, s.Essence
 			e.alive[op] = slices.Contains(s.Live, op)
 		}
 	}
@@ -244,8 +246,9 @@ func (e *Engine) forget(x *execution) {
 	}
 }
 
-// Kill ends an execution and reports whether it was live.
-func (e *Engine) Kill(id, why string) bool {
+// Kill ends an execution and reports whether it was live. Gently: its unit is told
+// and has its grace; once more and not gently ends that.
+func (e *Engine) Kill(id, why string, gentle bool) bool {
 	e.mu.Lock()
 	x := e.live[id]
 	e.mu.Unlock()
@@ -255,7 +258,11 @@ func (e *Engine) Kill(id, why string) bool {
 	if why == "" {
 		why = "it was killed"
 	}
-	x.cancel(errKilled{why})
+	if gentle {
+		x.cancel(errStopped{why})
+	} else {
+		x.end(errKilled{why})
+	}
 	return true
 }
 
@@ -313,7 +320,11 @@ func stopped(ctx context.Context) (Reason, *fault.Error) {
 		return Killed, fault.New(fault.Interrupted, "it was ended for %s, which is more urgent and waits for its tokens", preempted.by).
 			WithHint("start it again; it is preemptible")
 	}
-	if !errors.As(cause, &killed) {
+	var told errStopped
+	switch {
+	case errors.As(cause, &told):
+		killed = errKilled{told.why}
+	case !errors.As(cause, &killed):
 		killed = errCallerGone
 	}
 	return Killed, fault.New(fault.Cancelled, "the execution was stopped: %s", killed.why)

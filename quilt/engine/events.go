@@ -67,7 +67,18 @@ type Ended struct {
 	Fault  *fault.Error   // nil when done
 	Thrown *broker.Thrown // what the unit threw, if it did
 	Usage  Usage
+	// Stopped is how one ended that was told to: ByItself or ByForce. "": nobody told
+	// it anything.
+	Stopped Stopped
 }
+
+// Stopped is how a unit ended that was told to end.
+type Stopped string
+
+const (
+	ByItself Stopped = "itself" // within its grace
+	ByForce  Stopped = "killed" // when that was over
+)
 
 // Usage is what an execution took.
 type Usage struct {

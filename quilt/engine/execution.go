@@ -35,6 +35,8 @@ type execution struct {
 	nobody  *time.Timer             // ends a carried one that nobody listens to
 	asked   time.Time               // for its tokens
 	answer  <-chan scheduler.Effect // it waited for its tokens when another engine left it
+
+	stopping stopping
 }
 
 func (x *execution) emit(e Event) { x.tape.put(e) }
@@ -111,7 +113,9 @@ func (x *execution) contain(ctx context.Context, lease Lease, granted time.Time)
 		}
 		return Ended{Reason: Internal, Fault: x.face(fmt.Errorf("start container: %w", err))}
 	}
-	out, exit, err := x.serve(ctx, c, lease, granted)
+	hard, over := x.grace(ctx)
+	defer over()
+	out, exit, err := x.serve(hard, c, lease, granted)
 	if x.carried != nil {
 		return Ended{}
 	}
@@ -132,7 +136,7 @@ func (x *execution) place(ctx context.Context) (*Container, error) {
 	}
 	return x.engine.cfg.Machine.Start(ctx, Spec{
 		ID: x.req.Execution, MemoryBytes: x.req.Limits.MemoryBytes, Pids: x.req.Limits.Pids,
-		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.tokens),
+		CPUMillis: x.req.Limits.CPUMillis, TmpBytes: x.req.Limits.TmpBytes, Net: x.engine.hasGate(x.req.reach),
 		Files: x.req.Files, Entry: x.req.Entry,
 	})
 }
@@ -149,6 +153,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	startup := x.engine.cfg.Startup
 	if x.from != nil && x.from.Session.Ready {
 		startup = x.req.Limits.Wall + cleanLimit
+		x.stopping.runs.Store(true)
 	}
 	late := time.AfterFunc(startup, func() {
 		x.cancel(fault.New(fault.Timeout, "the container of %s was not ready within %s", x.req.Unit, startup).
@@ -182,17 +187,22 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		Take: x.engine.leases.taker(x.req.Execution), Retake: x.engine.leases.reuse(x.req.Execution), Ends: x.engine.leases.ends(x.req.Execution), Charge: x.engine.charger(x.req.Execution)}
 	closeGate := x.openGate(ctx, c, grant, log)
 	out := broker.Serve(ctx, c.Control, broker.Config{
-		Ops: x.engine.ops, Natures: x.engine.nature, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
+		Ops: x.engine.ops, Natures: x.engine.nature, Essence: x.engine.same, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,
 		Grant: grant,
 		Start: x.first(c), Log: log, ResultBytes: x.req.Limits.ResultBytes,
 		Live: func(op string) bool { return x.engine.alive[op] }, Repeats: x.engine.repeats, Freeze: x.engine.freeze, Carry: from.Session, Enter: x.engine.enter(from.Open),
 		Alone: func() bool { return x.engine.leases.alone(x.req.Execution) },
 		Ready: func() {
 			late.Stop()
+			x.stopping.runs.Store(true)
 			x.started(c, lease, granted)
 		},
-		Last: func() { lingers.Reset(exitGrace) },
+		Last: func() { x.stopping.ended(); lingers.Reset(exitGrace) },
+		Stop: &x.stopping.Stop,
 	})
+	if ctx.Err() == nil {
+		x.stopping.ended()
+	}
 	if out.Frozen != nil {
 		closeGate() // the next engine opens it again
 		x.leave(c, lease, granted, out.Frozen, log.Carry(pumps.cut()))
@@ -207,7 +217,7 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 	}
 	x.engine.ended(x.req.Execution)
 	lingers.Reset(exitGrace)
-	clean, done := context.WithTimeout(context.Background(), x.req.Limits.Wall+cleanLimit)
+	clean, done := context.WithTimeout(context.Background(), x.req.Limits.Wall+x.req.Limits.Grace+cleanLimit)
 	defer done()
 	exit, err := c.Wait(clean)
 	pumps.wait()
@@ -234,9 +244,9 @@ func (x *execution) told(out broker.Outcome, c *Container, kill func()) {
 	case out.Protocol != nil || out.Diverged != "" || out.Suspended:
 		kill()
 		return
-	case out.Result != nil:
+	case out.Result != nil && !out.Stopped:
 		x.emit(Event{Time: time.Now(), Result: out.Result})
-	case out.Thrown == nil && out.Oversize == 0:
+	case out.Result == nil && out.Thrown == nil && out.Oversize == 0:
 		return
 	}
 	if err := c.End(); err != nil {

@@ -33,7 +33,7 @@ func (x *execution) openGate(ctx context.Context, c *Container, grant broker.Gra
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	denied := make(chan *fault.Error, 1)
-	call := broker.Call{Execution: x.req.Execution, Unit: x.req.Unit, Grant: grant}
+	call := broker.Call{Execution: x.req.Execution, Unit: x.req.Unit, Grant: grant, Recorded: x.req.Journal != nil}
 	go func() { denied <- x.engine.cfg.Gate.Serve(ctx, c.Gate, call, log) }()
 	return func() *fault.Error {
 		cancel()

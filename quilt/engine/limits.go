@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
@@ -16,7 +17,13 @@ type Limits struct {
 	LogBytes    int64
 	ResultBytes int64
 	Wait        time.Duration // for tokens; 0: for ever
+	// Grace is how long a unit that is stopped may take to end by itself. NoGrace: it
+	// is not told, and ends at once.
+	Grace time.Duration
 }
+
+// NoGrace is no time at all, for 0 is the default.
+const NoGrace = time.Duration(-1)
 
 const mib = 1 << 20
 
@@ -37,6 +44,7 @@ var limits = []limit{
 	{"log_bytes", func(l *Limits) *int64 { return &l.LogBytes }, 1 << 10, 1 * mib, 64 * mib},
 	{"result_bytes", func(l *Limits) *int64 { return &l.ResultBytes }, 1, 4 * mib, 4 * mib},
 	{"wait_ms", func(l *Limits) *int64 { return (*int64)(&l.Wait) }, 0, 0, int64(7 * 24 * time.Hour)},
+	{"grace_ms", func(l *Limits) *int64 { return (*int64)(&l.Grace) }, int64(NoGrace), int64(2 * time.Second), int64(time.Minute)},
 }
 
 // withDefaults fills what is zero and refuses what is out of bounds.
@@ -49,7 +57,7 @@ func (l Limits) withDefaults() (Limits, error) {
 		}
 		if *v < row.least || *v > row.top {
 			unit := int64(1)
-			if row.name == "wall_ms" || row.name == "wait_ms" {
+			if strings.HasSuffix(row.name, "_ms") {
 				unit = int64(time.Millisecond)
 			}
 			return l, fault.New(fault.Invalid, "limit %s is %d; it may be %d to %d", row.name, *v/unit, row.least/unit, row.top/unit).

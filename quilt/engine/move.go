@@ -257,7 +257,7 @@ func (e *Engine) Journal(id string) *broker.Journal {
 func (e *Engine) listen(ctx context.Context, x *execution, seq uint64, emit func(Event) error) error {
 	err := x.tape.follow(ctx, seq, emit)
 	if err != nil && err != errMoved && !e.leaving() {
-		x.cancel(errCallerGone)
+		x.end(errCallerGone)
 		<-x.rest
 		return nil
 	}

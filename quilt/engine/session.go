@@ -156,7 +156,7 @@ func (e *Engine) endNested(execution, unit string) {
 		y := e.live[id]
 		e.mu.Unlock()
 		if y != nil {
-			y.cancel(errKilled{unit + ", which called it, has ended"})
+			y.end(errKilled{unit + ", which called it, has ended"})
 			<-y.rest
 			continue
 		}

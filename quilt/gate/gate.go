@@ -51,23 +51,21 @@ type session struct {
 	call      broker.Call
 	log       *broker.Log
 	transport *http.Transport
-	model     http.Handler
+	inside    http.Handler
 	ctx       context.Context
 	busy      sync.WaitGroup
 
-	mu     sync.Mutex
-	over   bool         // no handler begins any more
-	denied *fault.Error // the first refusal for want of a token
+	mu      sync.Mutex
+	over    bool            // no handler begins any more
+	denied  *fault.Error    // the first refusal for want of a token
+	tunnels map[string]bool // that were spoken of in the log
 }
 
 // Serve answers on l for call until ctx ends, and returns when no connection is
 // left. It closes l. What is refused for want of a token is written to log; the
 // first such refusal is returned.
 func (g *Gate) Serve(ctx context.Context, l net.Listener, call broker.Call, log *broker.Log) *fault.Error {
-	s := &session{gate: g, call: call, log: log, transport: g.cfg.Egress.Transport(), ctx: ctx}
-	if g.cfg.Model != nil {
-		s.model = g.cfg.Model(call)
-	}
+	s := &session{gate: g, call: call, log: log, transport: g.cfg.Egress.Transport(), inside: g.Inside(call), ctx: ctx, tunnels: map[string]bool{}}
 	srv := &http.Server{
 		Handler: s, ReadHeaderTimeout: headTimeout, MaxHeaderBytes: maxHead,
 		BaseContext: func(net.Listener) context.Context { return ctx },

@@ -25,23 +25,44 @@ func (s *session) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.IsAbs() && r.URL.Host != s.gate.cfg.Addr:
 		s.forward(w, r)
 	default:
-		s.local(w, r)
+		s.own(w, r)
 	}
 }
 
-// local is what the gate itself offers.
-func (s *session) local(w http.ResponseWriter, r *http.Request) {
-	first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
-	switch first {
-	case "openai", "anthropic", "gemini":
-		if s.model != nil {
-			r.URL.Scheme, r.URL.Host = "", "" // as if it had not come through a proxy
-			r.RequestURI = r.URL.RequestURI()
-			s.model.ServeHTTP(w, r)
-			return
-		}
+// beside: where calls are recorded the harness takes requests another way, so this
+// one comes from something that it does not know.
+var beside = fault.New(fault.Denied, "this request comes from a socket of the unit's own, where it cannot be recorded, and the run is").
+	WithHint("use fetch, node:http, node:https or net(host).fetch; not Bun.fetch, a Worker or a raw connection")
+
+// own answers what is asked of the gate itself.
+func (s *session) own(w http.ResponseWriter, r *http.Request) {
+	if s.call.Recorded {
+		say(w, http.StatusForbidden, s.refused(beside))
+		return
 	}
-	say(w, http.StatusNotFound, fault.New(fault.NotFound, "the gate has nothing at %s", clean(r.URL.Path)))
+	s.inside.ServeHTTP(w, r)
+}
+
+// Inside is what the gate itself offers an execution, at its own address: the
+// model gateway.
+func (g *Gate) Inside(call broker.Call) http.Handler {
+	var model http.Handler
+	if g.cfg.Model != nil {
+		model = g.cfg.Model(call)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		first, _, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+		switch first {
+		case "openai", "anthropic", "gemini":
+			if model != nil {
+				r.URL.Scheme, r.URL.Host = "", "" // as if it had not come through a proxy
+				r.RequestURI = r.URL.RequestURI()
+				model.ServeHTTP(w, r)
+				return
+			}
+		}
+		say(w, http.StatusNotFound, fault.New(fault.NotFound, "the gate has nothing at %s", clean(r.URL.Path)))
+	})
 }
 
 // hop are headers that end here (RFC 9110, 7.6.1).
@@ -74,6 +95,10 @@ func (s *session) forward(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer hold.Done()
+	if s.call.Recorded {
+		say(w, http.StatusForbidden, s.refused(beside))
+		return
+	}
 	out := r.Clone(r.Context())
 	out.RequestURI, out.Host, out.URL.User = "", "", nil
 	out.Header = endToEnd(r.Header)

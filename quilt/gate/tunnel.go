@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/quilt/broker"
 	egress "github.com/ariacomputecompany/firmware/quilt/net"
 )
 
@@ -36,6 +37,7 @@ func (s *session) tunnel(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	defer up.Close()
+	s.unrecorded(t)
 	inside, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return
@@ -56,6 +58,17 @@ func (s *session) tunnel(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	splice(inside, buffered.Reader, up)
+}
+
+// unrecorded says once for each host that the record does not hold what passes.
+func (s *session) unrecorded(t egress.Target) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.call.Recorded || s.tunnels[t.String()] {
+		return
+	}
+	s.tunnels[t.String()] = true
+	s.log.Add(broker.Entry{Level: "warn", Text: "net: the tunnel to " + t.String() + " is not recorded: what passes it is made again when the run is taken up after a crash"})
 }
 
 // open holds the target's token and connects.

@@ -2,7 +2,6 @@ package net
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -28,9 +27,11 @@ type fetchArgs struct {
 	Method    string      `json:"method"`
 	Headers   [][2]string `json:"headers"`
 	Body      string      `json:"body"`     // base64
+	Parts     []int64     `json:"parts"`    // instead of body: what net.part took
 	Auth      string      `json:"auth"`     // the secret token that binds a credential to the host, or ""
 	Redirect  string      `json:"redirect"` // follow, manual, error
 	TimeoutMs int64       `json:"timeoutMs"`
+	Name      int64       `json:"name"` // for net.close, while there is no answer yet; 0: none
 }
 
 // fetched is the answer. Body is what has come so far; Stream, if not 0, names
@@ -48,6 +49,7 @@ type fetched struct {
 type chunk struct {
 	Body   string `json:"body,omitempty"` // base64
 	Stream int64  `json:"stream,omitempty"`
+	Again  bool   `json:"again,omitempty"` // of the first: the request may be made again
 }
 
 // Secrets gives values for use outside a container.
@@ -55,19 +57,22 @@ type Secrets interface {
 	Resolve(ctx context.Context, tenant, name string) (string, error)
 }
 
-// Service is what stands behind net tokens when a unit uses the handle.
-func (e *Egress) Service(secrets Secrets) broker.Service {
-	s := &service{egress: e, secrets: secrets, sessions: map[string]*session{}}
+// Service is what stands behind net tokens when a unit uses the handle, and
+// behind every request of a unit whose calls are recorded. inside, which may be
+// nil, answers what is asked of the gate itself, at its address.
+func (e *Egress) Service(secrets Secrets, gate string, inside func(broker.Call) http.Handler) broker.Service {
+	s := &service{egress: e, secrets: secrets, gate: gate, inside: inside, sessions: map[string]*session{}}
 	return broker.Service{
-		Scheme: "net", Ended: s.ended, Nature: nature,
-		Ops: map[string]broker.Op{"net.fetch": s.fetch, "net.read": s.read, "net.close": s.close},
+		Scheme: "net", Ended: s.ended, Nature: s.nature, Essence: essence, Live: []string{"net.part"},
+		Ops: map[string]broker.Op{"net.fetch": s.fetch, "net.part": s.part, "net.read": s.read, "net.close": s.close},
 	}
 }
 
 // nature: a request of an idempotent method (RFC 9110, 9.2.2), and one for which
 // the author chose an Idempotency-Key, can be made again. Of any other nobody can
-// tell whether the host did it before a crash.
-func nature(op string, args json.RawMessage) broker.Nature {
+// tell whether the host did it before a crash. A model that is asked again answers
+// again, as with the llm handle.
+func (s *service) nature(op string, args json.RawMessage) broker.Nature {
 	if op != "net.fetch" {
 		return broker.Read
 	}
@@ -75,9 +80,17 @@ func nature(op string, args json.RawMessage) broker.Nature {
 	if json.Unmarshal(args, &a) != nil {
 		return broker.Read // refused, and nothing is sent
 	}
-	switch strings.ToUpper(a.Method) {
-	case "", "GET", "HEAD", "OPTIONS", "PUT", "DELETE":
+	if u, err := parseURL(a.URL); err == nil && s.own(u) {
+		if strings.EqualFold(a.Method, http.MethodPost) {
+			return broker.Paid
+		}
 		return broker.Read
+	}
+	switch strings.ToUpper(a.Method) {
+	case "", "GET", "HEAD", "OPTIONS":
+		return broker.Read
+	case "PUT", "DELETE":
+		return broker.Keyed
 	}
 	for _, h := range a.Headers {
 		if strings.EqualFold(h[0], "Idempotency-Key") {
@@ -85,6 +98,20 @@ func nature(op string, args json.RawMessage) broker.Nature {
 		}
 	}
 	return broker.Once
+}
+
+// essence: the same request has the same method, URL, body and credential. Other
+// headers may hold what changes with every run: a trace, a nonce.
+func essence(op string, args json.RawMessage) json.RawMessage {
+	var a fetchArgs
+	if op != "net.fetch" || json.Unmarshal(args, &a) != nil {
+		return args
+	}
+	text, err := json.Marshal([]any{strings.ToUpper(a.Method), a.URL, a.Body, a.Parts, a.Auth})
+	if err != nil {
+		return args
+	}
+	return text
 }
 
 // fetch makes one request and answers when its headers are there.
@@ -95,32 +122,48 @@ func (s *service) fetch(ctx context.Context, c broker.Call) (any, error) {
 	}
 	x := s.session(c.Execution)
 	// The answer's body outlives this operation, and ends with the execution.
-	life, cancel := context.WithCancel(x.ctx)
-	stop := context.AfterFunc(ctx, cancel)
+	life, cancel := context.WithCancelCause(x.ctx)
+	end := func() { cancel(nil) }
+	stop := context.AfterFunc(ctx, end)
 	defer stop()
+	if a.Name != 0 {
+		defer x.named(a.Name, cancel)()
+	}
 	if a.TimeoutMs > 0 {
-		timer := time.AfterFunc(time.Duration(min(a.TimeoutMs, int64(24*time.Hour/time.Millisecond)))*time.Millisecond, cancel)
+		timer := time.AfterFunc(time.Duration(min(a.TimeoutMs, int64(24*time.Hour/time.Millisecond)))*time.Millisecond, end)
 		defer timer.Stop()
 	}
 	g := &guard{egress: s.egress, call: c, next: x.transport}
 	req, err := s.request(life, c, a, g)
 	if err != nil {
-		cancel()
+		end()
 		return nil, err
 	}
+	var way http.RoundTripper = g
+	if s.own(req.URL) {
+		way = inward{s.inside(c), &x.busy}
+	}
 	hops := 0
-	client := &http.Client{Transport: g, CheckRedirect: redirects(a.Redirect, &hops)}
+	client := &http.Client{Transport: way, CheckRedirect: redirects(a.Redirect, &hops)}
 	res, err := client.Do(req)
 	if err != nil {
-		cancel()
+		end()
+		if context.Cause(life) == errGivenUp {
+			return nil, errGivenUp
+		}
 		return nil, g.face(err, req.URL)
 	}
 	if res.StatusCode >= 300 && res.StatusCode < 400 && a.Redirect == "error" {
 		res.Body.Close()
-		cancel()
+		end()
 		return nil, fault.New(fault.Failed, "%s answered with a redirect", req.URL.Host).WithHint(`leave redirect: "error" out to follow it`)
 	}
-	return x.answer(res, g, hops > 0, cancel)
+	return x.answer(c.ID, res, g, hops > 0, s.nature("net.fetch", c.Args) != broker.Once, end)
+}
+
+// own says whether a URL leads to the gate itself.
+func (s *service) own(u *url.URL) bool {
+	return s.inside != nil && u.Scheme == "http" && u.Host == s.gate
 }
 
 // redirects is the client's rule. Each hop goes through the guard, which holds
@@ -143,9 +186,9 @@ func (s *service) request(ctx context.Context, c broker.Call, a fetchArgs, g *gu
 	if err != nil {
 		return nil, err
 	}
-	body, err := base64.StdEncoding.DecodeString(a.Body)
-	if err != nil || len(body) > maxBody {
-		return nil, fault.New(fault.Invalid, "the body of a request has at most %d MiB", maxBody>>20).WithHint("send it in parts")
+	body, err := s.body(c.Execution, a)
+	if err != nil {
+		return nil, err
 	}
 	method := strings.ToUpper(a.Method)
 	if method == "" {
@@ -162,7 +205,7 @@ func (s *service) request(ctx context.Context, c broker.Call, a fetchArgs, g *gu
 		req.Body, req.GetBody, req.ContentLength = http.NoBody, nil, 0
 	}
 	for _, h := range a.Headers {
-		if err := allowHeader(h[0]); err != nil {
+		if err := allowHeader(h, u); err != nil {
 			return nil, err
 		}
 		req.Header.Add(h[0], h[1])
@@ -171,7 +214,9 @@ func (s *service) request(ctx context.Context, c broker.Call, a fetchArgs, g *gu
 	if req.Header.Get("User-Agent") == "" {
 		req.Header.Set("User-Agent", "aria")
 	}
-	idempotent(req, c)
+	if !s.own(u) {
+		idempotent(req, c)
+	}
 	if a.Auth != "" {
 		if g.bound, err = bind(ctx, s.secrets, c, a.Auth); err != nil {
 			return nil, err
@@ -214,8 +259,13 @@ var owned = map[string]bool{
 	"Trailer": true, "Transfer-Encoding": true, "Upgrade": true, "Expect": true, "Content-Length": true,
 }
 
-func allowHeader(name string) error {
-	if owned[http.CanonicalHeaderKey(name)] {
+func allowHeader(h [2]string, to *url.URL) error {
+	name := http.CanonicalHeaderKey(h[0])
+	if name == "Host" {
+		return fault.New(fault.Invalid, "the header Host belongs to the connection: the request is for %s and not for %s; a token is for one: net:%s", to.Host, broker.Clip(h[1], 120), to.Host).
+			WithHint("leave the header out; it is set from the URL")
+	}
+	if owned[name] {
 		return fault.New(fault.Invalid, "the header %s belongs to the connection", broker.Clip(name, 60)).WithHint("leave it out; it is set from the URL and the body")
 	}
 	return nil

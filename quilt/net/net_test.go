@@ -25,6 +25,7 @@ import (
 
 // What may be made again after a crash, and what may not.
 func TestNature(t *testing.T) {
+	s := &service{gate: "127.0.0.1:4180", inside: func(broker.Call) http.Handler { return http.NotFoundHandler() }}
 	for _, x := range []struct {
 		op, args string
 		want     broker.Nature
@@ -34,19 +35,21 @@ func TestNature(t *testing.T) {
 		{"net.fetch", `{"method":"get"}`, broker.Read},
 		{"net.fetch", `{"method":"HEAD"}`, broker.Read},
 		{"net.fetch", `{"method":"OPTIONS"}`, broker.Read},
-		{"net.fetch", `{"method":"PUT"}`, broker.Read}, // changes, but twice is as once
-		{"net.fetch", `{"method":"DELETE"}`, broker.Read},
+		{"net.fetch", `{"method":"PUT"}`, broker.Keyed}, // twice is as once, and what it rests on is on disk first
+		{"net.fetch", `{"method":"DELETE"}`, broker.Keyed},
 		{"net.fetch", `{"method":"POST"}`, broker.Once},
 		{"net.fetch", `{"method":"PATCH"}`, broker.Once},
 		{"net.fetch", `{"method":"FROB"}`, broker.Once}, // unknown: nobody can tell
 		{"net.fetch", `{"method":"POST","headers":[["Accept","*/*"],["Idempotency-Key","k"]]}`, broker.Keyed},
 		{"net.fetch", `{"method":"PATCH","headers":[["idempotency-key","k"]]}`, broker.Keyed},
 		{"net.fetch", `{"method":"POST","headers":[["Idempotency","k"]]}`, broker.Once},
+		{"net.fetch", `{"method":"POST","url":"http://127.0.0.1:4180/openai/v1/responses"}`, broker.Paid}, // a model
+		{"net.fetch", `{"method":"POST","url":"https://127.0.0.1:4180/openai/v1/responses"}`, broker.Once},
 		{"net.fetch", `{"method":7}`, broker.Read}, // refused, nothing is sent
 		{"net.read", `{"stream":1}`, broker.Read},
 		{"net.close", `{"stream":1}`, broker.Read},
 	} {
-		if got := nature(x.op, json.RawMessage(x.args)); got != x.want {
+		if got := s.nature(x.op, json.RawMessage(x.args)); got != x.want {
 			t.Errorf("%s %s: %d, want %d", x.op, x.args, got, x.want)
 		}
 	}
@@ -182,7 +185,7 @@ func newFixture(t *testing.T, answer http.HandlerFunc) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.svc = e.Service(fixed{"/KEY": value, "other/KEY": "the key of another tenant"})
+	f.svc = e.Service(fixed{"/KEY": value, "other/KEY": "the key of another tenant"}, "", nil)
 	f.grant(t, "net:api.example.com:"+f.port, "net:inward.example.com:"+f.port)
 	t.Cleanup(func() { f.svc.Ended("x") })
 	return f
@@ -193,7 +196,7 @@ func (f *fixture) grant(t *testing.T, tokens ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.call = broker.Call{Execution: "x", Grant: broker.Grant{Tokens: set}}
+	f.call = broker.Call{Execution: "x", ID: 7, Grant: broker.Grant{Tokens: set}}
 }
 
 func (f *fixture) url(path string) string { return "https://api.example.com:" + f.port + path }
@@ -210,7 +213,7 @@ func (f *fixture) fetch(t *testing.T, a fetchArgs) (fetched, string, error) {
 	got := v.(fetched)
 	all := part(t, got.chunk)
 	for more := got.chunk; more.Stream != 0; {
-		c.Args, _ = json.Marshal(streamArgs{more.Stream})
+		c.Args, _ = json.Marshal(streamArgs{Stream: more.Stream})
 		v, err := f.svc.Ops["net.read"](t.Context(), c)
 		if err != nil {
 			return got, all, err
@@ -284,7 +287,7 @@ func TestCertificateIsChecked(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.svc = e.Service(nil)
+	f.svc = e.Service(nil, "", nil)
 	if _, _, err := f.fetch(t, fetchArgs{URL: f.url("/")}); fault.CodeOf(err) != fault.Unavailable || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("%v", err)
 	}

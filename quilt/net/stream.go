@@ -21,6 +21,8 @@ import (
 type service struct {
 	egress  *Egress
 	secrets Secrets
+	gate    string                         // its address
+	inside  func(broker.Call) http.Handler // what it offers itself; nil: nothing
 
 	mu       sync.Mutex
 	sessions map[string]*session
@@ -33,9 +35,29 @@ type session struct {
 	cancel    context.CancelFunc
 	transport *http.Transport
 
+	busy sync.WaitGroup // handlers of the gate's own
+
 	mu      sync.Mutex
-	last    int64
-	streams map[int64]*stream
+	streams map[int64]*stream                 // by the call that opened it
+	over    map[int64]bool                    // streams that were read to their end or given up
+	open    map[int64]context.CancelCauseFunc // requests without an answer, by name
+	parts   map[int64][]byte                  // of bodies, by the call that brought it
+	kept    int                               // bytes of parts
+}
+
+// errGivenUp is the cause of a request that its unit has given up.
+var errGivenUp = fault.New(fault.Cancelled, "the request was given up")
+
+// named lets net.close end a request by its name until the result is called.
+func (x *session) named(name int64, cancel context.CancelCauseFunc) (answered func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.open[name] = cancel
+	return func() {
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		delete(x.open, name)
+	}
 }
 
 func (s *service) session(execution string) *session {
@@ -44,7 +66,8 @@ func (s *service) session(execution string) *session {
 	x := s.sessions[execution]
 	if x == nil {
 		ctx, cancel := context.WithCancel(context.Background())
-		x = &session{ctx: ctx, cancel: cancel, transport: s.egress.Transport(), streams: map[int64]*stream{}}
+		x = &session{ctx: ctx, cancel: cancel, transport: s.egress.Transport(), streams: map[int64]*stream{},
+			open: map[int64]context.CancelCauseFunc{}, parts: map[int64][]byte{}, over: map[int64]bool{}}
 		s.sessions[execution] = x
 	}
 	return x
@@ -58,12 +81,14 @@ func (s *service) ended(execution string) {
 	s.mu.Unlock()
 	if x != nil {
 		x.cancel()
+		x.busy.Wait()
 		x.transport.CloseIdleConnections()
 	}
 }
 
-// answer makes the value of net.fetch. cancel ends the request.
-func (x *session) answer(res *http.Response, g *guard, redirected bool, cancel context.CancelFunc) (any, error) {
+// answer makes the value of net.fetch. cancel ends the request; again says that it
+// may be made again.
+func (x *session) answer(id int64, res *http.Response, g *guard, redirected, again bool, cancel func()) (any, error) {
 	mask := g.bound.mask()
 	out := fetched{Status: res.StatusCode, StatusText: strings.TrimPrefix(strings.TrimLeft(res.Status, "0123456789"), " "),
 		URL: mask.String(res.Request.URL.String()), Redirected: redirected}
@@ -74,8 +99,7 @@ func (x *session) answer(res *http.Response, g *guard, redirected bool, cancel c
 	}
 	slices.SortStableFunc(out.Headers, func(a, b [2]string) int { return strings.Compare(a[0], b[0]) })
 	st := newStream(res.Body, cancel)
-	id := x.keep(st)
-	if id == 0 {
+	if !x.keep(id, st) {
 		st.close()
 		return nil, fault.New(fault.Exhausted, "more than %d answers are open", maxStreams).WithHint("read each to its end, or cancel it")
 	}
@@ -83,19 +107,20 @@ func (x *session) answer(res *http.Response, g *guard, redirected bool, cancel c
 	defer timer.Stop()
 	body, err := x.take(id, st, true)
 	out.chunk = body
+	out.Again = again && out.Stream != 0
 	return out, err
 }
 
-// keep gives a stream its number; 0: there are too many.
-func (x *session) keep(st *stream) int64 {
+// keep names a stream by the call that opened it: a unit that is taken up again
+// never means another one. False: there are too many.
+func (x *session) keep(id int64, st *stream) bool {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if len(x.streams) >= maxStreams {
-		return 0
+		return false
 	}
-	x.last++
-	x.streams[x.last] = st
-	return x.last
+	x.streams[id] = st
+	return true
 }
 
 // take reads the next part. A stream that has ended is forgotten.
@@ -113,12 +138,17 @@ func (x *session) forget(id int64) *stream {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	st := x.streams[id]
+	if st != nil {
+		x.over[id] = true
+	}
 	delete(x.streams, id)
 	return st
 }
 
 type streamArgs struct {
 	Stream int64 `json:"stream"`
+	Again  bool  `json:"again"` // as the answer said
+	Name   int64 `json:"name"`  // net.close: of a request that has no answer yet
 }
 
 // read waits for the next part of a body.
@@ -129,24 +159,44 @@ func (s *service) read(ctx context.Context, c broker.Call) (any, error) {
 	}
 	x := s.session(c.Execution)
 	x.mu.Lock()
-	st := x.streams[a.Stream]
+	st, was := x.streams[a.Stream], x.over[a.Stream] || a.Stream <= 0 || a.Stream >= c.ID
 	x.mu.Unlock()
-	if st == nil {
+	if st == nil && was {
 		return nil, fault.New(fault.NotFound, "there is no answer %d to read", a.Stream)
+	}
+	if st == nil {
+		return nil, lost(a)
 	}
 	stop := context.AfterFunc(ctx, st.close)
 	defer stop()
 	return x.take(a.Stream, st, false)
 }
 
-// close gives the rest of a body up.
+// lost is what becomes of an answer that a daemon's end cut: what was read of it
+// stays, the rest is gone, and nobody can tell what the host did meanwhile.
+func lost(a streamArgs) error {
+	if a.Again {
+		return fault.New(fault.Interrupted, "the answer was cut: a daemon stopped while it came").WithHint("the request can be made again")
+	}
+	return fault.New(fault.Uncertain, "the answer was cut: a daemon stopped while it came; the request was made").
+		WithHint("look what came of it; with an Idempotency-Key it would be safe to repeat")
+}
+
+// close gives a request or the rest of a body up.
 func (s *service) close(_ context.Context, c broker.Call) (any, error) {
 	var a streamArgs
 	if err := json.Unmarshal(c.Args, &a); err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "the arguments of net.close are not valid")
 	}
-	if st := s.session(c.Execution).forget(a.Stream); st != nil {
+	x := s.session(c.Execution)
+	if st := x.forget(a.Stream); st != nil {
 		st.close()
+	}
+	x.mu.Lock()
+	cancel := x.open[a.Name]
+	x.mu.Unlock()
+	if cancel != nil {
+		cancel(errGivenUp)
 	}
 	return nil, nil
 }
@@ -154,7 +204,7 @@ func (s *service) close(_ context.Context, c broker.Call) (any, error) {
 // stream reads a body ahead, up to maxInline bytes.
 type stream struct {
 	body   io.ReadCloser
-	cancel context.CancelFunc
+	cancel func()
 
 	mu      sync.Mutex // guards the rest
 	changed *sync.Cond
@@ -164,7 +214,7 @@ type stream struct {
 	hurried bool
 }
 
-func newStream(body io.ReadCloser, cancel context.CancelFunc) *stream {
+func newStream(body io.ReadCloser, cancel func()) *stream {
 	s := &stream{body: body, cancel: cancel}
 	s.changed = sync.NewCond(&s.mu)
 	go s.fill()

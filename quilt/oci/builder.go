@@ -37,14 +37,20 @@ func (b *builder) open() error {
 		return fmt.Errorf("propagation of /: %w", err)
 	}
 	dir := rootfs(b.spec, b.bundle)
-	if err := privateParent(dir); err != nil {
+	alone := uintptr(unix.MS_PRIVATE)
+	if b.spec.Linux.RootfsPropagation != "" && flags&unix.MS_SLAVE != 0 {
+		alone = unix.MS_SLAVE // hears of the host's mounts still
+	}
+	if err := aloneParent(dir, alone); err != nil {
 		return err
 	}
 	if err := unix.Mount(dir, dir, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("bind %s: %w", dir, err)
 	}
-	if err := unix.Mount("", dir, "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil && b.spec.Linux.RootfsPropagation == "" {
-		return fmt.Errorf("propagation of %s: %w", dir, err)
+	if b.spec.Linux.RootfsPropagation == "" {
+		if err := unix.Mount("", dir, "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+			return fmt.Errorf("propagation of %s: %w", dir, err)
+		}
 	}
 	var err error
 	if b.root, err = openRoot(dir); err != nil {
@@ -58,15 +64,15 @@ func (b *builder) open() error {
 	return nil
 }
 
-// privateParent: the kernel moves no root whose parent mount is shared.
-func privateParent(dir string) error {
+// aloneParent: the kernel moves no root whose parent mount is shared.
+func aloneParent(dir string, propagation uintptr) error {
 	for at := dir; ; at = filepath.Dir(at) {
-		err := unix.Mount("", at, "", unix.MS_PRIVATE, "")
+		err := unix.Mount("", at, "", propagation, "")
 		if err == nil {
 			return nil
 		}
 		if !errors.Is(err, unix.EINVAL) || at == "/" {
-			return fmt.Errorf("private mount %s: %w", at, err)
+			return fmt.Errorf("propagation of %s: %w", at, err)
 		}
 	}
 }
@@ -168,11 +174,20 @@ func (b *builder) seal() error {
 
 // enter makes the root / and lets go of the host's tree.
 func (b *builder) enter() error {
+	old, err := unix.Open("/", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("the host's tree: %w", err)
+	}
+	defer unix.Close(old)
 	if err := unix.Fchdir(b.root.fd()); err != nil {
 		return fmt.Errorf("enter the root: %w", err)
 	}
 	if err := unix.PivotRoot(".", "."); err != nil {
 		return fmt.Errorf("pivot_root: %w", err)
+	}
+	// The host's tree lies on the new root now, and "." is not it.
+	if err := unix.Fchdir(old); err != nil {
+		return fmt.Errorf("leave the host's tree: %w", err)
 	}
 	// Before the unmount, so that it does not reach the host.
 	if err := unix.Mount("", ".", "", unix.MS_SLAVE|unix.MS_REC, ""); err != nil {

@@ -50,22 +50,27 @@ func capabilitiesOf(c *specs.LinuxCapabilities) capSets {
 	return s
 }
 
-// checkCapabilities refuses names the kernel does not know and sets that the
-// kernel would not take.
+// checkCapabilities refuses sets that the kernel would not take. A name that it
+// does not know can be granted to nobody: the specification wants a warning then.
 func checkCapabilities(c *specs.LinuxCapabilities) error {
 	if c == nil {
 		return nil
-	}
-	for _, list := range [][]string{c.Bounding, c.Effective, c.Permitted, c.Inheritable, c.Ambient} {
-		if _, unknown := capMask(list); len(unknown) > 0 {
-			return refuse("process.capabilities: %q is not known", unknown[0])
-		}
 	}
 	s := capabilitiesOf(c)
 	if s.effective&^s.permitted != 0 {
 		return refuse("process.capabilities: the effective set holds more than the permitted one")
 	}
 	return nil
+}
+
+// unknownCapabilities are the names that are left out, each once.
+func unknownCapabilities(c *specs.LinuxCapabilities) []string {
+	if c == nil {
+		return nil
+	}
+	_, unknown := capMask(slices.Concat(c.Bounding, c.Effective, c.Permitted, c.Inheritable, c.Ambient))
+	slices.Sort(unknown)
+	return slices.Compact(unknown)
 }
 
 // held are the capabilities that this thread has, of the kind CapPrm or CapBnd.

@@ -80,10 +80,15 @@ func checkProc(p *specs.Process) error {
 		return refuse("process.apparmorProfile is not supported")
 	case p.SelinuxLabel != "":
 		return refuse("process.selinuxLabel is not supported")
-	case p.ExecCPUAffinity != nil:
-		return refuse("process.execCPUAffinity is not supported")
 	case p.CommandLine != "":
 		return refuse("process.commandLine is for another platform")
+	}
+	if a := p.ExecCPUAffinity; a != nil {
+		for _, list := range []string{a.Initial, a.Final} {
+			if _, err := cpuList(list); err != nil {
+				return refuse("process.execCPUAffinity: %v", err)
+			}
+		}
 	}
 	if a := p.OOMScoreAdj; a != nil && (*a < -1000 || *a > 1000) {
 		return refuse("process.oomScoreAdj %d is outside -1000 to 1000", *a)

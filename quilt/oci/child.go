@@ -69,6 +69,9 @@ func (c *child) run() error {
 	if _, err := unix.Setsid(); err != nil {
 		return fmt.Errorf("setsid: %w", err)
 	}
+	if err := c.ownProcessors(); err != nil {
+		return err
+	}
 	c.debug("child process in init()")
 	if c.Exec {
 		return c.exec()
@@ -108,7 +111,8 @@ func (c *child) build() error {
 		return err
 	}
 	if h := c.Spec.Hooks; h != nil {
-		if err := runHooks("createContainer", h.CreateContainer, c.State, nil); err != nil {
+		// They see the host's tree still, and start in the root, as authors expect.
+		if err := runHooks("createContainer", h.CreateContainer, c.State, nil, fdPath(b.root.file)); err != nil {
 			return err
 		}
 	}
@@ -182,8 +186,27 @@ func (c *child) useConsole() error {
 	return c.console.adopt()
 }
 
+// ownClocks: a time namespace can be entered only by who shares no memory with
+// anybody, which we never are. So the process gets one of its own, in which the
+// parent sets the clocks as the container has them.
+func (c *child) ownClocks() error {
+	if namespace(c.Spec, specs.TimeNamespace) == nil {
+		return nil
+	}
+	if err := unix.Unshare(unix.CLONE_NEWTIME); err != nil {
+		return fmt.Errorf("time namespace: %w", err)
+	}
+	if err := c.link.say("clocks", ""); err != nil {
+		return err
+	}
+	return c.link.await()
+}
+
 // exec is for a process that joins: it is inside already.
 func (c *child) exec() error {
+	if err := c.ownClocks(); err != nil {
+		return err
+	}
 	if c.Process.Terminal {
 		r, err := openRoot("/")
 		if err != nil {

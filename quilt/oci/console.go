@@ -106,9 +106,18 @@ func (b *builder) bindConsole(p *pty) error {
 
 // dialConsole connects to the socket that waits for the master.
 func dialConsole(path string) (*os.File, error) {
-	dir, err := os.Open(filepath.Dir(path))
+	f, err := dialSocket(path)
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Invalid, "the console socket %s cannot be reached", path)
+	}
+	return f, nil
+}
+
+// dialSocket connects to a socket of the host's.
+func dialSocket(path string) (*os.File, error) {
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, err
 	}
 	defer dir.Close()
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -119,9 +128,9 @@ func dialConsole(path string) (*os.File, error) {
 	short := fmt.Sprintf("/proc/self/fd/%d/%s", dir.Fd(), filepath.Base(path))
 	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: short}); err != nil {
 		unix.Close(fd)
-		return nil, fault.Wrap(err, fault.Invalid, "the console socket %s cannot be reached", path)
+		return nil, &os.PathError{Op: "connect", Path: path, Err: err}
 	}
-	return os.NewFile(uintptr(fd), "console-socket"), nil
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // screen is the other end of a terminal when quilt-oci itself stays in front.

@@ -54,7 +54,10 @@ func parseDevice(d specs.LinuxDeviceCgroup) (deviceRule, error) {
 		r.minor = *d.Minor
 	}
 	for _, c := range r.access {
-		if c != 'r' && c != 'w' && c != 'm' {
+		if known := c == 'r' || c == 'w' || c == 'm'; !known && !r.allow {
+			r.access = "rwm" // keep away more rather than less
+			break
+		} else if !known {
 			return r, refuse("linux.resources.devices: the access %q is not known", d.Access)
 		}
 	}

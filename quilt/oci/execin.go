@@ -20,6 +20,7 @@ import (
 // execFlags are those of exec.
 type execFlags struct {
 	console, cwd, user, process, pidFile string
+	pidfd                                string
 	env, caps, gids, groups              words
 	tty, detach, noNewPrivs, paused      bool
 	preserve                             int
@@ -41,6 +42,7 @@ func (e *execFlags) register(set *flag.FlagSet) {
 	str(&e.user, "`UID[:GID]`", "user", "u")
 	str(&e.process, "`file` with a process as in config.json", "process", "p")
 	str(&e.pidFile, "`file` to write the process's number to", "pid-file")
+	str(&e.pidfd, "`path` of a socket that receives a descriptor of the process", "pidfd-socket")
 	list(&e.env, "`NAME=value`, more than once", "env", "e")
 	list(&e.caps, "add a `capability`, more than once", "cap", "c")
 	list(&e.gids, "add a `group`, more than once", "additional-gids", "g")
@@ -124,6 +126,9 @@ func (f *front) joinWith(c *container, p *specs.Process, e execFlags, s *screen)
 	}
 	l.order = order{Exec: true, Spec: c.Spec, Process: p, State: c.state(specs.StateRunning), Bundle: c.Bundle, Debug: f.debug}
 	f.log.Debug("nsexec container setup")
+	if err := f.startOn(p.ExecCPUAffinity); err != nil {
+		return nil, err
+	}
 	if err := l.begin(); err != nil {
 		return nil, err
 	}
@@ -131,7 +136,11 @@ func (f *front) joinWith(c *container, p *specs.Process, e execFlags, s *screen)
 		l.abandon()
 		return nil, err
 	}
-	if err := writePid(e.pidFile, l.proc.Pid); err != nil {
+	err = sendPidfd(e.pidfd, l.proc.Pid)
+	if err == nil {
+		err = writePid(e.pidFile, l.proc.Pid)
+	}
+	if err != nil {
 		l.abandon()
 		return nil, err
 	}
@@ -156,8 +165,12 @@ func (f *front) oversee(c *container, l *launch) error {
 			return fault.New(fault.Failed, "the process died before it was started")
 		case step == "ready":
 			ready = true
-		case step == "limits":
-			if err := l.privilege(); err != nil {
+		case step == "limits" || step == "clocks":
+			set := l.privilege
+			if step == "clocks" {
+				set = func() error { return copyClocks(c.Pid, l.proc.Pid) }
+			}
+			if err := set(); err != nil {
 				return err
 			}
 			if err := l.link.say("go", ""); err != nil {

@@ -38,6 +38,9 @@ func (c *child) finish() error {
 	if err != nil {
 		return err
 	}
+	if c.Spec.Linux.Seccomp != nil {
+		c.debug("seccomp filter flags: %d", f.flags)
+	}
 	if err := c.become(p, f); err != nil {
 		return err
 	}
@@ -47,9 +50,7 @@ func (c *child) finish() error {
 			return err
 		}
 	}
-	if c.Listen == 0 {
-		c.debug("init: closing the pipe to signal completion")
-	}
+	c.debug("init: closing the pipe to signal completion")
 	if err := c.link.say("ready", ""); err != nil {
 		return err
 	}
@@ -63,7 +64,7 @@ func (c *child) finish() error {
 		return refuse("process is missing in config.json, so there is nothing to start")
 	}
 	if p.NoNewPrivileges {
-		if err := f.install(); err != nil {
+		if err := c.install(f); err != nil {
 			return err
 		}
 	}
@@ -71,7 +72,7 @@ func (c *child) finish() error {
 		state := c.State
 		state.Status = specs.StateCreated
 		// They are the container's: under its filter, with its environment.
-		if err := runHooks("startContainer", h.StartContainer, state, p.Env); err != nil {
+		if err := runHooks("startContainer", h.StartContainer, state, p.Env, "/"); err != nil {
 			return err
 		}
 	}
@@ -99,6 +100,9 @@ func (c *child) wait() error {
 // become gives this thread the process's identity and nothing else.
 func (c *child) become(p *specs.Process, f *filter) error {
 	if err := applyTuning(p); err != nil {
+		if r := c.Spec.Linux.Resources; errors.Is(err, unix.EPERM) && r != nil && r.CPU != nil && r.CPU.Cpus != "" {
+			return fault.Wrap(err, fault.Invalid, "process scheduler can't be used together with AllowedCPUs: %s needs every processor, linux.resources.cpu.cpus is %s", p.Scheduler.Policy, r.CPU.Cpus)
+		}
 		return err
 	}
 	if err := setPersonality(c.Spec.Linux.Personality); err != nil {
@@ -141,6 +145,9 @@ func (c *child) takeUser(p *specs.Process, f *filter) error {
 		return err
 	}
 	sets := capabilitiesOf(p.Capabilities)
+	for _, name := range unknownCapabilities(p.Capabilities) {
+		c.warn(fmt.Sprintf("capability %q is not known and is left out", name))
+	}
 	if missing := sets.permitted &^ permitted; missing != 0 {
 		for n, name := range capabilityNames {
 			if missing.has(n) {
@@ -172,7 +179,7 @@ func (c *child) takeUser(p *specs.Process, f *filter) error {
 		return err
 	}
 	if !p.NoNewPrivileges {
-		if err := f.installPrivileged(); err != nil {
+		if err := c.installPrivileged(f); err != nil {
 			return err
 		}
 	}

@@ -18,8 +18,11 @@ import (
 )
 
 // groups are a container's control groups: a folder by v1 controller, or one
-// under "" on version 2.
+// under "" on version 2. Where version 2 is mounted beside version 1 (the hybrid
+// layout) its folder, which has no controller, is under hybrid.
 type groups map[string]string
+
+const hybrid = "unified"
 
 func (g groups) v2() bool { _, ok := g[""]; return ok }
 
@@ -46,7 +49,8 @@ func (g groups) dirs() []string {
 
 // locate says where a container's groups will be, and how the host has the
 // hierarchies mounted. An absolute path begins where a hierarchy is mounted, as
-// the specification wants it; a relative or missing one below our own group.
+// the specification wants it; a relative or missing one below our own group, on
+// version 2 beside it.
 func locate(path, id string) (groups, []groupView, error) {
 	found, err := sandbox.FindGroups()
 	if err != nil {
@@ -56,8 +60,10 @@ func locate(path, id string) (groups, []groupView, error) {
 	byMount := map[string]*groupView{}
 	var order []string
 	for name, own := range found.Own {
-		if v1 && name == "" {
-			continue // version 2 beside version 1 holds no controller
+		if name == "" && !v1 && own != found.Top[name] {
+			// Where we are there are processes: on version 2 such a group gives no
+			// controllers to those below it. So beside it.
+			own = filepath.Dir(own)
 		}
 		base := own
 		if filepath.IsAbs(path) {
@@ -66,6 +72,10 @@ func locate(path, id string) (groups, []groupView, error) {
 		dir := filepath.Join(base, path)
 		if path == "" {
 			dir = filepath.Join(own, id)
+		}
+		if v1 && name == "" {
+			g[hybrid] = dir // nothing to be seen there: the container gets no view of it
+			continue
 		}
 		g[name] = dir
 		top := found.Top[name]
@@ -98,7 +108,7 @@ func (g groups) create() error {
 	}
 	for name, dir := range g {
 		if procs, err := processes(dir); err == nil && len(procs) > 0 {
-			return fault.New(fault.Conflict, "the control group %s is not empty", dir)
+			return fault.New(fault.Conflict, "container's cgroup is not empty: %s", dir)
 		}
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fault.Wrap(err, fault.Denied, "the control group %s cannot be made", dir)
@@ -155,7 +165,7 @@ func delegate(dir string) {
 }
 
 // entrances opens what a thread needs to get in: tasks files on version 1, the
-// folder on version 2. sub is a folder below, by controller ("": every one).
+// folder on version 2 (beside version 1 both). sub is a folder below, by controller ("": every one).
 func (g groups) entrances(sub map[string]string) (tasks []*os.File, dir *os.File, err error) {
 	if g.v2() {
 		dir, err = os.Open(filepath.Join(g[""], sub[""]))
@@ -166,13 +176,19 @@ func (g groups) entrances(sub map[string]string) (tasks []*os.File, dir *os.File
 		if !ok {
 			more = sub[""]
 		}
+		if name == hybrid {
+			if dir, err = os.Open(filepath.Join(d, more)); err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
 		f, err := os.OpenFile(filepath.Join(d, more, "tasks"), os.O_WRONLY, 0)
 		if err != nil {
 			return nil, nil, err
 		}
 		tasks = append(tasks, f)
 	}
-	return tasks, nil, nil
+	return tasks, dir, nil
 }
 
 // processes lists who is in a group or below it.

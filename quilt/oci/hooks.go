@@ -15,17 +15,17 @@ import (
 )
 
 // runHooks runs one list with the state on standard input, in order, until one
-// fails. env is what a hook gets that names none itself.
-func runHooks(kind string, hooks []specs.Hook, state specs.State, env []string) error {
+// fails. env is what a hook gets that names none itself, dir where it starts.
+func runHooks(kind string, hooks []specs.Hook, state specs.State, env []string, dir string) error {
 	for i, h := range hooks {
-		if err := runHook(h, state, env); err != nil {
+		if err := runHook(h, state, env, dir); err != nil {
 			return fault.New(fault.Failed, "error running %s hook #%d: %v", kind, i, err)
 		}
 	}
 	return nil
 }
 
-func runHook(h specs.Hook, state specs.State, env []string) error {
+func runHook(h specs.Hook, state specs.State, env []string, dir string) error {
 	text, err := json.Marshal(state)
 	if err != nil {
 		return err
@@ -38,6 +38,7 @@ func runHook(h specs.Hook, state specs.State, env []string) error {
 	}
 	var out bytes.Buffer
 	cmd := exec.CommandContext(ctx, h.Path)
+	cmd.Dir = dir
 	if len(h.Args) > 0 {
 		cmd.Args = h.Args
 	}

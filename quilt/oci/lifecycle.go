@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 // createFlags are those of create and run.
 type createFlags struct {
 	bundle, pidFile, console string
+	pidfd                    string
 	noPivot, noSubreaper     bool
 	noKeyring                bool
 	preserve                 int
@@ -33,6 +35,7 @@ func (c *createFlags) register(fs *flag.FlagSet) {
 	}
 	fs.StringVar(&c.pidFile, "pid-file", "", "`file` to write the process's number to")
 	fs.StringVar(&c.console, "console-socket", "", "`path` of a socket that receives the terminal")
+	fs.StringVar(&c.pidfd, "pidfd-socket", "", "`path` of a socket that receives a descriptor of the process")
 	fs.IntVar(&c.preserve, "preserve-fds", 0, "hand this many descriptors from 3 on to the process")
 	fs.BoolVar(&c.noPivot, "no-pivot", false, "not supported")
 	fs.BoolVar(&c.noKeyring, "no-new-keyring", false, "not supported")
@@ -129,6 +132,9 @@ func (f *front) build(c *container, l *launch, o createFlags, s *screen) error {
 	if err := c.save(); err != nil {
 		return err
 	}
+	if err := sendPidfd(o.pidfd, c.Pid); err != nil {
+		return err
+	}
 	return writePid(o.pidFile, c.Pid)
 }
 
@@ -148,15 +154,18 @@ func (f *front) follow(c *container, l *launch) error {
 		case "built":
 			if h := l.spec.Hooks; h != nil {
 				state := c.state(specs.StateCreating)
-				if err := runHooks("prestart", h.Prestart, state, nil); err != nil {
+				if err := runHooks("prestart", h.Prestart, state, nil, ""); err != nil {
 					return err
 				}
-				if err := runHooks("createRuntime", h.CreateRuntime, state, nil); err != nil {
+				if err := runHooks("createRuntime", h.CreateRuntime, state, nil, ""); err != nil {
 					return err
 				}
 			}
 		case "limits":
 			if err := c.allowDevices(); err != nil {
+				return err
+			}
+			if err := c.Groups.set(l.late); err != nil {
 				return err
 			}
 			if err := l.privilege(); err != nil {
@@ -189,6 +198,10 @@ func (c *container) placeGroups(l *launch) ([]groupView, error) {
 		return nil, err
 	}
 	c.Groups = g
+	// The number of processes comes when the child is about to be one: until then it
+	// is a program of several threads.
+	l.late = slices.DeleteFunc(slices.Clone(list), func(s setting) bool { return s.file != "pids.max" })
+	list = slices.DeleteFunc(list, func(s setting) bool { return s.file == "pids.max" })
 	if err := g.set(list); err != nil {
 		return nil, err
 	}
@@ -211,12 +224,12 @@ func (c *container) allowDevices() error {
 
 // closeDoors closes what only the making needs.
 func (l *launch) closeDoors() {
-	for _, f := range append(l.tasks, l.groupDir, l.console, l.listen) {
+	for _, f := range append(l.tasks, l.groupDir, l.console, l.listen, l.listener) {
 		if f != nil {
 			f.Close()
 		}
 	}
-	l.tasks, l.groupDir, l.console, l.listen = nil, nil, nil, nil
+	l.tasks, l.groupDir, l.console, l.listen, l.listener = nil, nil, nil, nil, nil
 }
 
 // terminal opens the way a terminal will go.
@@ -294,7 +307,7 @@ func (f *front) release(c *container) error {
 	if h == nil {
 		return nil
 	}
-	if err := runHooks("poststart", h.Poststart, c.state(specs.StateRunning), nil); err != nil {
+	if err := runHooks("poststart", h.Poststart, c.state(specs.StateRunning), nil, ""); err != nil {
 		c.Groups.kill()
 		return err
 	}

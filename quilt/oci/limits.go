@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
+	"golang.org/x/sys/unix"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
@@ -24,27 +25,49 @@ func limits(v2 bool, r *specs.LinuxResources) ([]setting, error) {
 	}
 	if !v2 {
 		if len(r.Unified) > 0 {
-			return nil, refuse("linux.resources.unified is for control groups of version 2")
+			return nil, refuse("invalid configuration: linux.resources.unified is for control groups of version 2")
 		}
 		return limitsV1(r), nil
 	}
 	return limitsV2(r)
 }
 
-// set writes the settings. A file that is not there was asked for in vain.
+// set writes the settings. A period and what may be used in it, or the two limits
+// of memory, bound each other, and which goes first depends on what holds: what the
+// kernel did not take is written once more when the others are there.
 func (g groups) set(list []setting) error {
+	var again []setting
 	for _, s := range list {
-		file := g.at(s.controller, s.file)
-		if file == "" {
-			return fault.New(fault.Unavailable, "linux.resources: the controller %s is not mounted", s.controller)
+		err := g.setOne(s)
+		if errors.Is(err, unix.EINVAL) {
+			again = append(again, s)
+		} else if err != nil {
+			return err
 		}
-		err := write(file, s.value)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fault.Wrap(err, fault.Unavailable, "linux.resources: this kernel has no %s", s.file)
+	}
+	for _, s := range again {
+		if err := g.setOne(s); err != nil {
+			return err
 		}
-		if err != nil {
-			return fault.Wrap(err, fault.Invalid, "linux.resources: %s cannot be set to %q", s.file, s.value)
-		}
+	}
+	return nil
+}
+
+// setOne writes one. A file that is not there was asked for in vain.
+func (g groups) setOne(s setting) error {
+	file := g.at(s.controller, s.file)
+	if file == "" {
+		return fault.New(fault.Unavailable, "linux.resources: the controller %s is not mounted", s.controller)
+	}
+	err := write(file, s.value)
+	if name, ok := strings.CutPrefix(s.file, "blkio.weight"); ok && errors.Is(err, fs.ErrNotExist) {
+		err = write(g.at(s.controller, "blkio.bfq.weight"+name), s.value) // how kernels from 5.0 on call it
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return fault.Wrap(err, fault.Unavailable, "linux.resources: this kernel has no %s", s.file)
+	}
+	if err != nil {
+		return fault.Wrap(err, fault.Invalid, "linux.resources: %s cannot be set to %q", s.file, s.value)
 	}
 	return nil
 }
@@ -57,8 +80,8 @@ func limitsV1(r *specs.LinuxResources) (out []setting) {
 	if c := r.CPU; c != nil {
 		out = append(out, cpuV1(c)...)
 	}
-	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit != 0 {
-		add("pids", "pids.max", orMax(*p.Limit))
+	if p := r.Pids; p != nil && p.Limit != nil {
+		add("pids", "pids.max", pidsLimit(*p.Limit))
 	}
 	if io := r.BlockIO; io != nil {
 		if io.Weight != nil && *io.Weight != 0 {
@@ -184,8 +207,8 @@ func limitsV2(r *specs.LinuxResources) ([]setting, error) {
 		}
 		out = append(out, cpuV2(c)...)
 	}
-	if p := r.Pids; p != nil && p.Limit != nil && *p.Limit != 0 {
-		add("pids.max", orMax(*p.Limit))
+	if p := r.Pids; p != nil && p.Limit != nil {
+		add("pids.max", pidsLimit(*p.Limit))
 	}
 	if io := r.BlockIO; io != nil {
 		if io.LeafWeight != nil {
@@ -297,6 +320,14 @@ func decimal[T number](v T) string {
 		return "-1"
 	}
 	return strconv.FormatUint(uint64(v), 10)
+}
+
+// pidsLimit: no process at all is none but the first (runtime-spec 1.3).
+func pidsLimit(v int64) string {
+	if v == 0 {
+		return "1"
+	}
+	return orMax(v)
 }
 
 func orMax(v int64) string {

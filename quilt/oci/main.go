@@ -209,13 +209,20 @@ func printJSON(w io.Writer, v any) error {
 
 // one takes the single argument of a command.
 func one(fs *flag.FlagSet, args []string) (string, error) {
-	if err := fs.Parse(args); err != nil {
-		return "", err
+	var names []string
+	for {
+		if err := fs.Parse(args); err != nil {
+			return "", err
+		}
+		if fs.NArg() == 0 {
+			break
+		}
+		names, args = append(names, fs.Arg(0)), fs.Args()[1:] // flags may follow the name
 	}
-	if fs.NArg() != 1 || fs.Arg(0) == "" {
+	if len(names) != 1 || names[0] == "" {
 		return "", fault.New(fault.Invalid, "%q requires exactly 1 argument: the container's ID", fs.Name())
 	}
-	return fs.Arg(0), nil
+	return names[0], nil
 }
 
 // words collects a flag that may be given more than once.

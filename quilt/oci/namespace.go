@@ -91,6 +91,19 @@ func newFlags(s *specs.Spec) uintptr {
 	return uintptr(flags)
 }
 
+// copyClocks sets the clocks of a time namespace in which nobody is yet as another
+// process has them.
+func copyClocks(from, to int) error {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/timens_offsets", from))
+	if err == nil {
+		err = os.WriteFile(fmt.Sprintf("/proc/%d/timens_offsets", to), text, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("clocks of the container: %w", err)
+	}
+	return nil
+}
+
 // newTime gives the calling process other clocks, from its next execve on
 // (Linux 6.2). It has to be the process's first thread, which /proc shows.
 func newTime(s *specs.Spec) error {

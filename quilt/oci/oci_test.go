@@ -176,7 +176,6 @@ func TestRefused(t *testing.T) {
 		"another version":         {func(s *specs.Spec) { s.Version = "2.0.0" }, "only 1.x"},
 		"no mount namespace":      {func(s *specs.Spec) { s.Linux.Namespaces = s.Linux.Namespaces[:1] }, "mount namespace"},
 		"a namespace twice":       {func(s *specs.Spec) { s.Linux.Namespaces = append(s.Linux.Namespaces, s.Linux.Namespaces[0]) }, "listed twice"},
-		"an unknown capability":   {func(s *specs.Spec) { s.Process.Capabilities.Bounding = []string{"CAP_NONSENSE"} }, "CAP_NONSENSE"},
 		"an unknown limit":        {func(s *specs.Spec) { s.Process.Rlimits[0].Type = "RLIMIT_NONSENSE" }, "not known"},
 		"AppArmor":                {func(s *specs.Spec) { s.Process.ApparmorProfile = "x" }, "not supported"},
 		"a host's sysctl":         {func(s *specs.Spec) { s.Linux.Sysctl = map[string]string{"vm.swappiness": "1"} }, "separate kernel namespace"},
@@ -185,17 +184,17 @@ func TestRefused(t *testing.T) {
 		"a mount inside proc": {func(s *specs.Spec) {
 			s.Mounts = append(s.Mounts, specs.Mount{Destination: "/proc/sys", Type: "tmpfs", Source: "x"})
 		}, "inside /proc"},
-		"a mount on the root":    {func(s *specs.Spec) { s.Mounts[1].Destination = "/" }, "hide the root"},
-		"an unknown system call": {func(s *specs.Spec) { s.Linux.Seccomp = denies("nonsense") }, "cannot be kept away"},
-		"an unknown action":      {func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: "NONSENSE"} }, "not known"},
-		"a listener": {func(s *specs.Spec) {
-			s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerPath: "/x"}
-		}, "not supported"},
-		"a group above":            {func(s *specs.Spec) { s.Linux.CgroupsPath = "/../x" }, "leads out"},
-		"a hook by a bare name":    {func(s *specs.Spec) { s.Hooks = &specs.Hooks{Prestart: []specs.Hook{{Path: "true"}}} }, "absolute path"},
-		"a hook that fails":        {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}} }, "createRuntime hook #0"},
-		"no program":               {func(s *specs.Spec) { s.Process.Args = []string{"/bin/nonsense"} }, "no such file"},
-		"a terminal without owner": {func(s *specs.Spec) { s.Process.Terminal = true }, "console socket"},
+		"a mount on the root":       {func(s *specs.Spec) { s.Mounts[1].Destination = "/" }, "hide the root"},
+		"an unknown system call":    {func(s *specs.Spec) { s.Linux.Seccomp = denies("nonsense") }, "cannot be kept away"},
+		"an unknown action":         {func(s *specs.Spec) { s.Linux.Seccomp = &specs.LinuxSeccomp{DefaultAction: "NONSENSE"} }, "not known"},
+		"nobody to ask":             {func(s *specs.Spec) { s.Linux.Seccomp = asks("", "mkdir") }, "needs linux.seccomp.listenerPath"},
+		"nobody answers":            {func(s *specs.Spec) { s.Linux.Seccomp = asks("/nowhere/x.sock", "mkdir") }, "failed to connect with seccomp agent"},
+		"to be asked for what asks": {func(s *specs.Spec) { s.Linux.Seccomp = asks("/x", "write") }, "cannot be used for the write"},
+		"a group above":             {func(s *specs.Spec) { s.Linux.CgroupsPath = "/../x" }, "leads out"},
+		"a hook by a bare name":     {func(s *specs.Spec) { s.Hooks = &specs.Hooks{Prestart: []specs.Hook{{Path: "true"}}} }, "absolute path"},
+		"a hook that fails":         {func(s *specs.Spec) { s.Hooks = &specs.Hooks{CreateRuntime: []specs.Hook{{Path: "/bin/false"}}} }, "createRuntime hook #0"},
+		"no program":                {func(s *specs.Spec) { s.Process.Args = []string{"/bin/nonsense"} }, "no such file"},
+		"a terminal without owner":  {func(s *specs.Spec) { s.Process.Terminal = true }, "console socket"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -210,6 +209,11 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
+}
+
+func asks(socket string, calls ...string) *specs.LinuxSeccomp {
+	return &specs.LinuxSeccomp{DefaultAction: specs.ActAllow, ListenerPath: socket, ListenerMetadata: "tag",
+		Syscalls: []specs.LinuxSyscall{{Names: calls, Action: specs.ActNotify}}}
 }
 
 func denies(calls ...string) *specs.LinuxSeccomp {

@@ -23,6 +23,8 @@ type order struct {
 	Preserve int  // descriptors after the three streams that the process is to have
 	Listen   int  // descriptor on which `start` knocks; 0: go on at once
 	Console  int  // descriptor to send a terminal to; 0: none
+	Listener int  // descriptor of who decides about calls; 0: nobody
+	Pid      int  // the child's own number, as its parent sees it
 	Trees    map[int]int
 	Debug    bool
 }

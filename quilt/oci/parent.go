@@ -1,7 +1,6 @@
 package oci
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -24,10 +23,12 @@ type launch struct {
 	process  *specs.Process
 	order    order
 	groups   groups
+	late     []setting  // limits that are set at the end
 	tasks    []*os.File // entrances of the groups: version 1
 	groupDir *os.File   // version 2
 	console  *os.File   // where a terminal is to be sent
 	listen   *os.File
+	listener *os.File // who decides about calls that the filter leaves open
 	preserve int
 
 	link *link
@@ -47,6 +48,10 @@ func (l *launch) begin() error {
 	}
 	defer theirs.Close()
 	l.link = newLink(ours)
+	if err := l.dialListener(); err != nil {
+		ours.Close()
+		return err
+	}
 	files, err := l.files(theirs)
 	if err != nil {
 		return err
@@ -61,6 +66,7 @@ func (l *launch) begin() error {
 		ours.Close()
 		return err
 	}
+	l.order.Pid = l.proc.Pid
 	return l.link.out.Encode(l.order)
 }
 
@@ -83,7 +89,7 @@ func (l *launch) files(theirs *os.File) ([]*os.File, error) {
 	}
 	add(theirs)
 	l.order.Preserve = l.preserve
-	l.order.Listen, l.order.Console = add(l.listen), add(l.console)
+	l.order.Listen, l.order.Console, l.order.Listener = add(l.listen), add(l.console), add(l.listener)
 	trees, err := l.trees()
 	if err != nil {
 		return nil, err
@@ -184,13 +190,10 @@ func spacesOf(pid int) (list []entry, pidns *os.File, err error) {
 		specs.CgroupNamespace, specs.TimeNamespace, specs.MountNamespace, specs.UserNamespace}
 	for _, kind := range order {
 		path := fmt.Sprintf("/proc/%d/ns/%s", pid, namespaceFiles[kind])
-		if sameNamespace(path, kind) {
-			continue
+		if kind == specs.TimeNamespace || sameNamespace(path, kind) {
+			continue // clocks: see ownClocks
 		}
 		e, err := openNamespace(path, kind)
-		if errors.Is(err, os.ErrNotExist) && kind == specs.TimeNamespace {
-			continue
-		}
 		if err != nil {
 			return nil, nil, err
 		}

@@ -55,6 +55,9 @@ func (r *root) mkdirs(name string, mode uint32) (*os.File, error) {
 	if err == nil || !errors.Is(err, unix.ENOENT) {
 		return f, err
 	}
+	if name, err = r.settled(name); err != nil {
+		return nil, err
+	}
 	parts := strings.Split(relative(name), "/")
 	at := ""
 	for i, part := range parts {
@@ -78,6 +81,41 @@ func (r *root) mkdirs(name string, mode uint32) (*os.File, error) {
 	return nil, unix.ENOENT
 }
 
+// settled is name without the links that lead to nothing yet: what is made is made
+// where they lead, inside the root.
+func (r *root) settled(name string) (string, error) {
+	at, rest := "", strings.Split(relative(name), "/")
+	for links := 0; len(rest) > 0; {
+		if rest[0] == ".." {
+			at, rest = path.Dir("/"+at), rest[1:]
+			continue
+		}
+		next := path.Join(at, rest[0])
+		f, err := r.open(next, unix.O_PATH|unix.O_NOFOLLOW)
+		if errors.Is(err, unix.ENOENT) {
+			return path.Join(append([]string{"/", at}, rest...)...), nil
+		}
+		if err != nil {
+			return "", err
+		}
+		text := make([]byte, unix.PathMax)
+		n, err := unix.Readlinkat(int(f.Fd()), "", text)
+		f.Close()
+		if err != nil { // no link
+			at, rest = next, rest[1:]
+			continue
+		}
+		if links++; links > 40 {
+			return "", &os.PathError{Op: "open", Path: name, Err: unix.ELOOP}
+		}
+		if text[0] == '/' {
+			at = ""
+		}
+		rest = append(strings.FieldsFunc(string(text[:n]), func(c rune) bool { return c == '/' }), rest[1:]...)
+	}
+	return path.Join("/", at), nil
+}
+
 func (r *root) mkdir(dir, name string, mode uint32) error {
 	parent, err := r.open(dir, unix.O_PATH|unix.O_DIRECTORY)
 	if err != nil {
@@ -96,12 +134,14 @@ func (r *root) mkfile(name string) (*os.File, error) {
 	if err == nil || !errors.Is(err, unix.ENOENT) {
 		return f, err
 	}
+	if name, err = r.settled(name); err != nil {
+		return nil, err
+	}
 	dir, err := r.mkdirs(path.Dir(path.Clean("/"+name)), 0o755)
 	if err != nil {
 		return nil, err
 	}
 	dir.Close()
-	// A link that leads to nothing yet is followed, inside the root.
 	how := &unix.OpenHow{Flags: unix.O_CREAT | unix.O_CLOEXEC, Mode: 0o755, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_MAGICLINKS}
 	fd, err := unix.Openat2(r.fd(), relative(name), how)
 	if err != nil {

@@ -110,7 +110,7 @@ func (f *front) destroy(c *container) error {
 		// As the specification says: a hook that fails is worth a warning, and the
 		// others still run.
 		for i := range h.Poststop {
-			if err := runHooks("poststop", h.Poststop[i:i+1], c.state(specs.StateStopped), nil); err != nil {
+			if err := runHooks("poststop", h.Poststop[i:i+1], c.state(specs.StateStopped), nil, ""); err != nil {
 				f.log.Warn(err.Error())
 			}
 		}

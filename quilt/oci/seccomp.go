@@ -1,11 +1,9 @@
 package oci
 
 import (
-	"fmt"
 	"math"
 	"runtime"
 	"slices"
-	"unsafe"
 
 	"github.com/elastic/go-seccomp-bpf/arch"
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -18,7 +16,7 @@ import (
 var seccompActions = map[specs.LinuxSeccompAction]uint32{
 	specs.ActKill: unix.SECCOMP_RET_KILL_THREAD, specs.ActKillThread: unix.SECCOMP_RET_KILL_THREAD, specs.ActKillProcess: unix.SECCOMP_RET_KILL_PROCESS,
 	specs.ActTrap: unix.SECCOMP_RET_TRAP, specs.ActErrno: unix.SECCOMP_RET_ERRNO, specs.ActTrace: unix.SECCOMP_RET_TRACE,
-	specs.ActAllow: unix.SECCOMP_RET_ALLOW, specs.ActLog: unix.SECCOMP_RET_LOG,
+	specs.ActAllow: unix.SECCOMP_RET_ALLOW, specs.ActLog: unix.SECCOMP_RET_LOG, specs.ActNotify: unix.SECCOMP_RET_USER_NOTIF,
 }
 
 var seccompOperators = map[specs.LinuxSeccompOperator]sandbox.FilterOp{
@@ -38,6 +36,7 @@ func seccompArchs() (own specs.Arch, all map[specs.Arch]*arch.Info) {
 var seccompFlags = map[specs.LinuxSeccompFlag]uintptr{
 	"SECCOMP_FILTER_FLAG_TSYNC": 0, // there is one thread
 	specs.LinuxSeccompFlagLog:   unix.SECCOMP_FILTER_FLAG_LOG, specs.LinuxSeccompFlagSpecAllow: unix.SECCOMP_FILTER_FLAG_SPEC_ALLOW,
+	specs.LinuxSeccompFlagWaitKillableRecv: unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
 }
 
 // filter is a compiled linux.seccomp.
@@ -52,16 +51,22 @@ func compileSeccomp(s *specs.LinuxSeccomp) (*filter, error) {
 	if s == nil {
 		return quietFilter()
 	}
-	if s.ListenerPath != "" || s.ListenerMetadata != "" {
-		return nil, refuse("linux.seccomp.listenerPath is not supported")
+	if err := checkNotify(s); err != nil {
+		return nil, err
 	}
 	out := &filter{}
+	if notifies(s) {
+		out.flags |= unix.SECCOMP_FILTER_FLAG_NEW_LISTENER
+	}
 	for _, f := range s.Flags {
 		bit, ok := seccompFlags[f]
 		if !ok {
 			return nil, refuse("linux.seccomp: the flag %q is not known", f)
 		}
 		out.flags |= bit
+	}
+	if out.flags&unix.SECCOMP_FILTER_FLAG_NEW_LISTENER == 0 && out.flags&unix.SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV != 0 {
+		return nil, refuse("linux.seccomp: SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV needs a call with the action SCMP_ACT_NOTIFY")
 	}
 	standard, err := seccompReturn(s.DefaultAction, s.DefaultErrnoRet)
 	if err != nil {
@@ -122,7 +127,9 @@ func seccompABI(s *specs.LinuxSeccomp, info *arch.Info, standard uint32) (sandbo
 				continue
 			}
 			last = max(last, uint32(n))
-			abi.Rules = append(abi.Rules, sandbox.FilterRule{Call: uint32(n), Conds: conds, Return: ret})
+			for _, all := range conds {
+				abi.Rules = append(abi.Rules, sandbox.FilterRule{Call: uint32(n), Conds: all, Return: ret})
+			}
 		}
 	}
 	if standard&unix.SECCOMP_RET_ACTION_FULL == unix.SECCOMP_RET_ERRNO && last > 0 {
@@ -141,9 +148,6 @@ func knownSomewhere(name string) bool {
 }
 
 func seccompReturn(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
-	if a == specs.ActNotify {
-		return 0, refuse("linux.seccomp: the action SCMP_ACT_NOTIFY is not supported")
-	}
 	ret, ok := seccompActions[a]
 	if !ok {
 		return 0, refuse("linux.seccomp: the action %q is not known", a)
@@ -164,8 +168,12 @@ func seccompReturn(a specs.LinuxSeccompAction, errno *uint) (uint32, error) {
 	return ret | uint32(n), nil
 }
 
-func seccompConds(args []specs.LinuxSeccompArg) ([]sandbox.FilterCond, error) {
+// seccompConds are the sets of conditions of which one has to hold. All of a rule's
+// hold together, unless it names one argument twice: then any will do. The
+// specification does not say so, but runc does it and profiles count on it.
+func seccompConds(args []specs.LinuxSeccompArg) ([][]sandbox.FilterCond, error) {
 	var out []sandbox.FilterCond
+	seen, twice := map[uint]bool{}, false
 	for _, a := range args {
 		op, ok := seccompOperators[a.Op]
 		if !ok {
@@ -179,8 +187,16 @@ func seccompConds(args []specs.LinuxSeccompArg) ([]sandbox.FilterCond, error) {
 			c.Mask, c.Value = a.Value, a.ValueTwo
 		}
 		out = append(out, c)
+		twice, seen[a.Index] = twice || seen[a.Index], true
 	}
-	return out, nil
+	if !twice {
+		return [][]sandbox.FilterCond{out}, nil
+	}
+	var each [][]sandbox.FilterCond
+	for i := range out {
+		each = append(each, out[i:i+1])
+	}
+	return each, nil
 }
 
 // quiet are the calls that reach far into the kernel, or across containers, and
@@ -193,32 +209,4 @@ var quiet = []string{"kexec_load", "kexec_file_load", "init_module", "finit_modu
 func quietFilter() (*filter, error) {
 	return compileSeccomp(&specs.LinuxSeccomp{DefaultAction: specs.ActAllow, Architectures: []specs.Arch{specs.ArchX86},
 		Syscalls: []specs.LinuxSyscall{{Names: quiet, Action: specs.ActErrno}}})
-}
-
-// install puts the filter on the calling thread.
-func (f *filter) install() error {
-	if f == nil {
-		return nil
-	}
-	prog := &unix.SockFprog{Len: uint16(len(f.prog)), Filter: &f.prog[0]}
-	_, _, e := unix.RawSyscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, f.flags, uintptr(unsafe.Pointer(prog)))
-	runtime.KeepAlive(f)
-	if e != 0 {
-		return fmt.Errorf("install the seccomp filter: %w", e)
-	}
-	return nil
-}
-
-// installPrivileged is install for who has not set no_new_privs: it takes the
-// capability that the kernel then asks for, which is still permitted.
-func (f *filter) installPrivileged() error {
-	permitted, err := held("CapPrm")
-	if err != nil {
-		return err
-	}
-	all := capSets{effective: permitted, permitted: permitted}
-	if err := all.apply(func(string) {}); err != nil {
-		return err
-	}
-	return f.install()
 }

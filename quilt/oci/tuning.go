@@ -152,11 +152,18 @@ func checkMemoryPolicy(p *specs.LinuxMemoryPolicy) error {
 			return refuse("invalid memory policy flag %q", f)
 		}
 	}
-	if _, err := cpuList(p.Nodes); err != nil {
+	nodes, err := cpuList(p.Nodes)
+	if err != nil {
 		return refuse("invalid memory policy nodes %q", p.Nodes)
 	}
-	if p.Mode == specs.MpolDefault && (p.Nodes != "" || len(p.Flags) > 0) || p.Mode == specs.MpolLocal && (p.Nodes != "" || len(p.Flags) > 0) {
-		return refuse("memory policy mode %s takes neither nodes nor flags", p.Mode)
+	if p.Mode != specs.MpolDefault && p.Mode != specs.MpolLocal {
+		return nil
+	}
+	if len(p.Flags) > 0 {
+		return refuse("memory policy mode %s takes no flags", p.Mode)
+	}
+	if n := nodes.Count(); n > 0 {
+		return refuse("memory policy %s: the mode requires 0 nodes but got %d", p.Mode, n)
 	}
 	return nil
 }

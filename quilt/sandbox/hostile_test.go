@@ -97,15 +97,17 @@ func (p profile) right(list []attempt) []attempt {
 func TestHostile(t *testing.T) {
 	all, bad := 0, 0
 	for _, p := range profiles {
-		n, wrong := hostileAll(t, p)
-		for _, f := range wrong {
-			t.Errorf("%s: %v", p.name, f)
-		}
-		if n < p.least {
-			t.Errorf("%s: only %d cases were tried", p.name, n)
-		}
-		t.Logf("%s: %d of %d", p.name, n-len(wrong), n)
-		all, bad = all+n, bad+len(wrong)
+		t.Run(p.name, func(t *testing.T) {
+			n, wrong := hostileAll(t, p)
+			for _, f := range wrong {
+				t.Error(f)
+			}
+			if n < p.least {
+				t.Errorf("only %d cases were tried", n)
+			}
+			t.Logf("%d of %d", n-len(wrong), n)
+			all, bad = all+n, bad+len(wrong)
+		})
 	}
 	lastLine = fmt.Sprintf("hostile: %d of %d as expected, in %d profiles", all-bad, all, len(profiles))
 	t.Log(lastLine)

@@ -123,6 +123,17 @@ func (o *office) replace(w *worker) *worker {
 		o.l.log.Error("no restart: the new engine did not come up; the old one goes on", "err", err)
 		return w
 	}
+	// Until the image is laid out, containers of w may be on their way into it, and w
+	// cannot leave before they are there.
+	o.l.template.begin()
+	select {
+	case <-o.l.template.laid:
+	case <-w.gone:
+	case <-time.After(standbyTime):
+		o.l.log.Error("no restart: the container image is still being laid out; the old engine goes on", "waited", standbyTime)
+		next.fire()
+		return w
+	}
 	o.l.move(w)
 	select {
 	case <-w.left.c:

@@ -24,7 +24,7 @@ import (
 // per process, from main.
 func RunLauncher(cfg LauncherConfig) error {
 	cfg = cfg.withDefaults()
-	if cfg.EngineUID <= 0 || cfg.EngineGID <= 0 {
+	if !cfg.Rootless && (cfg.EngineUID <= 0 || cfg.EngineGID <= 0) {
 		return fault.New(fault.Invalid, "the engine's user and group must not be root").
 			WithHint("create a user for quiltd, or leave the setting out for the default")
 	}
@@ -45,7 +45,7 @@ func RunLauncher(cfg LauncherConfig) error {
 	}
 	defer l.close()
 	if l.tree.version == 2 {
-		go l.tree.prefer(first.process.Pid) // on v1 it was born there
+		go l.tree.prefer(first.process.Pid) // on v1 it was born there; delegate moved us
 	}
 	cfg.Log.Info("launcher ready", "isolation", l.host.Isolation, "kernel", l.host.Kernel, "landlock", l.host.LandlockABI, "hugeImage", l.host.HugeImage, "ioLimitedOn", l.host.Disks)
 	return (&office{l: l, cfg: cfg}).keep(first)

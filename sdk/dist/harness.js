@@ -1,8 +1,48 @@
 // @bun @bun-cjs
 (function(exports, require, module, __filename, __dirname) {
 
+// src/errors.ts
+var passing = /* @__PURE__ */ new Set(["conflict", "deadlock", "timeout", "unavailable", "interrupted", "exhausted"]), AriaError = class extends Error {
+  code;
+  hint;
+  retryable;
+  constructor(code3, message, opts = {}) {
+    super(message, "cause" in opts ? { cause: opts.cause } : void 0), this.name = "AriaError", this.code = code3, this.hint = opts.hint, this.retryable = opts.retryable ?? passing.has(code3);
+  }
+};
+var Conflict = class extends AriaError {
+  constructor(message, opts = {}) {
+    super("conflict", message, opts), this.name = "Conflict";
+  }
+};
+
 // src/host.ts
 var hostKey = /* @__PURE__ */ Symbol.for("aria.host");
+function host() {
+  return globalThis[hostKey];
+}
+async function call(op, args) {
+  let h = host();
+  if (!h)
+    throw new AriaError("unavailable", `${op} needs a host, and there is none in this process`, {
+      hint: 'run the unit with "arc run", or call memoryHost() of @aria/sdk/testing at the top of a test'
+    });
+  for (let [name, v] of Object.entries(args))
+    if (typeof v == "string" && !v.isWellFormed())
+      throw new AriaError("invalid", `${op}: the ${name} holds half a character (a lone surrogate)`, {
+        hint: "cut text between characters, not inside one: [...text] are its characters"
+      });
+  try {
+    return await h.call(op, args);
+  } catch (e) {
+    throw refused(e);
+  }
+}
+function refused(e) {
+  if (typeof e?.code != "string") return e;
+  let opts = e.hint ? { hint: e.hint } : {};
+  return e.code === "conflict" ? new Conflict(e.message, opts) : new AriaError(e.code, e.message, opts);
+}
 
 // src/schemas.ts
 var schemasKey = /* @__PURE__ */ Symbol.for("aria.schemas");
@@ -27,7 +67,7 @@ async function through(f, side, v) {
 
 // src/harness/channel.ts
 var { parse, stringify } = JSON, encoder = new TextEncoder(), decoder = new TextDecoder(), { sleepSync } = Bun, socket, held = new Uint8Array(0), frames = [], turning = !1, { setImmediate: setImmediate2 } = globalThis;
-function connect(open3, on, lost) {
+function connect(open3, on2, lost) {
   Bun.connect({
     fd: 3,
     socket: {
@@ -35,7 +75,7 @@ function connect(open3, on, lost) {
       open(s) {
         socket = s, open3();
       },
-      data: (_, chunk) => take(chunk, on),
+      data: (_, chunk) => take(chunk, on2),
       close: lost,
       error: lost
     }
@@ -49,10 +89,10 @@ function send(frame2) {
   return buf && write(buf), buf !== void 0;
 }
 function encode(frame2) {
-  let text = encoder.encode(stringify(frame2));
-  if (text.length > 4194304) return;
-  let buf = new Uint8Array(4 + text.length);
-  return new DataView(buf.buffer).setUint32(0, text.length), buf.set(text, 4), buf;
+  let text2 = encoder.encode(stringify(frame2));
+  if (text2.length > 4194304) return;
+  let buf = new Uint8Array(4 + text2.length);
+  return new DataView(buf.buffer).setUint32(0, text2.length), buf.set(text2, 4), buf;
 }
 function write(buf) {
   for (let at2 = 0; at2 < buf.length; ) {
@@ -60,7 +100,7 @@ function write(buf) {
     n < 0 && process.reallyExit(1), at2 += n, n === 0 && sleepSync(0.2);
   }
 }
-function take(chunk, on) {
+function take(chunk, on2) {
   let data = chunk;
   held.length > 0 && (data = new Uint8Array(held.length + chunk.length), data.set(held), data.set(chunk, held.length));
   let at2 = 0;
@@ -69,11 +109,11 @@ function take(chunk, on) {
     if (data.length < end) break;
     frames[frames.length] = parse(decoder.decode(data.subarray(at2 + 4, end))), at2 = end;
   }
-  held = data.slice(at2), turning || turn(on);
+  held = data.slice(at2), turning || turn(on2);
 }
-function turn(on) {
+function turn(on2) {
   let frame2 = frames.shift();
-  turning = frames.length > 0, turning && setImmediate2(() => turn(on)), frame2 !== void 0 && on(frame2);
+  turning = frames.length > 0, turning && setImmediate2(() => turn(on2)), frame2 !== void 0 && on2(frame2);
 }
 
 // src/harness/sameness.ts
@@ -87,8 +127,8 @@ function advance(t) {
 function sameness(clock, seed) {
   before.length === 0 && place(), now = clock, readings = 0, grow(seed), same = !0;
 }
-function watch(on) {
-  return before.length === 0 && place(), looked = on, () => looked = void 0;
+function watch(on2) {
+  return before.length === 0 && place(), looked = on2, () => looked = void 0;
 }
 function rehearse() {
   sameness(0, "0".repeat(64)), new Date(Date.now()).toISOString(), Math.random(), crypto.randomUUID();
@@ -96,14 +136,14 @@ function rehearse() {
   before = [], same = !1;
 }
 var before = [];
-function put(on, name, value) {
-  let was = Object.getOwnPropertyDescriptor(on, name);
-  before.push(() => was ? Object.defineProperty(on, name, was) : delete on[name]), on[name] = value;
+function put(on2, name, value) {
+  let was = Object.getOwnPropertyDescriptor(on2, name);
+  before.push(() => was ? Object.defineProperty(on2, name, was) : delete on2[name]), on2[name] = value;
 }
 function place() {
   put(RealDate, "now", look);
   let proxy = new Proxy(RealDate, {
-    construct: (target, args, self2) => Reflect.construct(target, args.length > 0 ? args : [look()], self2 === proxy ? target : self2),
+    construct: (target2, args, self2) => Reflect.construct(target2, args.length > 0 ? args : [look()], self2 === proxy ? target2 : self2),
     apply: () => new RealDate(look()).toString()
   });
   put(RealDate.prototype, "constructor", proxy), put(globalThis, "Date", proxy), timers(), chance();
@@ -111,12 +151,12 @@ function place() {
 function timers() {
   let g = globalThis;
   for (let name of ["setTimeout", "setInterval"]) {
-    let real = g[name];
+    let real2 = g[name];
     put(g, name, Object.assign((f, ms = 0, ...args) => {
-      if (typeof f != "function" || !same) return own(() => real(f, ms, ...args));
+      if (typeof f != "function" || !same) return own(() => real2(f, ms, ...args));
       let due = now + (Number(ms) || 0);
-      return real((...a) => (advance(due), due = now + (Number(ms) || 0), f(...a)), ms, ...args);
-    }, real));
+      return real2((...a) => (advance(due), due = now + (Number(ms) || 0), f(...a)), ms, ...args);
+    }, real2));
   }
   let sleep = Bun.sleep;
   put(Bun, "sleep", (t) => {
@@ -164,6 +204,15 @@ function turn2(x, n) {
   return x << n | x >>> 32 - n;
 }
 
+// src/harness/stop.ts
+var controller, why;
+function signal() {
+  return controller || (controller = new AbortController(), why && controller.abort(why)), controller.signal;
+}
+function stop(message) {
+  return why ? !0 : (why = Object.assign(new Error(message), { name: "AriaError", code: "cancelled", retryable: !1 }), controller?.abort(why), controller !== void 0);
+}
+
 // src/harness/values.ts
 function revive(args, list) {
   for (let { arg, path, type } of list) {
@@ -199,8 +248,8 @@ function rich(v, type) {
   return v;
 }
 var Uncrossable = class extends TypeError {
-  constructor(path, why) {
-    super(why);
+  constructor(path, why2) {
+    super(why2);
     this.path = path;
   }
   path;
@@ -264,7 +313,7 @@ var longest = 65536, pending = /* @__PURE__ */ new Map(), last = 0, most = 64, o
 function early(refuse) {
   none = refuse;
 }
-var host = {
+var host2 = {
   call(op, args) {
     return none?.(), new Promise((resolve, reject) => {
       let frame2 = encode({ t: "call", id: last + 1, op, args });
@@ -273,34 +322,234 @@ var host = {
       pending.set(++last, { resolve, reject }), keepAlive(!0), open >= most ? waiting[waiting.length] = frame2 : ask(frame2);
     });
   },
+  stop: signal,
   // Another unit, by class and method: the caller of this execution knows which.
   use(cls) {
     return new Proxy({}, {
       get: (_, method) => async (...args) => {
-        let sent = args.map((a) => plain(a)), got = await host.call("run.call", { class: cls.name, method, args: sent }), out = [got.value];
+        let sent2 = args.map((a) => plain(a)), got = await host2.call("run.call", { class: cls.name, method, args: sent2 }), out = [got.value];
         return revive(out, got.revive), out[0];
       }
     });
   },
-  log(level, text, fields) {
-    none?.(), text.length > longest && (text = text.slice(0, longest) + " … (cut)");
+  log(level, text2, fields) {
+    none?.(), text2.length > longest && (text2 = text2.slice(0, longest) + " … (cut)");
     let f;
     try {
       f = fields === void 0 ? void 0 : plain(fields);
     } catch (e) {
-      text += ` (fields left out: ${e.message})`;
+      text2 += ` (fields left out: ${e.message})`;
     }
-    send({ t: "log", level, text, fields: f }) || send({ t: "log", level, text: text + " (fields left out: too long)" });
+    send({ t: "log", level, text: text2, fields: f }) || send({ t: "log", level, text: text2 + " (fields left out: too long)" });
   }
 };
 function ask(frame2) {
   open++, write(frame2);
 }
+var asking = () => pending.size > 0;
 function answer(frame2) {
   let p = pending.get(frame2.id);
   pending.delete(frame2.id) && open--;
   let next = waiting.shift();
   next && ask(next), pending.size === 0 && keepAlive(!1), frame2.now && advance(frame2.now), frame2.t === "ok" ? p?.resolve(frame2.value) : p?.reject(frame2.error);
+}
+
+// src/exchange.ts
+var partMost = 2 << 20, bodyMost = 16 << 20, last2 = 0;
+async function exchange(a) {
+  let { url, method, headers, body, auth = "", redirect = "follow", signal: signal2 } = a;
+  if (body && body.length > bodyMost)
+    throw new AriaError("invalid", `the body of a request has at most ${bodyMost >> 20} MiB, and this one ${body.length} bytes`, { hint: "send it in parts" });
+  if (signal2?.aborted) throw signal2.reason;
+  let args = { url, method, headers, auth, redirect };
+  return signal2 && (args.name = ++last2), body && body.length > partMost ? args.parts = await parts(body) : body && (args.body = base64(body)), response(await unless(signal2, args.name, call("net.fetch", args)), signal2);
+}
+async function parts(body) {
+  let out = [];
+  for (let at2 = 0; at2 < body.length; at2 += partMost) out.push(call("net.part", { body: base64(body.subarray(at2, at2 + partMost)) }));
+  return (await Promise.all(out)).map((p) => p.part);
+}
+async function unless(signal2, name, asked) {
+  return signal2 ? new Promise((resolve, reject) => {
+    let stop2 = () => {
+      call("net.close", { name }).catch(() => {
+      }), reject(signal2.reason);
+    };
+    signal2.addEventListener("abort", stop2, { once: !0 }), asked.then((v) => {
+      signal2.removeEventListener("abort", stop2), resolve(v);
+    }, (e) => {
+      if (e?.code === "cancelled") {
+        let hold = setInterval(() => {
+        }, 2147483647);
+        signal2.aborted ? clearInterval(hold) : signal2.addEventListener("abort", () => clearInterval(hold), { once: !0 });
+        return;
+      }
+      signal2.removeEventListener("abort", stop2), reject(e);
+    });
+  }) : asked;
+}
+function response(r, signal2) {
+  let empty = r.status === 204 || r.status === 205 || r.status === 304, out = new Response(empty ? null : content(r, signal2), { status: r.status, statusText: r.statusText, headers: r.headers ?? [] });
+  return Object.defineProperties(out, { url: { value: r.url }, redirected: { value: r.redirected } }), out;
+}
+function content(first, signal2) {
+  if (!first.stream) return bytes2(first.body);
+  let { stream, again } = first, next = first, over2 = !1, close = () => call("net.close", { stream });
+  return new ReadableStream({
+    start(to) {
+      signal2?.addEventListener("abort", () => {
+        over2 || (over2 = !0, to.error(signal2.reason), close().catch(() => {
+        }));
+      }, { once: !0 });
+    },
+    async pull(to) {
+      let part = next ?? await call("net.read", again ? { stream, again } : { stream });
+      next = void 0, !over2 && (part.body && to.enqueue(bytes2(part.body)), part.stream || (over2 = !0, to.close()));
+    },
+    async cancel() {
+      over2 = !0, await close();
+    }
+  });
+}
+function bytes2(text2 = "") {
+  let s = atob(text2), out = new Uint8Array(s.length);
+  for (let i = 0; i < s.length; i++) out[i] = s.charCodeAt(i);
+  return out;
+}
+function base64(b) {
+  let s = "";
+  for (let i = 0; i < b.length; i += 32768) s += String.fromCharCode(...b.subarray(i, i + 32768));
+  return btoa(s);
+}
+
+// src/harness/fetch.ts
+var real = globalThis.fetch, on = !1;
+function recordable() {
+  let f = async (input, init) => on && web(input) ? recorded(input, init ?? {}) : real(input, init);
+  globalThis.fetch = Object.assign(f, real);
+}
+function record() {
+  on = !0;
+}
+var recording = () => on, web = (input) => !/^(data|blob|file):/i.test(String(input?.url ?? input));
+async function recorded(input, init) {
+  let from = input instanceof Request ? input : {}, url = new URL(String(input?.url ?? input)), headers = new Headers(init.headers ?? from.headers), method = String(init.method ?? from.method ?? "GET").toUpperCase(), given = init.body ?? (from.body && from), body;
+  if (given != null) {
+    let [type, b] = plain2(given) ?? await whole(given, headers);
+    body = b, type && !headers.has("content-type") && headers.set("content-type", type);
+  }
+  return connection(headers, url), exchange({ url: url.href, method, headers: [...headers], body, redirect: init.redirect ?? from.redirect, signal: init.signal ?? from.signal });
+}
+function connection(headers, url) {
+  for (let name of ["connection", "proxy-connection", "keep-alive", "content-length", "transfer-encoding", "te", "expect", "upgrade"]) headers.delete(name);
+  headers.get("host") === url.host && headers.delete("host");
+}
+var text = new TextEncoder();
+function plain2(body) {
+  if (typeof body == "string") return ["text/plain;charset=UTF-8", text.encode(body)];
+  if (body instanceof URLSearchParams) return ["application/x-www-form-urlencoded;charset=UTF-8", text.encode(String(body))];
+  if (body instanceof ArrayBuffer) return ["", new Uint8Array(body.slice(0))];
+  if (ArrayBuffer.isView(body)) return ["", new Uint8Array(body.buffer, body.byteOffset, body.byteLength).slice()];
+}
+async function whole(body, headers) {
+  let r = body instanceof Request ? body : new Response(body), type = r.headers.get("content-type") ?? "", bytes3 = new Uint8Array(await r.arrayBuffer()), made = /^multipart\/form-data; *boundary="?(-*WebKitFormBoundary[0-9a-z]+)/i.exec(headers.get("content-type") ?? type)?.[1];
+  if (!made) return [type, bytes3];
+  let steady = `----AriaFormBoundary${crypto.randomUUID().replaceAll("-", "")}`;
+  headers.set("content-type", `multipart/form-data; boundary=${steady}`);
+  let swapped = Buffer.from(bytes3).toString("latin1").replaceAll(made, steady);
+  return ["", new Uint8Array(Buffer.from(swapped, "latin1"))];
+}
+
+// src/harness/nodehttp.ts
+var done = !1;
+function nodeModules(files) {
+  if (done || !process.env.ARIA_GATE || !files.some((f) => /["'](node:)?https?["']/.test(f.content))) return;
+  done = !0;
+  let { Writable, Readable } = require("node:stream"), parts2 = { Writable, Readable };
+  patch(require("node:http"), "http:", parts2), patch(require("node:https"), "https:", parts2);
+}
+function patch(module, protocol, stream) {
+  let { request } = module, Sent = sent(stream);
+  module.request = (...args) => recording() ? new Sent(protocol, args) : request(...args), module.get = (...args) => {
+    let r = module.request(...args);
+    return r.end(), r;
+  };
+}
+function target(protocol, args) {
+  let first = args[0], at2 = typeof first == "string" || first instanceof URL ? new URL(String(first)) : void 0, o = (at2 ? args.slice(1) : args).find((a) => a && typeof a == "object") ?? {}, scheme = o.protocol ?? at2?.protocol ?? protocol, host3 = String(o.hostname ?? o.host ?? at2?.hostname ?? "localhost").replace(/:\d+$/, (p) => o.hostname ? p : ""), port = o.port ?? at2?.port ?? "", path = o.path ?? (at2 ? at2.pathname + at2.search : "/"), url = new URL(`${scheme}//${host3.includes(":") && !host3.startsWith("[") ? `[${host3}]` : host3}${port ? `:${port}` : ""}${path}`), headers = new Headers();
+  for (let [k, v] of entries(o.headers)) headers.append(k, v);
+  return o.auth && !headers.has("authorization") && headers.set("authorization", `Basic ${btoa(o.auth)}`), { url, method: String(o.method ?? "GET").toUpperCase(), headers, timeout: o.timeout ?? 0, signal: o.signal, callback: args.find((a) => typeof a == "function") };
+}
+function entries(h) {
+  return h ? (Array.isArray(h) ? Array.isArray(h[0]) ? h : h.flatMap((k, i) => i % 2 ? [] : [[k, h[i + 1]]]) : typeof h.entries == "function" ? [...h.entries()] : Object.entries(h)).flatMap(([k, v]) => v === void 0 ? [] : Array.isArray(v) ? v.map((x) => [k, String(x)]) : [[k, String(v)]]) : [];
+}
+function sent({ Writable, Readable }) {
+  return class extends Writable {
+    constructor(protocol, args) {
+      super({ autoDestroy: !1 });
+      let t = target(protocol, args);
+      Object.assign(this, { t, chunks: [], gone: new AbortController(), method: t.method, path: t.url.pathname + t.url.search, host: t.url.hostname, protocol: t.url.protocol, aborted: !1, headersSent: !1, reusedSocket: !1, socket: null }), t.callback && this.once("response", t.callback), t.timeout && this.setTimeout(t.timeout), t.signal?.aborted ? queueMicrotask(() => this.destroy(t.signal.reason)) : t.signal?.addEventListener("abort", () => this.destroy(t.signal.reason), { once: !0 });
+    }
+    _write(chunk, encoding, next) {
+      this.chunks.push(typeof chunk == "string" ? Buffer.from(chunk, encoding) : chunk), next();
+    }
+    _final(next) {
+      next(), this.headersSent = !0, this.ask();
+    }
+    async ask() {
+      let { url, method, headers } = this.t;
+      connection(headers, url);
+      let body = this.chunks.length > 0 ? new Uint8Array(Buffer.concat(this.chunks)) : void 0;
+      try {
+        let r = await exchange({ url: url.href, method, headers: [...headers], body, redirect: "manual", signal: this.gone.signal });
+        clearTimeout(this.timer), this.destroyed || this.told(r);
+      } catch (e) {
+        clearTimeout(this.timer), this.destroyed || this.destroy(e);
+      }
+    }
+    told(r) {
+      let res = r.body ? Readable.fromWeb(r.body) : Readable.from([]), list = [...r.headers], headers = {};
+      for (let [k, v] of list) headers[k] = k === "set-cookie" ? [...headers[k] ?? [], v] : v;
+      Object.assign(res, { statusCode: r.status, statusMessage: r.statusText, headers, rawHeaders: list.flat(), httpVersion: "1.1", httpVersionMajor: 1, httpVersionMinor: 1, trailers: {}, rawTrailers: [], complete: !1, aborted: !1, url: "", req: this, socket: null, setTimeout: () => res }), res.once("end", () => {
+        res.complete = !0, this.emit("close");
+      }), this.res = res, this.emit("response", res) || res.resume();
+    }
+    _destroy(e, next) {
+      clearTimeout(this.timer), this.gone.abort(e ?? new DOMException("the request was given up", "AbortError")), !this.res && !e && (e = Object.assign(new Error("socket hang up"), { code: "ECONNRESET" })), next(e), queueMicrotask(() => this.emit("close"));
+    }
+    abort() {
+      this.aborted = !0, this.emit("abort"), this.destroy();
+    }
+    setTimeout(ms, on2) {
+      return clearTimeout(this.timer), on2 && this.once("timeout", on2), ms > 0 && (this.timer = setTimeout(() => this.emit("timeout"), ms)), this;
+    }
+    setHeader(k, v) {
+      this.t.headers.delete(k);
+      for (let x of Array.isArray(v) ? v : [v]) this.t.headers.append(k, String(x));
+      return this;
+    }
+    getHeader(k) {
+      return this.t.headers.get(k) ?? void 0;
+    }
+    hasHeader(k) {
+      return this.t.headers.has(k);
+    }
+    removeHeader(k) {
+      this.t.headers.delete(k);
+    }
+    getHeaders() {
+      return Object.fromEntries(this.t.headers);
+    }
+    getHeaderNames() {
+      return [...this.t.headers.keys()];
+    }
+    flushHeaders() {
+    }
+    setNoDelay() {
+    }
+    setSocketKeepAlive() {
+    }
+  };
 }
 
 // src/harness/load.ts
@@ -318,7 +567,7 @@ function install() {
 }
 async function load(files, entry) {
   for (let f of files) code.set(root + f.path, f.content);
-  if (!code.has(root + entry)) throw new Error(`the bundle has no file ${entry}`);
+  if (nodeModules(files), !code.has(root + entry)) throw new Error(`the bundle has no file ${entry}`);
   try {
     return require(root + entry);
   } catch (e) {
@@ -331,10 +580,10 @@ function forget() {
   code.clear();
 }
 function join(importer, relative) {
-  let parts = importer.split("/").slice(0, -1);
+  let parts2 = importer.split("/").slice(0, -1);
   for (let p of relative.split("/"))
-    p === ".." ? parts.pop() : p !== "." && parts.push(p);
-  return parts.join("/");
+    p === ".." ? parts2.pop() : p !== "." && parts2.push(p);
+  return parts2.join("/");
 }
 
 // src/harness/ahead.ts
@@ -348,19 +597,18 @@ async function ahead(files, entry) {
 
 // src/harness/closed.ts
 function closed() {
-  if (process.env.ARIA_GATE) return;
-  let real = globalThis.fetch, refuse = async (input, init) => {
-    let text = String(input?.url ?? input), at2 = /^(https?|wss?):\/\/(?:[^/?#]*@)?([^/?#:]+|\[[^\]]*\])(?::(\d+))?(?=[/?#]|$)/i.exec(text);
-    if (!at2) return real(input, init);
-    let port = at2[3] ?? (/s$/i.test(at2[1]) ? "443" : "80"), host2 = at2[2].toLowerCase(), how = port === "443" ? host2 : `${host2}:${port}`;
-    throw Object.assign(new Error(`this unit holds no net:${host2}:${port}`), {
+  let real2 = globalThis.fetch, refuse = async (input, init) => {
+    let text2 = String(input?.url ?? input), at2 = /^(https?|wss?):\/\/(?:[^/?#]*@)?([^/?#:]+|\[[^\]]*\])(?::(\d+))?(?=[/?#]|$)/i.exec(text2);
+    if (!at2) return real2(input, init);
+    let port = at2[3] ?? (/s$/i.test(at2[1]) ? "443" : "80"), host3 = at2[2].toLowerCase(), how = port === "443" ? host3 : `${host3}:${port}`;
+    throw Object.assign(new Error(`this unit holds no net:${host3}:${port}`), {
       name: "AriaError",
       code: "denied",
       retryable: !1,
       hint: `declare a handle for it in the class: net('${how}')`
     });
   };
-  globalThis.fetch = Object.assign(refuse, real);
+  globalThis.fetch = Object.assign(refuse, real2);
 }
 
 // src/harness/failure.ts
@@ -442,7 +690,7 @@ function guard() {
   process.on("uncaughtException", fail), process.on("unhandledRejection", fail), process.on("beforeExit", () => finish({ t: "error", error: problem("failed", "the unit waits for something that can never come", "a promise was never settled, and no timer or question is open") })), process.exit = (code3) => finish({ t: "error", error: problem("failed", `the unit called process.exit(${code3 ?? ""})`, "return a value or throw an error instead") });
 }
 async function run(start) {
-  start.seed && sameness(start.clock, start.seed), revive(start.args, start.revive ?? []);
+  start.seed && (sameness(start.clock, start.seed), record()), revive(start.args, start.revive ?? []);
   let exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported != "function") throw problem("not_found", `${start.entry} exports no class or function "${start.export}"`, "build the bundle again");
   if (!start.method) return checked(exported, void 0, start.args);
@@ -467,6 +715,10 @@ function result(v) {
 }
 function frame(f) {
   if (f.t === "load") return void warmed.then(() => ahead(f.files, f.entry)).then(announce, () => exit2(1));
+  if (f.t === "stop") {
+    !stop(f.message) && !asking() && finish({ t: "error", error: problem("cancelled", f.message, "a unit that listens to stopSignal() may clean up") });
+    return;
+  }
   if (f.t !== "start") return answer(f);
   started || (started = !0, early(void 0), keepAlive(!1), run(f).then(result, fail));
 }
@@ -482,7 +734,7 @@ function announce() {
   guard(), send({ t: "ready" });
 }
 function prepare() {
-  globalThis[hostKey] = host, closed(), install();
+  globalThis[hostKey] = host2, process.env.ARIA_GATE ? recordable() : closed(), install();
 }
 connect(open2, frame, () => exit2(1));
 })

@@ -93,6 +93,11 @@ export interface ToolOpts<I extends StandardSchema | undefined = undefined, O ex
   description?: string;
   /** Wall time of one execution. */
   timeout?: Dur;
+  /**
+   * How long it may take to end by itself once it is cancelled or its time is up: 2 s
+   * unless said otherwise. `'0s'`: it ends at once.
+   */
+  grace?: Dur;
   /** How often a failed execution is tried again. A TerminalError is not. */
   retries?: number;
   /** The same call twice does no more than once: retries are safe. */
@@ -996,6 +1001,28 @@ export const log: {
   warn(text: string, fields?: object): void;
   error(text: string, fields?: object): void;
 };
+
+/* ---- the end ---- */
+
+/**
+ * Aborted when the run is cancelled or its time is up. What the unit waits for then
+ * fails with code `cancelled`; what it asks from then on is served as ever, until its
+ * `grace` is over and the container is killed. The result of a unit that was told to
+ * end is not looked at. One that never asked for the signal and waits for nothing of
+ * Aria's ends at once. The signal alone keeps no unit going.
+ *
+ * ```ts
+ * try {
+ *   for (const page of pages) {
+ *     stopSignal().throwIfAborted();
+ *     await this.work(page);
+ *   }
+ * } finally {
+ *   await this.progress.set('page', done);
+ * }
+ * ```
+ */
+export function stopSignal(): AbortSignal;
 
 /* ---- errors ---- */
 

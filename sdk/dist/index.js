@@ -397,6 +397,74 @@ var approval = async (role, data, opts = {}) => {
   await call("run.sleep", { ms: millis(span) });
 };
 
+// src/exchange.ts
+var partMost = 2 << 20, bodyMost = 16 << 20, last = 0;
+async function exchange(a) {
+  let { url, method, headers, body, auth = "", redirect = "follow", signal } = a;
+  if (body && body.length > bodyMost)
+    throw new AriaError("invalid", `the body of a request has at most ${bodyMost >> 20} MiB, and this one ${body.length} bytes`, { hint: "send it in parts" });
+  if (signal?.aborted) throw signal.reason;
+  let args = { url, method, headers, auth, redirect };
+  return signal && (args.name = ++last), body && body.length > partMost ? args.parts = await parts(body) : body && (args.body = base64(body)), response(await unless(signal, args.name, call("net.fetch", args)), signal);
+}
+async function parts(body) {
+  let out = [];
+  for (let at = 0; at < body.length; at += partMost) out.push(call("net.part", { body: base64(body.subarray(at, at + partMost)) }));
+  return (await Promise.all(out)).map((p) => p.part);
+}
+async function unless(signal, name, asked) {
+  return signal ? new Promise((resolve, reject) => {
+    let stop = () => {
+      call("net.close", { name }).catch(() => {
+      }), reject(signal.reason);
+    };
+    signal.addEventListener("abort", stop, { once: !0 }), asked.then((v) => {
+      signal.removeEventListener("abort", stop), resolve(v);
+    }, (e) => {
+      if (e?.code === "cancelled") {
+        let hold = setInterval(() => {
+        }, 2147483647);
+        signal.aborted ? clearInterval(hold) : signal.addEventListener("abort", () => clearInterval(hold), { once: !0 });
+        return;
+      }
+      signal.removeEventListener("abort", stop), reject(e);
+    });
+  }) : asked;
+}
+function response(r, signal) {
+  let empty = r.status === 204 || r.status === 205 || r.status === 304, out = new Response(empty ? null : content(r, signal), { status: r.status, statusText: r.statusText, headers: r.headers ?? [] });
+  return Object.defineProperties(out, { url: { value: r.url }, redirected: { value: r.redirected } }), out;
+}
+function content(first, signal) {
+  if (!first.stream) return bytes(first.body);
+  let { stream, again } = first, next = first, over = !1, close = () => call("net.close", { stream });
+  return new ReadableStream({
+    start(to) {
+      signal?.addEventListener("abort", () => {
+        over || (over = !0, to.error(signal.reason), close().catch(() => {
+        }));
+      }, { once: !0 });
+    },
+    async pull(to) {
+      let part = next ?? await call("net.read", again ? { stream, again } : { stream });
+      next = void 0, !over && (part.body && to.enqueue(bytes(part.body)), part.stream || (over = !0, to.close()));
+    },
+    async cancel() {
+      over = !0, await close();
+    }
+  });
+}
+function bytes(text = "") {
+  let s = atob(text), out = new Uint8Array(s.length);
+  for (let i = 0; i < s.length; i++) out[i] = s.charCodeAt(i);
+  return out;
+}
+function base64(b) {
+  let s = "";
+  for (let i = 0; i < b.length; i += 32768) s += String.fromCharCode(...b.subarray(i, i + 32768));
+  return btoa(s);
+}
+
 // src/net.ts
 var Name = class {
   constructor(name) {
@@ -422,51 +490,19 @@ var Name = class {
     let url = this.base.includes("*") ? String(input) : new URL(String(input), this.base).href, headers = new Headers(init.headers), body;
     if (init.body !== void 0 && init.body !== null) {
       let whole2 = new Response(init.body), type = whole2.headers.get("content-type") ?? (typeof init.body == "string" ? "text/plain;charset=UTF-8" : null);
-      body = base64(new Uint8Array(await whole2.arrayBuffer())), type && !headers.has("content-type") && headers.set("content-type", type);
+      body = short(new Uint8Array(await whole2.arrayBuffer())), type && !headers.has("content-type") && headers.set("content-type", type);
     }
-    let args = { url, method: init.method ?? "GET", headers: [...headers], body, auth: this.auth, redirect: init.redirect ?? "follow" };
-    return response(await unless(init.signal, call("net.fetch", args)));
+    return exchange({ url, method: init.method ?? "GET", headers: [...headers], body, auth: this.auth, redirect: init.redirect, signal: init.signal });
   }
 }, net = (host2, opts) => new Client2(host2, opts);
 function binding(base, auth) {
   let at = new URL(base), port = at.port || (at.protocol === "http:" ? "80" : "443"), [name, form] = "bearer" in auth ? [auth.bearer.name, "bearer"] : "basic" in auth ? [auth.basic.name, auth.user ? `basic:${auth.user}` : "basic"] : "header" in auth ? [auth.value.name, `header:${auth.header}`] : "query" in auth ? [auth.value.name, `query:${auth.query}`] : [auth.name, "bearer"];
   return `secret:${name}:${at.hostname}:${port}:${form}`;
 }
-async function unless(signal, asked) {
-  return signal ? new Promise((resolve, reject) => {
-    let stop = () => reject(signal.reason);
-    if (signal.aborted) return stop();
-    signal.addEventListener("abort", stop, { once: !0 }), asked.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  }) : asked;
-}
-function response(r) {
-  let empty = r.status === 204 || r.status === 205 || r.status === 304, out = new Response(empty ? null : content(r), { status: r.status, statusText: r.statusText, headers: r.headers ?? [] });
-  return Object.defineProperties(out, { url: { value: r.url }, redirected: { value: r.redirected } }), out;
-}
-function content(first) {
-  if (!first.stream) return bytes(first.body);
-  let stream = first.stream, next = first;
-  return new ReadableStream({
-    async pull(to) {
-      let part = next ?? await call("net.read", { stream });
-      next = void 0, part.body && to.enqueue(bytes(part.body)), part.stream || to.close();
-    },
-    async cancel() {
-      await call("net.close", { stream });
-    }
-  });
-}
-function bytes(text = "") {
-  let s = atob(text), out = new Uint8Array(s.length);
-  for (let i = 0; i < s.length; i++) out[i] = s.charCodeAt(i);
-  return out;
-}
-function base64(b) {
-  if (b.length > 2 << 20)
-    throw new AriaError("invalid", `the body of a request has at most 2 MiB, and this one ${b.length} bytes`, { hint: "send it in parts, or use fetch() itself" });
-  let s = "";
-  for (let i = 0; i < b.length; i += 32768) s += String.fromCharCode(...b.subarray(i, i + 32768));
-  return btoa(s);
+function short(b) {
+  if (b.length > partMost)
+    throw new AriaError("invalid", `the body of a request has at most ${partMost >> 20} MiB, and this one ${b.length} bytes`, { hint: "send it in parts, or use fetch() itself" });
+  return b;
 }
 
 // src/lock.ts
@@ -621,9 +657,9 @@ async function* pieces(content2) {
   }
   size > 0 && (yield join(held));
 }
-function join(parts) {
-  let out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0)), at = 0;
-  for (let p of parts)
+function join(parts2) {
+  let out = new Uint8Array(parts2.reduce((n, p) => n + p.length, 0)), at = 0;
+  for (let p of parts2)
     out.set(p, at), at += p.length;
   return out;
 }
@@ -647,9 +683,9 @@ var Client5 = class {
     }
   }
   async get(name) {
-    let parts = [];
-    for await (let p of this.read(name, 0)) parts.push(p);
-    return parts.length === 0 ? void 0 : join(parts);
+    let parts2 = [];
+    for await (let p of this.read(name, 0)) parts2.push(p);
+    return parts2.length === 0 ? void 0 : join(parts2);
   }
   async text(name) {
     let all = await this.get(name);
@@ -704,18 +740,18 @@ var Reader3 = class {
 });
 
 // src/fs.ts
-var last = 0, Client6 = class {
+var last2 = 0, Client6 = class {
   constructor(ns) {
     this.ns = ns;
   }
   ns;
   async read(path) {
-    let parts = [];
+    let parts2 = [];
     for (let at = 0; ; ) {
       let got = await call("fs.read", { ns: this.ns, path, at, length: piece });
       if (!got) return;
       let data = unbase64(got.data ?? "");
-      if (parts.push(data), (at += data.length) >= got.size || data.length === 0) return join(parts);
+      if (parts2.push(data), (at += data.length) >= got.size || data.length === 0) return join(parts2);
     }
   }
   async readText(path) {
@@ -740,7 +776,7 @@ var last = 0, Client6 = class {
   async write(path, content2) {
     let all = await whole(content2);
     if (all && all.length <= piece) return this.piece(path, 0, all, !0);
-    let aside = `${path}.${Date.now().toString(36)}${++last}.part`;
+    let aside = `${path}.${Date.now().toString(36)}${++last2}.part`;
     try {
       let at = 0;
       for await (let p of pieces(content2))
@@ -928,6 +964,9 @@ var log = {
   warn: (text, fields) => write("warn", text, fields),
   error: (text, fields) => write("error", text, fields)
 };
+
+// src/stop.ts
+var never, stopSignal = () => host()?.stop?.() ?? (never ??= new AbortController().signal);
 export {
   Agent,
   AriaError,
@@ -949,6 +988,7 @@ export {
   secret,
   sleep,
   step,
+  stopSignal,
   team,
   tool,
   use,

@@ -28,6 +28,8 @@ export interface MemoryHost {
   onFetch(answer: (request: Request, secret?: string) => Response | Promise<Response>): void;
   /** Answers every `llm` handle; a string is a whole answer. Without it a question is an error. */
   llm?: (request: LlmRequest) => string | LlmAnswer | Promise<string | LlmAnswer>;
+  /** Aborts `stopSignal()`, as when the run is cancelled. */
+  stop(why?: string): void;
   /** Forgets everything, and the answers of `llm` and `onFetch`. */
   reset(): void;
 }

@@ -470,8 +470,9 @@ function memoryHost() {
     log: (level, text2, fields) => {
       logs.push(fields ? { level, text: text2, fields } : { level, text: text2 });
     },
-    use: (cls) => new cls()
-  };
+    use: (cls) => new cls(),
+    stop: () => stopping.signal
+  }, stopping = new AbortController();
   globalThis[/* @__PURE__ */ Symbol.for("aria.host")] = host;
   let memory = {
     logs,
@@ -482,8 +483,9 @@ function memoryHost() {
     reset: () => {
       logs.length = 0;
       for (let s of all2) s.reset();
-      delete memory.llm;
-    }
+      delete memory.llm, stopping = new AbortController();
+    },
+    stop: (why = "the run was cancelled") => stopping.abort(Object.assign(new Error(why), { name: "AriaError", code: "cancelled", retryable: !1 }))
   };
   return memory;
 }

@@ -10,6 +10,8 @@ export interface Host {
   log(level: Level, text: string, fields?: object): void;
   /** What `use(cls)` stands for; absent where other units cannot be reached. */
   use?(cls: abstract new () => object): object;
+  /** Aborted when the unit is to end; absent where nobody ends it. */
+  stop?(): AbortSignal;
 }
 
 export const hostKey = Symbol.for('aria.host');

@@ -10,4 +10,5 @@ export { fs } from './fs';
 export { vector } from './vector';
 export { llm } from './llm';
 export { log } from './log';
+export { stopSignal } from './stop';
 export { AriaError, TerminalError, Conflict } from './errors';

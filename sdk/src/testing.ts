@@ -35,13 +35,16 @@ export function memoryHost(): MemoryHost {
     },
     log: (level: any, text: string, fields?: object) => void logs.push(fields ? { level, text, fields } : { level, text }),
     use: (cls: any) => new cls(),
+    stop: () => stopping.signal,
   };
+  let stopping = new AbortController();
   (globalThis as any)[Symbol.for('aria.host')] = host;
   const memory: MemoryHost = {
     logs,
     dump: (ns) => Object.fromEntries([...kv.space(ns)].map(([k, c]) => [k, structuredClone(c.value)])),
     onFetch: (answer) => { servers.answer = answer; },
-    reset: () => { logs.length = 0; for (const s of all) s.reset(); delete memory.llm; },
+    reset: () => { logs.length = 0; for (const s of all) s.reset(); delete memory.llm; stopping = new AbortController(); },
+    stop: (why = 'the run was cancelled') => stopping.abort(Object.assign(new Error(why), { name: 'AriaError', code: 'cancelled', retryable: false })),
   };
   return memory;
 }

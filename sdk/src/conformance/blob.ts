@@ -6,7 +6,11 @@ const reads = blob('conf/files');
 
 export const tokens = ['blob:conf:rw'];
 
-const bytes = (n: number, seed = 1) => Uint8Array.from({ length: n }, (_, i) => (i * 31 + seed + (i >> 8)) & 255);
+const bytes = (n: number, seed = 1) => {
+  const out = new Uint8Array(n); // a loop: Uint8Array.from takes a hundred times as long
+  for (let i = 0; i < n; i++) out[i] = i * 31 + seed + (i >> 8);
+  return out;
+};
 const equal = (a: Uint8Array | undefined, b: Uint8Array) => a !== undefined && Buffer.from(a).equals(Buffer.from(b));
 
 export const cases: Case[] = [

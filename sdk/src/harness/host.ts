@@ -3,6 +3,7 @@
 import type { Host, Level } from '../host';
 import { encode, keepAlive, maxFrame, send, write } from './channel';
 import { advance } from './sameness';
+import { signal } from './stop';
 import { plain, revive } from './values';
 
 const longest = 64 << 10; // characters of one log text
@@ -38,6 +39,7 @@ export const host: Host = {
       else ask(frame);
     });
   },
+  stop: signal,
   // Another unit, by class and method: the caller of this execution knows which.
   use(cls) {
     return new Proxy({}, {
@@ -67,6 +69,9 @@ function ask(frame: Uint8Array): void {
   open++;
   write(frame);
 }
+
+/** Whether the unit waits for an answer. */
+export const asking = (): boolean => pending.size > 0;
 
 /** Settles the call that the frame answers, and asks the next that waits. */
 export function answer(frame: any): void {

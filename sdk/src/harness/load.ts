@@ -1,5 +1,6 @@
 // The unit's code as modules under /tmp/unit/, served from memory: nothing is
 // written, and stack traces still name paths.
+import { nodeModules } from './nodehttp';
 
 export const root = '/tmp/unit/';
 
@@ -27,6 +28,7 @@ export function install(): void {
  */
 export async function load(files: readonly File[], entry: string): Promise<any> {
   for (const f of files) code.set(root + f.path, f.content);
+  nodeModules(files);
   if (!code.has(root + entry)) throw new Error(`the bundle has no file ${entry}`);
   try {
     return require(root + entry);

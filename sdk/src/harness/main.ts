@@ -7,9 +7,11 @@ import { connect, keepAlive, maxFrame, send } from './channel';
 import { ahead } from './ahead';
 import { closed } from './closed';
 import { failure } from './failure';
-import { answer, early, host } from './host';
+import { record, recordable } from './fetch';
+import { answer, asking, early, host } from './host';
 import { install, load, root, type File } from './load';
 import { sameness } from './sameness';
+import { stop } from './stop';
 import { plain, revive, Uncrossable, type Revive } from './values';
 import { parked, warm } from './warm';
 
@@ -54,7 +56,10 @@ function guard(): void {
 }
 
 async function run(start: Start): Promise<unknown> {
-  if (start.seed) sameness(start.clock!, start.seed);
+  if (start.seed) {
+    sameness(start.clock!, start.seed);
+    record();
+  }
   revive(start.args as any[], start.revive ?? []);
   const exported = (await load(start.files, start.entry))[start.export];
   if (typeof exported !== 'function') throw problem('not_found', `${start.entry} exports no class or function "${start.export}"`, 'build the bundle again');
@@ -88,6 +93,11 @@ function result(v: unknown): never {
 
 function frame(f: any): void {
   if (f.t === 'load') return void warmed.then(() => ahead(f.files, f.entry)).then(announce, () => exit(1));
+  if (f.t === 'stop') {
+    // Who neither listens nor waits for us would never hear of it.
+    if (!stop(f.message) && !asking()) finish({ t: 'error', error: problem('cancelled', f.message, 'a unit that listens to stopSignal() may clean up') });
+    return;
+  }
   if (f.t !== 'start') return answer(f);
   if (started) return;
   started = true;
@@ -118,7 +128,8 @@ function announce(): void {
 
 function prepare(): void {
   (globalThis as any)[hostKey] = host;
-  closed();
+  if (process.env.ARIA_GATE) recordable();
+  else closed();
   install();
 }
 

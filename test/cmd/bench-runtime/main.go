@@ -1,7 +1,7 @@
 // Command bench-runtime measures what durability costs: a journaled step beside
 // one of Restate's, in one run, turn by turn, both with their logs synced to
 // disk; steps a second; and how long ariad takes from a kill -9 until every one
-// of many open runs is taken up.
+// of many open runs is taken up. It fails if a gate (gates.go) is missed.
 package main
 
 import (
@@ -31,13 +31,16 @@ func main() {
 	folder := flag.String("rival", "test/bench-runtime", "folder of the rival")
 	project := flag.String("project", "test/testdata/projects/bench-runtime", "project with the units")
 	flag.Parse()
-	b := &bench{n: *n}
+	b := &bench{n: *n, gates: usualGates()}
 	line, err := b.run(*bin, *project, *folder, strings.Split(*open, ","))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-runtime:", err)
 		os.Exit(1)
 	}
 	fmt.Println(line)
+	if len(b.gates.missed) > 0 {
+		os.Exit(1)
+	}
 }
 
 type bench struct {
@@ -45,6 +48,7 @@ type bench struct {
 	inst  *system.Instance
 	rival *rival
 	waits int // runs that wait so far
+	gates *gates
 }
 
 func (b *bench) run(bin, project, folder string, open []string) (string, error) {
@@ -75,9 +79,10 @@ func (b *bench) run(bin, project, folder string, open []string) (string, error) 
 		if err != nil {
 			return "", err
 		}
+		b.gates.recovery(many, all)
 		line += fmt.Sprintf("; %d open runs: serving after %s, all taken up after %s", many, serving.Round(time.Millisecond), all.Round(time.Millisecond))
 	}
-	return "bench-runtime: " + line, nil
+	return "bench-runtime: " + line + "; " + b.gates.verdict(), nil
 }
 
 // steps measures one call at a time, ours and the rival's in turn, and then as
@@ -119,6 +124,7 @@ func (b *bench) steps(ctx context.Context) (string, error) {
 	}
 	alone := median("tool")
 	step := median("pipeline") / perRun
+	b.gates.steps(step, rate["pipeline"])
 	write := (median("writes") - median("no writes")) / perRun
 	theirs := (median("rival") - median("rival alone")) / perRun
 	fmt.Printf("%-46s %10s %12s\n", "", "each, p50", "a second, 8 at once")

@@ -4,19 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/test/qemu"
 )
 
-// packages whose tests need root, a kernel and Bun: all of Quilt that touches
-// the machine.
-var packages = []string{"quilt/sandbox", "quilt/image", "quilt/engine", "quilt/api", "quilt/broker", "quilt/daemon"}
+// A job is tests of one package, in one guest: flags of the test program, and
+// NAME=value for its environment.
+type job struct{ pkg, words string }
+
+// guests are the machines that run the tests side by side, each on one emulated
+// processor: all packages that need root, a kernel and Bun, which is all of Quilt
+// that touches the machine. They are cut so that both take about as long.
+var guests = [][]job{
+	{{"quilt/sandbox", ""}, {"quilt/image", ""}, {"quilt/engine", ""}, {"quilt/api", ""}, {"quilt/broker", ""}, {"quilt/oci", ""}},
+	{{"quilt/daemon", ""}},
+}
 
 // slow takes an emulated processor many minutes, and does not depend on the cgroup
 // version much: each wall removed in turn, each step of a start failing, random
@@ -29,43 +35,69 @@ const (
 	fullTime  = 80 * time.Minute
 )
 
-// words of a package for the guest: its environment and flags.
-func (b *bench) words(pkg string) string {
-	switch _, pattern, one := strings.Cut(b.match, " "); {
-	case one:
-		return fewer + " -test.run=" + pattern
-	case pkg == "quilt/sandbox" && b.full:
-		return fewer
-	case pkg == "quilt/sandbox":
-		return "-test.skip=" + slow
+// jobs of this run, per guest.
+func (b *bench) jobs() [][]job {
+	if pkg, pattern, one := strings.Cut(b.match, " "); one {
+		return [][]job{{{pkg, fewer + " -test.run=" + pattern}}}
 	}
-	return ""
+	var out [][]job
+	for _, guest := range guests {
+		guest = slices.Clone(guest)
+		for i := range guest {
+			switch {
+			case guest[i].pkg == "quilt/sandbox" && b.full:
+				guest[i].words += " " + fewer
+			case guest[i].pkg == "quilt/sandbox":
+				guest[i].words += " -test.skip=" + slow
+			}
+		}
+		out = append(out, guest)
+	}
+	return out
 }
 
-// packages of this run.
-func (b *bench) packages() []string {
-	if p, _, ok := strings.Cut(b.match, " "); ok {
-		return []string{p}
-	}
-	return packages
-}
-
-type counts struct{ passed, failed, skipped int }
-
-// suite compiles the tests, boots with them on a second disk and reads their
-// verdicts off the serial line.
+// suite boots the guests with the tests on a second disk and reads their verdicts
+// off the serial lines.
 func (b *bench) suite(ctx context.Context) error {
-	disk, err := b.suiteDisk(ctx)
-	if err != nil {
-		return err
+	var all sync.WaitGroup
+	results := make([]result, len(b.jobs()))
+	for i, jobs := range b.jobs() {
+		all.Go(func() { results[i] = b.guest(ctx, i, len(jobs)) })
 	}
-	over, err := b.overlay("suite-root")
-	if err != nil {
-		return err
+	all.Wait()
+	var errs []error
+	var said []string
+	for _, r := range results {
+		b.counts.passed += r.passed
+		b.counts.failed += r.failed
+		b.counts.skipped += r.skipped
+		said = append(said, r.serial)
+		for _, line := range endings(r.serial) {
+			fmt.Println(line)
+		}
+		errs = append(errs, r.err)
 	}
-	m, err := b.machine(ctx, "aria.test=/dev/vdb aria.hostname=bench", 3072, false, qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: disk, ReadOnly: true})
+	fmt.Println("the longest:", slowest(said, 12))
+	fmt.Printf("%d passed, %d failed, %d skipped on v2\n", b.counts.passed, b.counts.failed, b.counts.skipped)
+	return errors.Join(errs...)
+}
+
+type result struct {
+	counts
+	serial string
+	err    error
+}
+
+// guest runs one machine to its end.
+func (b *bench) guest(ctx context.Context, n, jobs int) (r result) {
+	over, err := b.overlay(fmt.Sprint("suite-root", n))
 	if err != nil {
-		return err
+		return result{err: err}
+	}
+	m, err := b.machine(ctx, shape{words: fmt.Sprintf("aria.test=/dev/vdb aria.list=list%d aria.hostname=bench", n), memory: 3072, cpus: 1},
+		qemu.Disk{Path: over, Format: "qcow2"}, qemu.Disk{Path: b.tests, ReadOnly: true})
+	if err != nil {
+		return result{err: err}
 	}
 	defer m.Kill()
 	within := suiteTime
@@ -74,123 +106,16 @@ func (b *bench) suite(ctx context.Context) error {
 	}
 	limit, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
-	_, err = m.WaitLine(limit, "aria-test: done")
+	_, r.err = m.WaitLine(limit, "aria-test: done")
 	select {
 	case <-m.Done():
-		if e := m.Err(); e != nil {
-			err = errors.Join(err, e)
-		}
+		r.err = errors.Join(r.err, m.Err())
 	default:
 	}
-	b.counts = verdicts(m.Serial(), len(b.packages()))
-	for _, line := range endings(m.Serial()) {
-		fmt.Println(line)
+	r.serial = m.Serial()
+	r.counts = verdicts(r.serial, jobs)
+	if r.err == nil && (r.failed > 0 || r.skipped > 0 || r.passed == 0) {
+		r.err = fmt.Errorf("tests failed or were skipped inside the guest:\n%s", failures(r.serial))
 	}
-	fmt.Printf("%d passed, %d failed, %d skipped on v2\n", b.counts.passed, b.counts.failed, b.counts.skipped)
-	switch {
-	case err != nil:
-		return err
-	case b.counts.failed > 0 || b.counts.skipped > 0 || b.counts.passed == 0:
-		return fmt.Errorf("tests failed or were skipped inside the guest:\n%s", failures(m.Serial()))
-	}
-	return nil
-}
-
-func (b *bench) suiteDisk(ctx context.Context) (string, error) {
-	stage := filepath.Join(b.dir, "suite-files")
-	var list string
-	for _, p := range b.packages() {
-		limit := testTime
-		if b.full {
-			limit = fullTime
-		}
-		list += fmt.Sprintf("%s %s %s\n", p, limit, b.words(p))
-		out := filepath.Join(stage, p)
-		c := exec.CommandContext(ctx, "go", "test", "-c", "-ldflags=-s -w", "-o", filepath.Join(out, "test"), "./"+p)
-		c.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if msg, err := c.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("compile the tests of %s: %w: %s", p, err, msg)
-		}
-		if _, err := os.Stat(filepath.Join(p, "testdata")); err == nil {
-			if err := os.CopyFS(filepath.Join(out, "testdata"), os.DirFS(filepath.Join(p, "testdata"))); err != nil {
-				return "", err
-			}
-		}
-	}
-	chroot, err := exec.LookPath("chroot")
-	if err != nil {
-		return "", err
-	}
-	tool, err := os.ReadFile(chroot)
-	err = errors.Join(err, os.MkdirAll(filepath.Join(stage, "bin"), 0o755),
-		os.WriteFile(filepath.Join(stage, "bin", "chroot"), tool, 0o755),
-		os.WriteFile(filepath.Join(stage, "list"), []byte(list), 0o644),
-		os.CopyFS(filepath.Join(stage, "docs", "spec"), os.DirFS(filepath.Join("docs", "spec"))),
-		os.CopyFS(filepath.Join(stage, "sdk", "src"), os.DirFS(filepath.Join("sdk", "src"))))
-	if err != nil {
-		return "", err
-	}
-	disk := filepath.Join(b.dir, "suite")
-	if out, err := exec.CommandContext(ctx, "mksquashfs", stage, disk, "-noappend", "-quiet", "-no-progress", "-comp", "lz4").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("mksquashfs: %w: %s", err, out)
-	}
-	return disk, nil
-}
-
-var (
-	verdict = regexp.MustCompile(`(?m)^--- (PASS|FAIL|SKIP): `)
-	hung    = regexp.MustCompile(`(?m)^aria-test: hang .*`)
-)
-
-// verdicts counts top-level tests; one that hung, and a package that ended otherwise
-// than by its own verdict, count as one failure.
-func verdicts(serial string, want int) (c counts) {
-	for _, m := range verdict.FindAllStringSubmatch(serial, -1) {
-		switch m[1] {
-		case "PASS":
-			c.passed++
-		case "FAIL":
-			c.failed++
-		case "SKIP":
-			c.skipped++
-		}
-	}
-	c.failed += len(hung.FindAllString(serial, -1))
-	for _, e := range endings(serial) {
-		if c.failed == 0 && !strings.Contains(e, " code 0 ") {
-			c.failed++
-		}
-	}
-	if n := len(endings(serial)); n != want {
-		c.failed += want - n
-	}
-	return c
-}
-
-func endings(serial string) (out []string) {
-	for line := range strings.Lines(serial) {
-		if strings.HasPrefix(line, "aria-test: end ") {
-			out = append(out, strings.TrimSpace(line))
-		}
-	}
-	return out
-}
-
-// failures keeps what failed tests said, with the lines before each verdict.
-func failures(serial string) string {
-	var out, recent []string
-	for line := range strings.Lines(serial) {
-		line = strings.TrimRight(line, "\r\n")
-		if strings.HasPrefix(line, "=== RUN") && !strings.Contains(line, "/") {
-			recent = nil
-		}
-		recent = append(recent, line)
-		switch {
-		case strings.HasPrefix(line, "--- FAIL"), strings.HasPrefix(line, "--- SKIP"):
-			out = append(out, recent[max(0, len(recent)-15):]...)
-		case strings.HasPrefix(line, "aria-test: hang "):
-			out = append(out, line+" (where its threads stood: -serial FILE)")
-		}
-	}
-	return strings.Join(out, "\n")
+	return r
 }

@@ -14,7 +14,8 @@ import (
 
 // counter is a service of somebody else's: it counts what it is asked to once for
 // every idempotency key, as such services do, and remembers which keys it was
-// given for what.
+// given for what. Nothing else is taken for the same: a request that comes again
+// with another key is counted again, and one without a key is always a fault.
 type counter struct {
 	server *http.Server
 	port   string
@@ -23,6 +24,7 @@ type counter struct {
 	keys     map[string]map[string]int // by "run/step", then key: requests
 	bare     int                       // requests without a key
 	requests int
+	plain    int // of these, by fetch and node:http
 }
 
 func newCounter() (*counter, error) {
@@ -44,6 +46,9 @@ func (c *counter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	what, key := strings.TrimPrefix(r.URL.Path, "/"), r.Header.Get("Idempotency-Key")
 	c.mu.Lock()
 	c.requests++
+	if r.Header.Get("X-By") == "unmodified" {
+		c.plain++
+	}
 	if key == "" {
 		c.bare++
 	} else {
@@ -65,14 +70,14 @@ func (c *counter) counted(run string, step int) int {
 }
 
 // repeats are the requests that a crash made come again, with the key they had.
-func (c *counter) repeats() (requests, again, bare int) {
+func (c *counter) repeats() (requests, plain, again, bare int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	different := 0
 	for _, k := range c.keys {
 		different += len(k)
 	}
-	return c.requests, c.requests - different - c.bare, c.bare
+	return c.requests, c.plain, c.requests - different - c.bare, c.bare
 }
 
 // dataFolder is one in which the operator lets units reach the counter.

@@ -1,6 +1,7 @@
 // Command chaos kills ariad, quiltd or both, at random instants, during runs of
 // a ten-step pipeline whose every step counts something up, in a store of Aria's
-// and at an HTTP server that is none of it, and helps nobody: each run that was
+// and at an HTTP server that is none of it (by handle, plain fetch and node:http;
+// it counts once for every idempotency key), and helps nobody: each run that was
 // accepted must end as done, with every step counted once in both.
 package main
 
@@ -44,9 +45,13 @@ func main() {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		os.Exit(1)
 	}
-	requests, again, bare := c.counter.repeats()
-	fmt.Printf("the server outside had %d requests, %d of them again with the same key, %d without one\n", requests, again, bare)
+	requests, plain, again, bare := c.counter.repeats()
+	fmt.Printf("the server outside had %d requests, %d of them by plain fetch and node:http, %d again with the same key, %d without one\n", requests, plain, again, bare)
 	c.doubled += bare
+	if plain == 0 {
+		fmt.Fprintln(os.Stderr, "chaos: nothing came by plain fetch")
+		os.Exit(1)
+	}
 	fmt.Printf("took %s\n", time.Since(begin).Round(time.Second))
 	what := fmt.Sprintf("%d kills", c.kills)
 	if c.copies > 0 {

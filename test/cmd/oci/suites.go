@@ -29,11 +29,15 @@ func module(name, dir string) error {
 
 // build compiles packages of a suite by its own go.mod.
 func build(dir, to string, packages ...string) error {
-	args := append([]string{"build", "-p", "2", "-o", to}, packages...)
+	return compile(dir, []string{"CGO_ENABLED=0"}, append([]string{"build", "-p", "2", "-o", to}, packages...)...)
+}
+
+// compile runs go with the environment added.
+func compile(dir string, env []string, args ...string) error {
 	cmd := exec.Command("go", args...)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=mod -buildvcs=false", "GOWORK=off")
+	cmd.Dir, cmd.Env = dir, append(os.Environ(), append(env, "GOFLAGS=-mod=mod -buildvcs=false", "GOWORK=off")...)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %v: %w\n%s", packages, err, out)
+		return fmt.Errorf("go %v: %w\n%s", args, err, out)
 	}
 	return nil
 }
@@ -70,7 +74,10 @@ func runTools(runtime, work, only string) ([]result, error) {
 	var out []result
 	for _, e := range entries {
 		if strings.Contains("runtime-tools "+e.Name(), only) {
-			text, code := execute(dir, time.Minute, []string{"RUNTIME=" + runtime}, filepath.Join(programs, e.Name()))
+			text, code := execute(dir, 3*time.Minute, []string{"RUNTIME=" + runtime}, filepath.Join(programs, e.Name()))
+			if err := keep(work, "runtime-tools-"+e.Name(), text); err != nil {
+				return nil, err
+			}
 			out = append(out, readTAP("runtime-tools", e.Name(), text, code))
 		}
 	}
@@ -84,15 +91,19 @@ func runBats(runtime, work, only string) ([]result, error) {
 		return nil, err
 	}
 	tests := filepath.Join(dir, "tests", "integration")
-	for _, tool := range []string{"recvtty", "sd-helper", "seccompagent", "fs-idmap", "pidfd-kill", "remap-rootfs", "key_label"} {
+	for _, tool := range []string{"recvtty", "sd-helper", "fs-idmap", "pidfd-kill", "remap-rootfs", "key_label"} {
 		if err := build(dir, "tests/cmd/_bin/", "./tests/cmd/"+tool); err != nil {
 			return nil, err
 		}
 	}
+	// The agent that decides about system calls binds libseccomp.
+	if err := compile(dir, []string{"CGO_ENABLED=1"}, "build", "-p", "2", "-tags", "seccomp", "-o", "tests/cmd/_bin/", "./tests/cmd/seccompagent"); err != nil {
+		return nil, err
+	}
 	if err := images(filepath.Join(tests, "testdata"), work); err != nil {
 		return nil, err
 	}
-	if err := command(tests, "sh", "-c", "chmod +x *.sh"); err != nil {
+	if err := command(tests, "sh", "-c", "chmod +x *.sh ../cmd/*/*.sh"); err != nil {
 		return nil, err
 	}
 	files, err := filepath.Glob(filepath.Join(tests, "*.bats"))
@@ -103,7 +114,10 @@ func runBats(runtime, work, only string) ([]result, error) {
 	for _, f := range files {
 		name := strings.TrimSuffix(filepath.Base(f), ".bats")
 		if strings.Contains("bats "+name, only) {
-			text, code := execute(tests, 5*time.Minute, []string{"RUNC=" + runtime}, "bats", "--tap", f)
+			text, code := execute(tests, 10*time.Minute, []string{"RUNC=" + runtime}, "bats", "--tap", f)
+			if err := keep(work, "bats-"+name, text); err != nil {
+				return nil, err
+			}
 			out = append(out, readTAP("bats", name, text, code))
 		}
 	}
@@ -145,6 +159,15 @@ func execute(dir string, limit time.Duration, env []string, name string, args ..
 		return err.Error(), 1
 	}
 	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// keep writes what a program printed where a person can read it afterwards.
+func keep(work, name, text string) error {
+	dir := filepath.Join(work, "log")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, name+".txt"), []byte(text), 0o644)
 }
 
 // readTAP counts the lines of the Test Anything Protocol. A program that failed

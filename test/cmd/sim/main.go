@@ -1,6 +1,6 @@
 // Command sim runs the real scheduler through seeded histories full of crashes,
 // cancels, timeouts and clock jumps, and checks it after every step. It starts
-// no daemon and no container. docs/design/tokens-proofs.md says which invariant
+// no daemon and no container. docs/design/008-tokens-proofs.md says which invariant
 // is checked when.
 package main
 

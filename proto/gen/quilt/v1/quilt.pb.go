@@ -648,15 +648,18 @@ func (x *File) GetContent() []byte {
 
 // Limits: zero means the engine's default (docs/spec/limits.md).
 type Limits struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	MemoryBytes   int64                  `protobuf:"varint,1,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
-	Pids          int64                  `protobuf:"varint,2,opt,name=pids,proto3" json:"pids,omitempty"`
-	CpuMillis     int64                  `protobuf:"varint,3,opt,name=cpu_millis,json=cpuMillis,proto3" json:"cpu_millis,omitempty"` // 1000 = one core
-	WallMs        int64                  `protobuf:"varint,4,opt,name=wall_ms,json=wallMs,proto3" json:"wall_ms,omitempty"`          // from grant to end
-	TmpBytes      int64                  `protobuf:"varint,5,opt,name=tmp_bytes,json=tmpBytes,proto3" json:"tmp_bytes,omitempty"`
-	LogBytes      int64                  `protobuf:"varint,6,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"` // stdout, stderr and log together; the rest is dropped with a marker
-	ResultBytes   int64                  `protobuf:"varint,7,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`
-	WaitMs        int64                  `protobuf:"varint,8,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"` // how long to wait for tokens; 0: for ever
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	MemoryBytes int64                  `protobuf:"varint,1,opt,name=memory_bytes,json=memoryBytes,proto3" json:"memory_bytes,omitempty"`
+	Pids        int64                  `protobuf:"varint,2,opt,name=pids,proto3" json:"pids,omitempty"`
+	CpuMillis   int64                  `protobuf:"varint,3,opt,name=cpu_millis,json=cpuMillis,proto3" json:"cpu_millis,omitempty"` // 1000 = one core
+	WallMs      int64                  `protobuf:"varint,4,opt,name=wall_ms,json=wallMs,proto3" json:"wall_ms,omitempty"`          // from grant to end
+	TmpBytes    int64                  `protobuf:"varint,5,opt,name=tmp_bytes,json=tmpBytes,proto3" json:"tmp_bytes,omitempty"`
+	LogBytes    int64                  `protobuf:"varint,6,opt,name=log_bytes,json=logBytes,proto3" json:"log_bytes,omitempty"` // stdout, stderr and log together; the rest is dropped with a marker
+	ResultBytes int64                  `protobuf:"varint,7,opt,name=result_bytes,json=resultBytes,proto3" json:"result_bytes,omitempty"`
+	WaitMs      int64                  `protobuf:"varint,8,opt,name=wait_ms,json=waitMs,proto3" json:"wait_ms,omitempty"` // how long to wait for tokens; 0: for ever
+	// How long a unit that is stopped may take to end by itself. 0: it ends at once;
+	// absent: the engine's default.
+	GraceMs       *int64 `protobuf:"varint,9,opt,name=grace_ms,json=graceMs,proto3,oneof" json:"grace_ms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -743,6 +746,13 @@ func (x *Limits) GetResultBytes() int64 {
 func (x *Limits) GetWaitMs() int64 {
 	if x != nil {
 		return x.WaitMs
+	}
+	return 0
+}
+
+func (x *Limits) GetGraceMs() int64 {
+	if x != nil && x.GraceMs != nil {
+		return *x.GraceMs
 	}
 	return 0
 }
@@ -1247,9 +1257,12 @@ type Ended struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// done | error | timeout | oom | pids | cpu | killed | denied | deadlock |
 	// output | crash | protocol | internal | diverged | suspended
-	Reason        string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
-	Error         *Error `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // unless done
-	Usage         *Usage `protobuf:"bytes,3,opt,name=usage,proto3" json:"usage,omitempty"`
+	Reason string `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	Error  *Error `protobuf:"bytes,2,opt,name=error,proto3" json:"error,omitempty"` // unless done
+	Usage  *Usage `protobuf:"bytes,3,opt,name=usage,proto3" json:"usage,omitempty"`
+	// How one ended that was told to end: "itself" within its grace, or "killed" after
+	// it; "": it was not told.
+	Stopped       string `protobuf:"bytes,4,opt,name=stopped,proto3" json:"stopped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1303,6 +1316,13 @@ func (x *Ended) GetUsage() *Usage {
 		return x.Usage
 	}
 	return nil
+}
+
+func (x *Ended) GetStopped() string {
+	if x != nil {
+		return x.Stopped
+	}
+	return ""
 }
 
 type Error struct {
@@ -1504,6 +1524,7 @@ type KillRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Execution     string                 `protobuf:"bytes,1,opt,name=execution,proto3" json:"execution,omitempty"`
 	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	Gentle        bool                   `protobuf:"varint,3,opt,name=gentle,proto3" json:"gentle,omitempty"` // its unit is told, and has its grace to end by itself
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1550,6 +1571,13 @@ func (x *KillRequest) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *KillRequest) GetGentle() bool {
+	if x != nil {
+		return x.Gentle
+	}
+	return false
 }
 
 type KillResponse struct {
@@ -3932,7 +3960,7 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x06method\x18\x04 \x01(\tR\x06method\"4\n" +
 	"\x04File\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x18\n" +
-	"\acontent\x18\x02 \x01(\fR\acontent\"\xed\x01\n" +
+	"\acontent\x18\x02 \x01(\fR\acontent\"\x9a\x02\n" +
 	"\x06Limits\x12!\n" +
 	"\fmemory_bytes\x18\x01 \x01(\x03R\vmemoryBytes\x12\x12\n" +
 	"\x04pids\x18\x02 \x01(\x03R\x04pids\x12\x1d\n" +
@@ -3942,7 +3970,9 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\ttmp_bytes\x18\x05 \x01(\x03R\btmpBytes\x12\x1b\n" +
 	"\tlog_bytes\x18\x06 \x01(\x03R\blogBytes\x12!\n" +
 	"\fresult_bytes\x18\a \x01(\x03R\vresultBytes\x12\x17\n" +
-	"\await_ms\x18\b \x01(\x03R\x06waitMs\"\xf4\x02\n" +
+	"\await_ms\x18\b \x01(\x03R\x06waitMs\x12\x1e\n" +
+	"\bgrace_ms\x18\t \x01(\x03H\x00R\agraceMs\x88\x01\x01B\v\n" +
+	"\t_grace_ms\"\xf4\x02\n" +
 	"\x0fExecuteResponse\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12\x10\n" +
 	"\x03seq\x18\x1e \x01(\x04R\x03seq\x12*\n" +
@@ -3975,11 +4005,12 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
 	"\x06fields\x18\x03 \x01(\fR\x06fields\"\x1e\n" +
 	"\x06Result\x12\x14\n" +
-	"\x05value\x18\x01 \x01(\fR\x05value\"m\n" +
+	"\x05value\x18\x01 \x01(\fR\x05value\"\x87\x01\n" +
 	"\x05Ended\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12%\n" +
 	"\x05error\x18\x02 \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12%\n" +
-	"\x05usage\x18\x03 \x01(\v2\x0f.quilt.v1.UsageR\x05usage\"\xbd\x01\n" +
+	"\x05usage\x18\x03 \x01(\v2\x0f.quilt.v1.UsageR\x05usage\x12\x18\n" +
+	"\astopped\x18\x04 \x01(\tR\astopped\"\xbd\x01\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
@@ -3997,10 +4028,11 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\n" +
 	"read_bytes\x18\x05 \x01(\x03R\treadBytes\x12#\n" +
 	"\rwritten_bytes\x18\x06 \x01(\x03R\fwrittenBytes\x12\x1b\n" +
-	"\tresult_us\x18\a \x01(\x03R\bresultUs\"C\n" +
+	"\tresult_us\x18\a \x01(\x03R\bresultUs\"[\n" +
 	"\vKillRequest\x12\x1c\n" +
 	"\texecution\x18\x01 \x01(\tR\texecution\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"$\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x12\x16\n" +
+	"\x06gentle\x18\x03 \x01(\bR\x06gentle\"$\n" +
 	"\fKillResponse\x12\x14\n" +
 	"\x05found\x18\x01 \x01(\bR\x05found\"\x0f\n" +
 	"\rLeasesRequest\"_\n" +
@@ -4332,6 +4364,7 @@ func file_quilt_v1_quilt_proto_init() {
 	if File_quilt_v1_quilt_proto != nil {
 		return
 	}
+	file_quilt_v1_quilt_proto_msgTypes[7].OneofWrappers = []any{}
 	file_quilt_v1_quilt_proto_msgTypes[8].OneofWrappers = []any{
 		(*ExecuteResponse_Queued)(nil),
 		(*ExecuteResponse_Started)(nil),

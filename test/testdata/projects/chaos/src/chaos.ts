@@ -1,16 +1,40 @@
+import http from 'node:http';
 import { kv, net, pipeline, Pipeline, step, tool, use, type KvWrite, type Net } from '@aria/sdk';
 
 // Counting is not idempotent: done twice, it shows. Each place of a run is counted
-// here, and by a service outside that counts once for every idempotency key. Every
-// third call names its key itself; the others can be repeated by their method, and
-// get a key from the broker.
+// here, and by a service outside that counts once for every idempotency key. Most
+// requests name their key themselves; PUT can be repeated by its method, and gets a
+// key from the broker. Of five, two go by the handle, two by plain fetch, one by
+// node:http.
+function ask(outside: Net, run: string, n: number): Promise<string> {
+  const path = `/${run}/${n}`;
+  const url = 'http://counter.test:PORT' + path;
+  const own = { method: 'POST', headers: { 'Idempotency-Key': `${run}-${n}-${crypto.randomUUID()}`, 'X-By': n % 5 < 2 ? 'handle' : 'unmodified' } };
+  const put = { method: 'PUT', headers: { 'X-By': n % 5 < 2 ? 'handle' : 'unmodified' } };
+  const text = (r: Response) => r.text();
+  switch (n % 5) {
+    case 0: return outside.fetch(path, own).then(text);
+    case 1: return outside.fetch(path, put).then(text);
+    case 2: return fetch(url, own).then(text);
+    case 3: return fetch(url, put).then(text);
+  }
+  return new Promise((ok, no) => {
+    const r = http.request(url, own, (res: any) => {
+      let all = '';
+      res.on('data', (d: any) => { all += d; });
+      res.on('end', () => ok(all));
+    });
+    r.on('error', no);
+    r.end();
+  });
+}
+
 async function up(counts: KvWrite<number>, outside: Net, run: string, n: number): Promise<string> {
-  const own = { method: 'POST', headers: { 'Idempotency-Key': `${run}-${n}-${crypto.randomUUID()}` } };
-  const [, res] = await Promise.all([
+  const [, said] = await Promise.all([
     counts.update(`${run}/${n}`, (old) => (old ?? 0) + 1),
-    outside.fetch(`/${run}/${n}`, n % 3 === 0 ? own : { method: 'PUT' }),
+    ask(outside, run, n),
   ]);
-  if ((await res.text()) !== 'counted') throw new Error(`the counter answered ${res.status}`);
+  if (said !== 'counted') throw new Error(`the counter answered ${said}`);
   return run;
 }
 

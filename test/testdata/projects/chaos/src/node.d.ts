@@ -1,0 +1,1 @@
+declare module 'node:http' { const m: any; export default m; }
