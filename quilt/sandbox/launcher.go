@@ -72,6 +72,8 @@ type launcher struct {
 	era       uint64        // rises when containers lose their engine
 	rush      chan struct{} // an engine crashed; closed once the next one serves; nil: calm
 	brooms    chan struct{} // one for each orphan that is being removed
+	dying     int           // how many of live are doomed and not over
+	weight    int           // of all containers together; 0: baseWeight, as open set it
 	last      uint64        // highest number seen
 	closed    bool
 	started   uint64
@@ -92,6 +94,7 @@ type running struct {
 	born  bool // in its group, by CLONE_INTO_CGROUP
 
 	claim  sync.Once
+	doomed bool         // by kill; guarded by launcher.mu
 	over   atomic.Bool  // its last process is dead
 	orphan atomic.Bool  // its engine is gone
 	watch  *memoryWatch // where there are no control groups
@@ -324,7 +327,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 // namespace is the last to go, so nothing of r runs after this.
 func (l *launcher) ended(r *running) Exit {
 	status := waitFor(r.pidfd)
-	r.over.Store(true)
+	l.passed(r)
 	r.watch.end()
 	if r.orphan.Load() {
 		return Exit{Code: status.code, Signal: status.signal} // nobody asks what it used
@@ -361,6 +364,7 @@ func (l *launcher) discard(n uint64, r *running) {
 // bomb stands still, takes four times as long: its processes have to run to get
 // to where they stop, and again to die.
 func (l *launcher) kill(r *running) {
+	l.condemn(r)
 	r.slot.group.hasten()
 	r.signal(unix.SIGKILL)
 }
