@@ -186,6 +186,9 @@ func identityProbes() []attempt {
 
 func networkProbes() []attempt {
 	return []attempt{
+		{11, "option of IP", "EBADF", func() string {
+			return raw(unix.SYS_SETSOCKOPT, ^uintptr(0), unix.IPPROTO_IP, unix.IP_TTL, uintptr(unsafe.Pointer(&scratch[0])), 4)
+		}},
 		{36, "interfaces", "lo", func() string {
 			b, err := os.ReadFile("/proc/self/net/dev")
 			if err != nil {

@@ -29,6 +29,7 @@ var profiles = []profile{
 	{name: "default", least: 280},
 	{name: "net", least: 280, net: true, other: map[string]string{
 		"AF_INET": "ok", "environment": namesInEnv(gateEnv()), // TCP on its own loopback; where the gate is
+		"option of IP": "ENOPROTOOPT", // refused before anybody looks at the socket
 	}},
 	{name: "parked and claimed", least: 280, claimed: true},
 	{name: "no JIT", least: 190, noJIT: true, other: map[string]string{

@@ -156,6 +156,7 @@ func attackDraft(t testing.TB, in profile, w wall) ([]finding, error) {
 	if d.outside {
 		dir = -1
 	}
+	d.template.begin()
 	d.template.jobs <- cloneJob{d.program, dir, d.flags, done}
 	r := <-done
 	closeAll(append(theirs, null))
