@@ -55,14 +55,14 @@ func TestBase(t *testing.T) {
 		{"the base is read-only", "look.write", `{"path":"/opt/words.txt"}`, `false`},
 	} {
 		out, code := p.arc(t, "run", c.unit, "--input", c.input)
-		if code != 0 || strings.TrimSpace(out) != c.want {
+		if code != 0 || strings.TrimSpace(string(out)) != c.want {
 			t.Errorf("%s: exit code %d, %s, want %s", c.shows, code, out, c.want)
 		}
 	}
-	if out, _ := p.arc(t, "run", "look.read", "--input", `{"path":"/etc/passwd"}`); strings.Contains(out, "intruder") {
+	if out, _ := p.arc(t, "run", "look.read", "--input", `{"path":"/etc/passwd"}`); bytes.Contains(out, []byte("intruder")) {
 		t.Errorf("the base's users count: %s", out)
 	}
-	if out, code := p.arc(t, "run", "look.bun"); code != 0 || strings.Count(out, ".") != 2 {
+	if out, code := p.arc(t, "run", "look.bun"); code != 0 || bytes.Count(out, []byte(".")) != 2 {
 		t.Errorf("Bun is not quiltd's own: exit code %d, %s", code, out)
 	}
 }

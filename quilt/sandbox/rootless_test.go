@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -50,6 +51,59 @@ func exit(err error) {
 		os.Exit(1)
 	}
 	os.Exit(0)
+}
+
+// howHere says in the last line where the catalogue ran, unless that is the default.
+func howHere(h Host) string {
+	if !h.Rootless {
+		return ""
+	}
+	return ", " + h.Isolation
+}
+
+// withoutRoot is what is right otherwise where the launcher is not root: the table of
+// docs/spec/rootless.md.
+func (p profile) withoutRoot(h Host) profile {
+	if !h.Rootless {
+		return p
+	}
+	other, bombs := map[string]string{}, map[string]func(outcome) bool{}
+	maps.Copy(other, p.other)
+	maps.Copy(bombs, p.bombs)
+	p.other, p.bombs = other, bombs
+	mounts := "/ / ro,nosuid,nodev tmpfs image; / /dev ro,nosuid,noexec tmpfs dev; "
+	for _, d := range devNames {
+		mounts += fmt.Sprintf("/%s /dev/%s rw,nosuid,noexec devtmpfs %s; ", d, d, devSource())
+	}
+	other["mounts"] = mounts + "/ /proc ro,nosuid,nodev,noexec proc proc; / /tmp rw,nosuid,nodev,noexec tmpfs tmpfs"
+	if h.without(WithoutIDs) { // the image is its user's own: the mount refuses, not the mode
+		other["write a file of the image"], other["write the running program"] = "EROFS", "ETXTBSY"
+	}
+	if h.without(WithoutCgroups) {
+		p.least -= 4 // those that look at the groups
+		killed := func(o outcome) bool { return o.exit.OOM && o.exit.Signal == 9 }
+		bombs["memory bomb"], bombs["memory in tmp is its own"] = killed, killed
+		if bombs["memory in pipes and memfds is its own"] == nil {
+			bombs["memory in pipes and memfds is its own"] = killed
+		}
+		bombs["fork bomb"] = func(o outcome) bool { return o.exit.Signal == 9 }
+		bombs["thread bomb"] = func(o outcome) bool {
+			return o.exit.Code == 1 && strings.Contains(o.stderr, "spawn worker") || o.exit.Signal == 6 || o.exit.Signal == 9
+		}
+		bombs["processor spin"] = func(o outcome) bool { return o.exit.Signal == 9 } // nothing but its nice value bounds it
+	}
+	return p
+}
+
+// devSource is what the host's /dev is called in its mount table.
+func devSource() string {
+	text, _ := os.ReadFile("/proc/self/mounts")
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 2 && f[1] == "/dev" {
+			return f[0]
+		}
+	}
+	return ""
 }
 
 func TestFindSpan(t *testing.T) {

@@ -8,11 +8,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Where there are no control groups, the memory of a container is bounded by
-// looking: what all its processes have of their own is added up ten times a second,
-// and forty times once it is half of the limit; who has more is killed. What comes and goes in between is not seen,
+// looking: what all its processes have of their own, and what lies in its /tmp, is added up ten
+// times a second, and forty times once it is half of the limit; who has more is killed. What comes and goes in between is not seen,
 // and a burst may go beyond by what can be written in that time. So that the host
 // suffers last, the kernel is told to end a container's processes first when memory
 // is short.
@@ -41,7 +43,7 @@ func (l *launcher) watchOver(r *running) *memoryWatch {
 				return
 			case <-time.After(wait):
 			}
-			have := ownMemory(r.pid)
+			have := ownMemory(r.pid) + tmpUsed(r.pid)
 			w.most.Store(max(w.most.Load(), have))
 			if have > w.max {
 				w.over.Store(true)
@@ -66,6 +68,29 @@ func (w *memoryWatch) usage(s endStatus) Exit {
 	return Exit{CPU: s.cpu, PeakMemory: w.most.Load(), OOM: w.over.Load()}
 }
 
+// tmpUsed is what lies in a container's /tmp, in bytes.
+func tmpUsed(pid int) int64 {
+	var st unix.Statfs_t
+	if err := unix.Statfs(fmt.Sprintf("/proc/%d/root/tmp", pid), &st); err != nil {
+		return 0
+	}
+	return int64(st.Blocks-st.Bfree) * st.Bsize
+}
+
+// memoryFiles is what a process holds in files that have no name, in bytes. What it
+// has mapped of them counts once more: rather too much than too little.
+func memoryFiles(dir string) (total int64) {
+	entries, _ := os.ReadDir(dir)
+	for _, e := range entries {
+		file := filepath.Join(dir, e.Name())
+		var st unix.Stat_t
+		if to, err := os.Readlink(file); err == nil && strings.HasPrefix(to, "/memfd:") && unix.Stat(file, &st) == nil {
+			total += st.Blocks * 512
+		}
+	}
+	return total
+}
+
 // ownMemory adds up the private memory of a process and its children, in bytes.
 func ownMemory(pid int) int64 {
 	dir := fmt.Sprintf("/proc/%d", pid)
@@ -80,6 +105,7 @@ func ownMemory(pid int) int64 {
 			total += kib << 10
 		}
 	}
+	total += memoryFiles(dir + "/fd")
 	lists, _ := filepath.Glob(dir + "/task/*/children")
 	for _, list := range lists {
 		text, err := os.ReadFile(list)
