@@ -15,7 +15,7 @@ ROUND ?= -1
 .PHONY: all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test boot-test- \
 	full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo \
 	egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested oci- \
-	suites outside-eyes parked path powercut resume sdks setup setup-test sim spin syscall-fuzz test tool-choice \
+	suites outside-eyes parked path powercut resume rootless sdks setup setup-test sim spin syscall-fuzz test tool-choice \
 	update-test walls
 T ?= 30s
 
@@ -168,6 +168,9 @@ spin: ## the two Spin models and the variants that must fail (Debian packages sp
 	@go run ./test/cmd/spin
 hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
 	@$(SANDBOX_TEST) -test.run '^TestHostile$$'
+
+rootless: build $(BIN)/sandbox.test ## Aria as a user without root: tool, agent, limits, kill -9, and the hostile cases in such containers
+	@go run ./test/cmd/rootless -bin $(BIN)
 
 oci-suites: build ## runc's integration tests and the OCI's validation against quilt-oci (a quarter of an hour)
 	@need=""; for t in bats:bats jq:jq gawk:gawk busybox:busybox-static gcc:gcc xz:xz-utils newuidmap:uidmap; do command -v $${t%%:*} >/dev/null || need="$$need $${t##*:}"; done; \

@@ -82,7 +82,7 @@ func TestModelClientsAreRecorded(t *testing.T) {
 	rec := recording(t, p, r.ID)
 	calls := 0
 	for _, e := range rec.Runs[0].Effects {
-		if e.Op == "net.fetch" {
+		if e.Op == "net.fetch" && !e.Intent {
 			calls++
 		}
 		text := string(e.Value) + e.Text
@@ -104,6 +104,7 @@ type recorded struct {
 	Runs []struct {
 		Effects []struct {
 			Op, Text string
+			Intent   bool
 			Value    json.RawMessage
 		}
 	}

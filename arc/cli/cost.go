@@ -51,7 +51,7 @@ func (a *app) costCmd() *cobra.Command {
 		},
 	}
 	c.Flags().DurationVar(&since, "since", 0, "only runs that were accepted this long ago at most, for example 24h")
-	c.Flags().StringVar(&by, "by", "", "a line for each agent, model, unit or bundle")
+	c.Flags().StringVar(&by, "by", "", "a line for each agent, model, tenant, unit or bundle")
 	return c
 }
 
@@ -65,19 +65,24 @@ func total(lines []remote.CostLine) remote.CostLine {
 		t.USD += l.USD
 		t.CPUUS += l.CPUUS
 		t.Unpriced = t.Unpriced || l.Unpriced
+		t.Uncertain += l.Uncertain
 	}
 	return t
 }
 
 func writeCost(w io.Writer, list costList) {
 	if list.By != "" {
-		table(w, strings.ToUpper(list.By)+"\tRUNS\tTURNS\tTOKENS IN\tOUT\tUSD\tCPU", len(list.Lines), func(i int) string {
+		table(w, strings.ToUpper(list.By)+"\tRUNS\tTURNS\tUNCERTAIN\tTOKENS IN\tOUT\tUSD\tCPU", len(list.Lines), func(i int) string {
 			l := list.Lines[i]
-			return fmt.Sprintf("%s\t%d\t%d\t%d\t%d\t%s\t%s", first(l.Name, "-"), l.Runs, l.Turns, l.InputTokens, l.OutputTokens, usdText(l), cpuText(l))
+			return fmt.Sprintf("%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s", first(l.Name, "-"), l.Runs, l.Turns, l.Uncertain, l.InputTokens, l.OutputTokens, usdText(l), cpuText(l))
 		})
 	}
 	t := list.Total
-	fmt.Fprintf(w, "cost: %d runs, %d turns, %d tokens in, %d out, %s, %s of processor time\n", t.Runs, t.Turns, t.InputTokens, t.OutputTokens, usdText(t), cpuText(t))
+	turns := fmt.Sprintf("%d turns", t.Turns)
+	if t.Uncertain > 0 {
+		turns += fmt.Sprintf(" and %d uncertain", t.Uncertain)
+	}
+	fmt.Fprintf(w, "cost: %d runs, %s, %d tokens in, %d out, %s, %s of processor time\n", t.Runs, turns, t.InputTokens, t.OutputTokens, usdText(t), cpuText(t))
 }
 
 // usdText says at least so much where a price is not known.

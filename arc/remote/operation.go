@@ -104,10 +104,11 @@ type CostLine struct {
 	USD          float64 `json:"usd"`
 	CPUUS        int64   `json:"cpuUs"`
 	Unpriced     bool    `json:"unpriced,omitempty"`
+	Uncertain    int64   `json:"uncertain,omitempty"` // models were asked, and no answer was recorded
 }
 
 // Cost adds up what a run and all it called used, or ("") what the runs since a
-// moment did, by agent, model, unit or bundle.
+// moment did, by agent, model, tenant, unit or bundle.
 func (c *Client) Cost(ctx context.Context, run string, since time.Time, by string) ([]CostLine, error) {
 	req := &ariav1.CostRequest{Run: run, By: by}
 	if !since.IsZero() {
@@ -116,7 +117,7 @@ func (c *Client) Cost(ctx context.Context, run string, since time.Time, by strin
 	res, err := retry(ctx, c, c.ops.Cost, req)
 	out := []CostLine{}
 	for _, l := range res.GetLines() {
-		out = append(out, CostLine{l.Name, l.Runs, l.Turns, l.InputTokens, l.OutputTokens, l.Usd, l.CpuUs, l.Unpriced})
+		out = append(out, CostLine{l.Name, l.Runs, l.Turns, l.InputTokens, l.OutputTokens, l.Usd, l.CpuUs, l.Unpriced, l.Uncertain})
 	}
 	return out, err
 }

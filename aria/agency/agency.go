@@ -191,7 +191,7 @@ func (s *stint) run(ctx context.Context) (agent.Result, error) {
 	res, err := agent.Run(ctx, s.in, agent.Deps{
 		Model: model, Price: s.model.Price, MaxOutput: s.model.MaxOutput, Context: s.model.Context, Free: s.model.Free,
 		Account: s.d.payer(), Spent: s.d.spend, Tools: s.tools.list, More: more, Emit: s.d.emit, Live: pieces(s.d.job),
-		Recall: s.d.recall, Record: s.d.record, Invoke: s.invoke, Pieces: s.d.job.Pieces,
+		Recall: s.recall, Record: s.d.record, Failed: s.failed, Invoke: s.invoke, Pieces: s.d.job.Pieces,
 	})
 	if err == nil && res.Left == nil {
 		err = s.d.said(ctx, s.a.Memory, agent.Words(s.in), res)

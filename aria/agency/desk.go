@@ -173,6 +173,42 @@ func (d *desk) recall(ctx context.Context, name string) (*llm.Reply, error) {
 	return &r, nil
 }
 
+// recall gives an answer that is on record. Where there is none it is announced,
+// durably, that the model is asked: what a crash takes is not lost from the bill.
+func (s *stint) recall(ctx context.Context, name string) (*llm.Reply, error) {
+	r, err := s.d.recall(ctx, name)
+	if r != nil || err != nil || s.d.job.Played() {
+		return r, err
+	}
+	a, err := s.asked(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	a.Times++
+	return nil, s.d.job.Remember(task.AskedMark+name, a)
+}
+
+func (s *stint) asked(ctx context.Context, name string) (task.Asked, error) {
+	a := task.Asked{Model: s.unit.Agent.Model}
+	raw, err := s.d.job.Recall(ctx, task.AskedMark+name)
+	if err != nil || raw == nil {
+		return a, err
+	}
+	if err := json.Unmarshal(raw, &a); err != nil {
+		return a, fmt.Errorf("%s of %s: %w", name, s.d.job.Run, err)
+	}
+	return a, nil
+}
+
+// failed takes an announcement back: the model said no.
+func (s *stint) failed(ctx context.Context, name string) {
+	a, err := s.asked(ctx, name)
+	if err == nil && a.Times > 0 && !s.d.job.Played() {
+		a.Times--
+		_ = s.d.job.Note(task.AskedMark+name, a) // a journal that cannot be written ends the run by itself
+	}
+}
+
 func (d *desk) record(name string, r llm.Reply) error { return d.job.Remember(name, r) }
 
 // spend adds a turn to what the run has used itself.

@@ -86,6 +86,9 @@ type Deps struct {
 	// taken up again, or nil; Record keeps one. Both may be nil.
 	Recall func(ctx context.Context, name string) (*llm.Reply, error)
 	Record func(name string, r llm.Reply) error
+	// Failed hears that the model refused what Recall had no answer for: nobody
+	// needs to wonder what it cost. May be nil.
+	Failed func(ctx context.Context, name string)
 	// Pieces says that so many more calls go on beside each other, or fewer, the
 	// loop itself counting as one; may be nil.
 	Pieces func(ctx context.Context, more int) error

@@ -150,6 +150,9 @@ func (l *loop) ask(ctx context.Context) (reply llm.Reply, err error) {
 	}
 	if err != nil {
 		hold.Keep()
+		if l.deps.Failed != nil && ctx.Err() == nil {
+			l.deps.Failed(ctx, name)
+		}
 		return reply, err
 	}
 	if err := l.record(name, reply); err != nil {

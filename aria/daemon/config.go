@@ -32,6 +32,9 @@ type Config struct {
 	Firmware string `toml:"firmware"`
 	// Quiltd is the program that `up` starts; empty: beside ariad, or in PATH.
 	Quiltd string `toml:"quiltd"`
+	// AllowDegraded is handed to the quiltd that `up` starts: what it may do without
+	// where it is not root, "cgroups,ids" (docs/spec/rootless.md).
+	AllowDegraded string `toml:"allow_degraded"`
 	// Bun is handed to quiltd; empty: quiltd looks for it.
 	Bun string `toml:"bun"`
 	// Tools and Agents bound what runs at once; more wait their turn.
@@ -85,10 +88,24 @@ type journalConfig struct {
 	MaxBytes int64 `toml:"max_bytes"`
 }
 
+// usualData is the data folder that nobody named: the system's, or, for a user
+// without root, one of its own.
+func usualData() string {
+	if os.Geteuid() != 0 {
+		if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+			return filepath.Join(dir, "aria")
+		}
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, ".local", "share", "aria")
+		}
+	}
+	return "/var/lib/aria"
+}
+
 // defaults of everything.
 func defaults() Config {
 	return Config{
-		Data: "/var/lib/aria", Listen: "127.0.0.1:7600",
+		Data: usualData(), Listen: "127.0.0.1:7600",
 		Tools: 64, Agents: 128, Pipelines: 64, Grace: duration(10 * time.Second),
 		LogFormat: "text", Journal: journalConfig{Keep: duration(30 * 24 * time.Hour)},
 		Models: llm.DefaultCatalog(),
@@ -118,6 +135,7 @@ func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) 
 	fs.StringVar(&flags.Listen, "listen", "", "public address (default "+cfg.Listen+")")
 	fs.StringVar(&flags.Socket, "socket", "", "socket of quiltd (default DATA/run/quilt.sock)")
 	fs.StringVar(&flags.Firmware, "firmware", "", "socket of the machine's update service (only on Aria's own image)")
+	fs.StringVar(&flags.AllowDegraded, "allow-degraded", "", "what quiltd may do without where up is not root: cgroups,ids")
 	fs.StringVar(&flags.Quiltd, "quiltd", "", "the quiltd program that up starts")
 	fs.StringVar(&flags.Bun, "bun", "", "the bun program, handed to quiltd")
 	fs.StringVar(&flags.LogFormat, "log-format", "", "text or json (default "+cfg.LogFormat+")")
@@ -136,7 +154,7 @@ func parse(args []string, stderr io.Writer) (cfg Config, print bool, err error) 
 	}
 	for _, o := range []struct{ to, from *string }{{&cfg.Data, &flags.Data}, {&cfg.Listen, &flags.Listen},
 		{&cfg.Socket, &flags.Socket}, {&cfg.Firmware, &flags.Firmware},
-		{&cfg.Quiltd, &flags.Quiltd}, {&cfg.LogFormat, &flags.LogFormat}, {&cfg.Bun, &flags.Bun}} {
+		{&cfg.Quiltd, &flags.Quiltd}, {&cfg.AllowDegraded, &flags.AllowDegraded}, {&cfg.LogFormat, &flags.LogFormat}, {&cfg.Bun, &flags.Bun}} {
 		if *o.from != "" {
 			*o.to = *o.from
 		}

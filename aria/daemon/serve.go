@@ -137,6 +137,14 @@ func assemble(streams context.Context, cfg Config, db *sql.DB, quilt *tokenapi.C
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	fresh := make(chan struct{}, 1)
+	reg.OnChange(func() {
+		select {
+		case fresh <- struct{}{}:
+		default: // it is told already
+		}
+	})
+	go thinking.Foresee(streams, fresh)
 	return api.New(streams, api.Deps{
 		Registry: reg, OCI: shelf, Tasks: tasks, Credential: bearer, Version: version.Version, Started: time.Now(), Log: log,
 		Firmware: cfg.Firmware,

@@ -30,10 +30,6 @@ const user = 64101
 // them running until SIGTERM or SIGINT. It opens no store and serves nothing.
 func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 	debug.SetGCPercent(20)
-	if os.Geteuid() != 0 {
-		return fault.New(fault.Denied, "ariad up needs root to make containers and to give each daemon its own user").
-			WithHint("run it with sudo; only a few hundred lines keep root, everything else gives it up")
-	}
 	quiltd, err := find(cfg.Quiltd, "quiltd")
 	if err != nil {
 		return err
@@ -64,6 +60,9 @@ func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 		}
 		quiltArgs = append(quiltArgs, "--bun", bun)
 	}
+	if cfg.AllowDegraded != "" {
+		quiltArgs = append(quiltArgs, "--allow-degraded", cfg.AllowDegraded)
+	}
 	ariadArgs := []string{"serve", "--data", cfg.Data, "--listen", cfg.Listen, "--socket", cfg.Socket, "--log-format", cfg.LogFormat}
 	if cfg.file != "" { // what it says of models and trust is for the child
 		ariadArgs = append(ariadArgs, "--config", cfg.file)
@@ -71,9 +70,15 @@ func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 	return supervise(cfg, stdout, log,
 		child{name: "quiltd", path: quiltd, args: quiltArgs, attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM, Setpgid: true}},
 		child{name: "ariad", path: self, args: ariadArgs,
-			attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true,
-				Credential: &syscall.Credential{Uid: user, Gid: user, Groups: []uint32{}}},
-			sealed: true})
+			attr: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true, Credential: ownUser()}, sealed: true})
+}
+
+// ownUser is ariad's own user; without root all is the user that we are.
+func ownUser() *syscall.Credential {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return &syscall.Credential{Uid: user, Gid: user, Groups: []uint32{}}
 }
 
 // supervise runs the children until a signal, or until one says that trying
@@ -144,6 +149,12 @@ func folders(cfg Config) error {
 	}
 	if !st.IsDir() {
 		return fault.New(fault.Invalid, "%s is not a folder", cfg.own()).WithHint("move it away")
+	}
+	if os.Geteuid() != 0 {
+		if err := os.Chmod(cfg.own(), 0o700); err != nil {
+			return disk(err, cfg.own())
+		}
+		return nil
 	}
 	if err := errors.Join(os.Lchown(cfg.own(), user, user), os.Chmod(cfg.own(), 0o700)); err != nil {
 		return disk(err, cfg.own())

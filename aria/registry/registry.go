@@ -55,7 +55,7 @@ type Registry struct {
 	held   map[bundle.Digest]*Bundle
 	opened map[bundle.Digest]*bundle.Bundle // a few, verified
 
-	changed func() // see OnChange
+	changed []func() // see OnChange
 }
 
 const schema = `CREATE TABLE IF NOT EXISTS bundles (
@@ -73,14 +73,20 @@ func New(db *sql.DB, dir string, log *slog.Logger) (*Registry, error) {
 		return nil, fmt.Errorf("bundle index: %w", err)
 	}
 	r := &Registry{db: db, dir: dir, log: log,
-		held: map[bundle.Digest]*Bundle{}, opened: map[bundle.Digest]*bundle.Bundle{}, changed: func() {}}
+		held: map[bundle.Digest]*Bundle{}, opened: map[bundle.Digest]*bundle.Bundle{}}
 	sweep(dir)
 	return r, r.load()
 }
 
 // OnChange has f called, from then on, after a bundle was taken in or removed. f
-// must not wait. Call it once, before the registry is in use.
-func (r *Registry) OnChange(f func()) { r.changed = f }
+// must not wait. Call it before the registry is in use.
+func (r *Registry) OnChange(f func()) { r.changed = append(r.changed, f) }
+
+func (r *Registry) tellChange() {
+	for _, f := range r.changed {
+		f()
+	}
+}
 
 func (r *Registry) load() error {
 	rows, err := r.db.Query(`SELECT digest, name, version, mode, size, uploaded, manifest FROM bundles`)
@@ -164,7 +170,7 @@ func (r *Registry) add(ctx context.Context, data []byte, mode Mode, agreed func(
 	r.mu.Lock()
 	r.held[nb.Digest] = nb
 	r.mu.Unlock()
-	r.changed()
+	r.tellChange()
 	r.log.Info("bundle taken in", "bundle", nb.Digest, "name", nb.Name, "version", nb.Version, "mode", nb.Mode)
 	return *nb, old != nil, nil
 }

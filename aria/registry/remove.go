@@ -35,7 +35,7 @@ func (r *Registry) Remove(ctx context.Context, d bundle.Digest, inUse func() err
 	r.mu.Lock()
 	delete(r.opened, d)
 	r.mu.Unlock()
-	r.changed()
+	r.tellChange()
 	if err := os.Remove(r.path(d)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return b, fmt.Errorf("remove bundle: %w", err)
 	}

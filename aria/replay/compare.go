@@ -85,7 +85,7 @@ func lane(run *task.RecordedRun, kind string, data json.RawMessage) string {
 // pipeline, the programs that a model wrote.
 func pieces(run *task.RecordedRun) bool {
 	return slices.ContainsFunc(run.Events, func(e task.RecordedEvent) bool {
-		return strings.HasPrefix(e.Kind, "step.") || e.Kind == "started" && (run.Kind == bundle.Agent || run.Kind == bundle.Team) && bytes.Contains(e.Data, []byte(`"attempt"`))
+		return strings.HasPrefix(e.Kind, "step.") || e.Kind == "started" && (run.Kind == bundle.Agent || run.Kind == bundle.Team) && bytes.Contains(e.Data, []byte(`"took_us"`))
 	})
 }
 

@@ -23,16 +23,17 @@ type Cost struct {
 	USD          float64
 	CPUUS        int64 // of containers, microseconds
 	Unpriced     bool  // the price of some of it is not known
+	Uncertain    int64 // models that were asked, and whose answers were not recorded
 }
 
 // CostBy are the ways to add up.
-var CostBy = []string{"", "agent", "model", "unit", "bundle"}
+var CostBy = []string{"", "agent", "model", "tenant", "unit", "bundle"}
 
 // Cost adds up what the journal says was used: by a run and all that it called,
 // or by the runs that were accepted since a moment. The dearest comes first.
 func (t *Tasks) Cost(ctx context.Context, run ID, since time.Time, by string) ([]Cost, error) {
 	if !slices.Contains(CostBy, by) {
-		return nil, fault.New(fault.Invalid, "cost is not added up by %q", by).WithHint("by agent, model, unit or bundle")
+		return nil, fault.New(fault.Invalid, "cost is not added up by %q", by).WithHint("by agent, model, tenant, unit or bundle")
 	}
 	b := bill{by: by, lines: map[string]*Cost{}, models: map[ID]string{}, runs: map[string]map[ID]bool{}}
 	from := ID("")
@@ -54,8 +55,15 @@ func (t *Tasks) Cost(ctx context.Context, run ID, since time.Time, by string) ([
 	if err := b.effects(ctx, t.db, ids, args); err != nil {
 		return nil, err
 	}
+	if err := b.cut(ctx, t.db, ids, args); err != nil {
+		return nil, err
+	}
 	return b.list(), nil
 }
+
+// oneTenant is the name of the only tenant that an ariad runs anything for: what
+// Quilt calls the default one.
+const oneTenant = "default"
 
 // bill is a sum in the making.
 type bill struct {
@@ -75,6 +83,8 @@ func (b *bill) of(run ID, unit, kind, bundle, model string) *Cost {
 		name = unit
 	case "bundle":
 		name = bundle
+	case "tenant":
+		name = oneTenant
 	case "agent":
 		if name = unit; kind != "agent" && kind != "team" {
 			name = "(no agent)"

@@ -164,6 +164,8 @@ func (p past) knew(e RecordedEffect) bool {
 func (p past) had(name string, value json.RawMessage) bool {
 	kind, rest, _ := strings.Cut(name, "/")
 	switch kind {
+	case "asked":
+		return false // the fork pays for what it asks itself
 	case "turn":
 		return p.told("model.reply", rest)
 	case "step":

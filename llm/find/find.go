@@ -104,6 +104,25 @@ func (x *Index) Search(ctx context.Context, docs []Doc, request string, n int) (
 	return hits[:min(n, len(hits))], nil
 }
 
+// Learn makes what a search needs to know of a tool, and says how many sentences
+// it had not seen.
+func (x *Index) Learn(ctx context.Context, d Doc) (made int, err error) {
+	t := open(d)
+	for _, s := range []string{t.does, t.about} {
+		if ctx.Err() != nil {
+			return made, context.Cause(ctx)
+		}
+		fresh, err := x.learn(s)
+		if err != nil {
+			return made, err
+		}
+		if fresh {
+			made++
+		}
+	}
+	return made, nil
+}
+
 // rank joins the views. Tools with one name before the last dot are about one
 // field: which field is meant and what is to be done in it are judged apart, for
 // in meaning a field outweighs what is done.
@@ -209,22 +228,40 @@ func (x *Index) near(asked []float32, sentence string) (float64, error) {
 	if sentence == "" {
 		return 0, nil
 	}
-	x.mu.Lock()
-	v := x.seen[sentence]
-	x.mu.Unlock()
-	if v == nil {
-		var err error
-		if v, err = x.make(sentence); err != nil {
-			return 0, fmt.Errorf("embed %.60q: %w", sentence, err)
-		}
-		x.mu.Lock()
-		if len(x.seen) >= maxSeen {
-			clear(x.seen)
-		}
-		x.seen[sentence] = v
-		x.mu.Unlock()
+	v, _, err := x.vector(sentence)
+	if err != nil {
+		return 0, err
 	}
 	return cosine(asked, v), nil
+}
+
+// learn says whether the sentence was new.
+func (x *Index) learn(sentence string) (fresh bool, err error) {
+	if sentence == "" {
+		return false, nil
+	}
+	_, fresh, err = x.vector(sentence)
+	return fresh, err
+}
+
+// vector is a sentence's; fresh says that it was not in memory.
+func (x *Index) vector(sentence string) (v []int8, fresh bool, err error) {
+	x.mu.Lock()
+	v = x.seen[sentence]
+	x.mu.Unlock()
+	if v != nil {
+		return v, false, nil
+	}
+	if v, err = x.make(sentence); err != nil {
+		return nil, true, fmt.Errorf("embed %.60q: %w", sentence, err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if len(x.seen) >= maxSeen {
+		clear(x.seen)
+	}
+	x.seen[sentence] = v
+	return v, true, nil
 }
 
 func (x *Index) make(sentence string) ([]int8, error) {

@@ -51,3 +51,24 @@ func TestSearch(t *testing.T) {
 		t.Error("a broken embedder goes unnoticed")
 	}
 }
+
+// What was learned is not made again by a search.
+func TestLearn(t *testing.T) {
+	made := map[string]int{}
+	x := find.New(func(text string) ([]float32, error) {
+		made[text]++
+		return []float32{1, 0}, nil
+	}, nil)
+	doc := find.Doc{Name: "orders.get", Text: "Gives an order. It has lines."}
+	for _, want := range []int{2, 0} {
+		if n, err := x.Learn(t.Context(), doc); err != nil || n != want {
+			t.Errorf("%d sentences were new, want %d (%v)", n, want, err)
+		}
+	}
+	if _, err := x.Search(t.Context(), []find.Doc{doc}, "which order?", 1); err != nil {
+		t.Fatal(err)
+	}
+	if len(made) != 3 || made["Gives an order"] != 1 || made["It has lines."] != 1 {
+		t.Errorf("%v", made)
+	}
+}

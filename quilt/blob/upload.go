@@ -62,7 +62,7 @@ func (s *service) begin(ctx context.Context, c broker.Call) (any, error) {
 	}
 	id := c.Opens()
 	s.open[id] = u
-	u.stop = context.AfterFunc(ctx, func() { // the session's: it ends with the execution
+	u.stop = context.AfterFunc(broker.Lasting(ctx), func() { // it ends with the execution
 		if u := s.take(id); u != nil {
 			u.discard()
 		}

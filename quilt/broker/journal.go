@@ -22,6 +22,9 @@ const (
 	Keyed
 	// Read: it changes nothing.
 	Read
+	// Paid changes nothing either, but costs money each time: it is announced
+	// durably before it is made, so that what a crash cut is not lost from a bill.
+	Paid
 )
 
 // Natures of a service's operations by name; what is not there is Once.

@@ -219,21 +219,18 @@ func (l *ledger) advance() {
 // make does a call that was not recorded. rests is the last effect that it may
 // rest on.
 func (l *ledger) make(ctx context.Context, f inbound, e Effect, rests uint64) (json.RawMessage, error) {
-	if l.intents[f.ID] {
+	nature := l.nature(f)
+	l.mu.Lock()
+	before := l.intents[f.ID]
+	l.mu.Unlock()
+	if before && nature != Paid {
 		return nil, fault.New(fault.Uncertain, "%s was under way when a daemon stopped; it may have happened", f.Op).
 			WithHint("look whether it did; a call with an idempotency key would be safe to repeat")
 	}
 	if strings.HasPrefix(f.Op, hostOps) {
 		return l.j.ask(ctx, Ask{ID: f.ID, Op: f.Op, Args: f.Args})
 	}
-	nature := Once
-	if of := l.s.cfg.Natures[f.Op]; of != nil {
-		nature = of(f.Op, f.Args)
-	}
-	if l.s.cfg.Ops[f.Op] == nil {
-		nature = Read // nothing will happen
-	}
-	if nature == Once {
+	if nature == Once || nature == Paid {
 		rests = l.announce(e)
 	}
 	if nature != Read {
@@ -246,6 +243,16 @@ func (l *ledger) make(ctx context.Context, f inbound, e Effect, rests uint64) (j
 		return nil, err
 	}
 	return compact(v)
+}
+
+func (l *ledger) nature(f inbound) Nature {
+	if l.s.cfg.Ops[f.Op] == nil {
+		return Read // nothing will happen
+	}
+	if of := l.s.cfg.Natures[f.Op]; of != nil {
+		return of(f.Op, f.Args)
+	}
+	return Once
 }
 
 // unanswered is how long a unit may go on after a call that the record does not

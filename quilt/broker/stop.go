@@ -93,9 +93,20 @@ func (s *session) breakable(ctx context.Context) (context.Context, context.Cance
 	if s.stopped() != nil {
 		return ctx, func() {}
 	}
-	out, cancel := context.WithCancelCause(ctx)
+	out, cancel := context.WithCancelCause(context.WithValue(ctx, lasting{}, ctx))
 	unhook := context.AfterFunc(s.stopping.cut, func() { cancel(context.Cause(s.stopping.cut)) })
 	return out, func() { unhook(); cancel(nil) }
+}
+
+type lasting struct{}
+
+// Lasting is the session's context, for what a call leaves open: ctx, an
+// operation's, ends with the call.
+func Lasting(ctx context.Context) context.Context {
+	if session, ok := ctx.Value(lasting{}).(context.Context); ok {
+		return session
+	}
+	return ctx
 }
 
 // broken is what a call that ended with err is answered with: that the unit is to

@@ -10,12 +10,15 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/BurntSushi/toml"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	egress "github.com/ariacomputecompany/firmware/quilt/net"
+	"github.com/ariacomputecompany/firmware/quilt/sandbox"
 )
 
 // Config is all that can be set, by file or flag; flags win.
@@ -73,6 +76,10 @@ type Config struct {
 	Startup duration `toml:"startup"`
 	// Grace is how long live executions may go on when quiltd stops.
 	Grace duration `toml:"grace"`
+	// AllowDegraded is what quiltd may do without when it is not started as root:
+	// "cgroups", "ids" (docs/spec/rootless.md). What is missing and not allowed is
+	// refused at start, and what is missing is said on every run.
+	AllowDegraded []string `toml:"allow_degraded"`
 	// LogFormat is "text" or "json": one object a line.
 	LogFormat string `toml:"log_format"`
 	// Net is what the operator says of the way out of containers.
@@ -89,11 +96,27 @@ type secretConfig struct {
 
 func defaults() Config {
 	return Config{
-		Data: "/var/lib/aria", UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
+		Data: usualData(), UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
 		MaxExecutions: 256, Parked: 16, JIT: true, ParkedQuiet: duration(30 * time.Second),
 		TenantItems: 10_000_000, TenantBytes: 20 << 30, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second), LogFormat: "text",
 	}
 }
+
+// usualData is the data folder that nobody named: the system's, or, for a user
+// without root, one of its own.
+func usualData() string {
+	if os.Geteuid() != 0 {
+		if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+			return filepath.Join(dir, "aria")
+		}
+		if home, err := os.UserHomeDir(); err == nil {
+			return filepath.Join(home, ".local", "share", "aria")
+		}
+	}
+	return systemData
+}
+
+const systemData = "/var/lib/aria"
 
 // duration is a time.Duration that reads and prints as "10s".
 type duration time.Duration
@@ -130,6 +153,7 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	format := fs.String("log-format", "", "text or json (default text)")
 	parked := fs.Int("parked", -1, "containers that may wait, booted and empty, for the next executions; 0: none (default 16)")
 	warm := fs.Int("warm", -1, "codes that are kept loaded for their next run; 0: none (default 0)")
+	degraded := fs.String("allow-degraded", "", "what may be missing without root: cgroups, ids (`LIST` with commas)")
 	fs.BoolVar(&print, "print-config", false, "print the configuration that holds, and end")
 	if err := fs.Parse(args); err != nil {
 		return cfg, false, err
@@ -155,6 +179,14 @@ func parse(args []string, usage io.Writer) (cfg Config, print bool, err error) {
 	}
 	if cfg.LogFormat != "text" && cfg.LogFormat != "json" {
 		return cfg, false, fault.New(fault.Invalid, "%q is no format of the log", cfg.LogFormat).WithHint("write text or json")
+	}
+	if *degraded != "" {
+		cfg.AllowDegraded = strings.Split(*degraded, ",")
+	}
+	for _, d := range cfg.AllowDegraded {
+		if !slices.Contains(sandbox.Degradable, d) {
+			return cfg, false, fault.New(fault.Invalid, "allow_degraded: there is no %q", d).WithHint("write %s", strings.Join(sandbox.Degradable, " or "))
+		}
 	}
 	if *parked >= 0 {
 		cfg.Parked = *parked
@@ -205,7 +237,7 @@ func readFile(path string, cfg *Config) error {
 func (c Config) resolved() Config {
 	if c.Socket == "" {
 		c.Socket = "/run/quilt/quilt.sock"
-		if c.Data != defaults().Data {
+		if c.Data != systemData {
 			c.Socket = filepath.Join(c.Data, "run", "quilt.sock")
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ariacomputecompany/firmware/internal/testenv"
 	quiltv1 "github.com/ariacomputecompany/firmware/proto/gen/quilt/v1"
 )
 
@@ -18,7 +19,8 @@ func TestAnExecutionGivesBackWhatItHad(t *testing.T) {
 			Limits: &quiltv1.Limits{WallMs: wall},
 		})
 	}
-	if pushed := run("push", `await host.call("queue.push", {ns: "jobs", items: [{body: 1}]})`, 10_000); pushed.ended.GetReason() != "done" {
+	enough := testenv.Patience(10 * time.Second).Milliseconds()
+	if pushed := run("push", `await host.call("queue.push", {ns: "jobs", items: [{body: 1}]})`, enough); pushed.ended.GetReason() != "done" {
 		t.Fatalf("the push ended %v", pushed.ended)
 	}
 	took := run("took", `const got = await host.call("queue.claim", {ns: "jobs", visibilityMs: 3600000});
@@ -30,7 +32,7 @@ func TestAnExecutionGivesBackWhatItHad(t *testing.T) {
 	}
 	got := run("next", `await host.call("lock.take", {name: "gate"});
 		await host.call("kv.begin", {ns: ["box"]});
-		return (await host.call("queue.claim", {ns: "jobs", waitMs: 5000})).items`, 10_000)
+		return (await host.call("queue.claim", {ns: "jobs", waitMs: 5000})).items`, enough)
 	if got.result != `[{"id":1,"claim":2,"most":5,"body":1}]` {
 		t.Errorf("after a claim whose execution was killed: %s %v", got.result, got.ended)
 	}

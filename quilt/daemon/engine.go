@@ -80,7 +80,7 @@ func runEngine(text string, log *slog.Logger) error {
 	var host engine.Machine = box
 	var pool *pools
 	if cfg.Parked > 0 {
-		pool = newPools(host, cfg, log)
+		pool = newPools(host, cfg, box.fitsParked, log)
 		defer pool.close()
 		host = pool
 	}

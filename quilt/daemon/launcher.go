@@ -37,6 +37,8 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	switch {
 	case len(args) >= 2 && args[0] == "engine":
 		err = runEngine(args[1], log)
+	case len(args) == 3 && args[0] == rootlessArg:
+		err = runRootless(args[1], args[2], stderr)
 	case len(args) == 1 && args[0] == "version":
 		_, err = fmt.Fprintln(stdout, "quiltd", version.Version)
 	case len(args) >= 1 && args[0] == "image":
@@ -60,8 +62,10 @@ func Main(args []string, stdout, stderr io.Writer) int {
 			err = restart(cfg, stdout)
 		case command == "gc":
 			err = gc(cfg, stdout)
+		case os.Geteuid() != 0:
+			err = startRootless(cfg)
 		default:
-			err = runLauncher(cfg, logger(cfg.LogFormat, stderr))
+			err = runLauncher(cfg, withRoot, logger(cfg.LogFormat, stderr))
 		}
 	}
 	var engine *exec.ExitError
@@ -102,12 +106,8 @@ func say(w io.Writer, err error) {
 
 // runLauncher is the root side: it prepares folders and image, then holds
 // containers until the engine ends.
-func runLauncher(cfg Config, log *slog.Logger) error {
+func runLauncher(cfg Config, as standing, log *slog.Logger) error {
 	began := time.Now()
-	if os.Geteuid() != 0 {
-		return fault.New(fault.Denied, "quiltd has to be started as root to build containers").
-			WithHint("use sudo; everything but a small launcher gives root up at once")
-	}
 	unix.Umask(0o022) // the engine's user has to pass through what is made here
 	if err := prepare(cfg); err != nil {
 		return err
@@ -139,6 +139,7 @@ func runLauncher(cfg Config, log *slog.Logger) error {
 	return sandbox.RunLauncher(sandbox.LauncherConfig{
 		EnginePath: self, EngineFiles: []*os.File{socket}, EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
 		ImageDir: img.Dir, ImageDigest: img.Digest, ImageInPlace: cfg.Image != "", Log: log,
+		Rootless: as.rootless, IDs: as.ids, AllowDegraded: cfg.AllowDegraded,
 	})
 }
 

@@ -97,8 +97,15 @@ func listener(f *os.File) net.Listener {
 	return l
 }
 
-// fitsParked: what is fixed before exec cannot be changed by a claim.
-func fitsParked(s engine.Spec) bool { return s.TmpBytes == 0 || s.TmpBytes == sandbox.DefaultTmpBytes }
+// fitsParked: what is fixed before exec cannot be changed by a claim. Without control
+// groups no limit can.
+func (m machine) fitsParked(s engine.Spec) bool {
+	usual := func(v, def int64) bool { return v == 0 || v == def }
+	if m.client.Hello().CgroupVersion == 0 && !(usual(s.MemoryBytes, sandbox.DefaultMemoryBytes) && usual(s.Pids, sandbox.DefaultPids)) {
+		return false
+	}
+	return usual(s.TmpBytes, sandbox.DefaultTmpBytes)
+}
 
 // parkedBytes is what one parked container takes, with what the kernel keeps for it.
 const parkedBytes = 5 << 20

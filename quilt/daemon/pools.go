@@ -16,10 +16,10 @@ import (
 // as were lately wanted of its profile, so who never uses the net pays nothing.
 type pools struct{ plain, net *engine.Pool }
 
-func newPools(host engine.Machine, cfg Config, log *slog.Logger) *pools {
+func newPools(host engine.Machine, cfg Config, fits func(engine.Spec) bool, log *slog.Logger) *pools {
 	make := func(net bool) *engine.Pool {
 		return engine.NewPool(host, engine.PoolConfig{
-			Max: cfg.Parked, Busy: 2 * runtime.NumCPU(), Room: roomParked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fitsParked, Net: net, Log: log,
+			Max: cfg.Parked, Busy: 2 * runtime.NumCPU(), Room: roomParked, Quiet: time.Duration(cfg.ParkedQuiet), Fits: fits, Net: net, Log: log,
 		})
 	}
 	return &pools{plain: make(false), net: make(true)}

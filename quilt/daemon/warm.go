@@ -14,11 +14,11 @@ type warm struct{ *engine.Warm }
 const loadTime = 5 * time.Second
 
 // newWarm puts what is loaded before host, if the configuration wants that.
-func newWarm(host, base engine.Machine, cfg Config, log *slog.Logger) (*warm, engine.Machine) {
-	if cfg.Warm == 0 {
+func newWarm(host engine.Machine, base machine, cfg Config, log *slog.Logger) (*warm, engine.Machine) {
+	if cfg.Warm == 0 || base.client.Hello().CgroupVersion == 0 { // its memory could not grow with the claim
 		return &warm{}, host
 	}
-	w := engine.NewWarm(host, engine.WarmConfig{Max: cfg.Warm, Base: base, Fits: fitsParked, Room: roomLoaded,
+	w := engine.NewWarm(host, engine.WarmConfig{Max: cfg.Warm, Base: base, Fits: base.fitsParked, Room: roomLoaded,
 		Boot: loadTime, Quiet: time.Duration(cfg.ParkedQuiet), Log: log})
 	return &warm{w}, w
 }

@@ -132,8 +132,9 @@ func (sp *span) take(ctx context.Context, c broker.Call, verbs map[string]token.
 	return nil
 }
 
-// keep notes a span until it is forgotten or ctx, the session's, ends.
+// keep notes a span until it is forgotten or the session of ctx ends.
 func (s *service) keep(ctx context.Context, id broker.Opened, sp *span) error {
+	ctx = broker.Lasting(ctx)
 	s.mu.Lock()
 	was := s.open[id] // a restart came before its answer was told
 	n := 0

@@ -108,7 +108,7 @@ func (g *Gate) Close() error {
 // Service has the operations of the harness protocol.
 func (g *Gate) Service() broker.Service {
 	return broker.Service{Scheme: "llm", Nature: broker.Natures{
-		"llm.chat": broker.Read, "llm.embed": broker.Read,
+		"llm.chat": broker.Paid, "llm.embed": broker.Paid,
 	}.Of, Ops: map[string]broker.Op{"llm.chat": g.chat, "llm.embed": g.embedding}}
 }
 

@@ -73,8 +73,9 @@ func (s *service) take(ctx context.Context, c broker.Call) (any, error) {
 	return taken{ID: c.ID, Fence: hold.Fence}, nil
 }
 
-// keep notes a use until it is released or ctx, the session's, ends.
+// keep notes a use until it is released or the session of ctx ends.
 func (s *service) keep(ctx context.Context, id broker.Opened, hold broker.Hold) error {
+	ctx = broker.Lasting(ctx)
 	s.mu.Lock()
 	was, again := s.open[id] // a restart came before its answer was told
 	n := 0

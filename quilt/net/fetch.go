@@ -81,6 +81,9 @@ func (s *service) nature(op string, args json.RawMessage) broker.Nature {
 		return broker.Read // refused, and nothing is sent
 	}
 	if u, err := parseURL(a.URL); err == nil && s.own(u) {
+		if strings.EqualFold(a.Method, http.MethodPost) {
+			return broker.Paid
+		}
 		return broker.Read
 	}
 	switch strings.ToUpper(a.Method) {

@@ -43,7 +43,7 @@ func TestNature(t *testing.T) {
 		{"net.fetch", `{"method":"POST","headers":[["Accept","*/*"],["Idempotency-Key","k"]]}`, broker.Keyed},
 		{"net.fetch", `{"method":"PATCH","headers":[["idempotency-key","k"]]}`, broker.Keyed},
 		{"net.fetch", `{"method":"POST","headers":[["Idempotency","k"]]}`, broker.Once},
-		{"net.fetch", `{"method":"POST","url":"http://127.0.0.1:4180/openai/v1/responses"}`, broker.Read}, // a model
+		{"net.fetch", `{"method":"POST","url":"http://127.0.0.1:4180/openai/v1/responses"}`, broker.Paid}, // a model
 		{"net.fetch", `{"method":"POST","url":"https://127.0.0.1:4180/openai/v1/responses"}`, broker.Once},
 		{"net.fetch", `{"method":7}`, broker.Read}, // refused, nothing is sent
 		{"net.read", `{"stream":1}`, broker.Read},

@@ -185,6 +185,7 @@ func (s *service) ring(sp store.Space) {
 
 // hold sees to it that the claims of an execution come back when it ends.
 func (s *service) hold(ctx context.Context, execution string, sp store.Space) {
+	ctx = broker.Lasting(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := execution + "\n" + sp.Name

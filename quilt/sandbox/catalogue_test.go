@@ -72,10 +72,13 @@ func attackHere(t testing.TB, c *Client, in profile) (n int, wrong []finding) {
 
 // outsideProbes is what the host must see of a container.
 func outsideProbes(plan Plan, sl *slot) []attempt {
-	id := sl.users.base + plan.UID
+	ids := fmt.Sprintf("0 %d %d", sl.users.id-plan.UID, plan.IDRange)
+	if plan.IDRange == 1 {
+		ids = fmt.Sprintf("%d %d 1", plan.UID, sl.users.id)
+	}
 	out := []attempt{
-		{no: 21, name: "host user", want: fmt.Sprint(id)},
-		{no: 21, name: "id map", want: fmt.Sprintf("0 %d %d", sl.users.base, plan.IDRange)},
+		{no: 21, name: "host user", want: fmt.Sprint(sl.users.id)},
+		{no: 21, name: "id map", want: ids},
 	}
 	for _, ns := range plan.Namespaces {
 		out = append(out, attempt{no: 1, name: "namespace " + ns, want: "own"})

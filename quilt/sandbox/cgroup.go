@@ -29,6 +29,9 @@ type setting struct {
 
 // fixedSettings holds for every container and is written when a group is made.
 func fixedSettings(version int) []setting {
+	if version == 0 {
+		return nil
+	}
 	if version == 2 {
 		return []setting{
 			{file: "memory.swap.max", value: "0", ifThere: true},
@@ -47,6 +50,9 @@ func fixedSettings(version int) []setting {
 
 // limitSettings turns a plan's limits into writes.
 func limitSettings(version int, l Limits) []setting {
+	if version == 0 {
+		return nil
+	}
 	memory, pids := strconv.FormatInt(l.MemoryBytes, 10), strconv.FormatInt(l.Pids, 10)
 	quota := strconv.FormatInt(l.CPUMillis*cpuPeriod/1000, 10)
 	if version == 2 {
@@ -120,6 +126,9 @@ func (g *cgroup) entrances() (tasks []int, dir int, err error) {
 // would make a thousand dying processes take seconds, before all other
 // containers, and not frozen.
 func (g *cgroup) hasten() {
+	if g.version == 0 {
+		return
+	}
 	if g.version == 2 {
 		_ = writeFile(g.at("", "cpu.max"), "max")
 		_ = writeFile(g.at("", "cpu.weight"), "10000")
@@ -133,6 +142,9 @@ func (g *cgroup) hasten() {
 
 // usage reads what the group has counted so far.
 func (g *cgroup) usage() (e Exit) {
+	if g.version == 0 {
+		return e
+	}
 	if g.version == 2 {
 		e.CPU = time.Duration(readCount(g.at("", "cpu.stat"), "usage_usec")) * time.Microsecond
 		e.PeakMemory = readCount(g.at("", "memory.peak"), "")

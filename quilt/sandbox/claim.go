@@ -76,6 +76,9 @@ func (l *launcher) claim(n uint64, spec Spec, digest string) error {
 	if plan.Spec.TmpBytes != r.spec.TmpBytes || plan.Spec.Net != r.spec.Net || plan.Spec.NoJIT != r.spec.NoJIT || !slices.Equal(plan.Spec.Argv, r.spec.Argv) || !slices.Equal(plan.Spec.Env, r.spec.Env) {
 		return fault.New(fault.Invalid, "container %s: a claim can change limits only", spec.ID).WithHint("start it cold")
 	}
+	if r.watch != nil && (plan.Spec.MemoryBytes != r.spec.MemoryBytes || plan.Spec.Pids != r.spec.Pids) {
+		return fault.New(fault.Invalid, "container %s: without control groups a claim changes no limits", spec.ID).WithHint("start it cold")
+	}
 	err = fault.New(fault.Denied, "container %s: the parked container was claimed before", spec.ID).WithHint("a container runs one execution")
 	r.claim.Do(func() { err = r.slot.group.rebind(l.tree.version, plan.Cgroup) })
 	return err

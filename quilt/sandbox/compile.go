@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"unsafe"
 
@@ -15,9 +16,11 @@ type held struct {
 	netns, userns                 int
 	null, stdout, stderr, control int
 	creator                       int // pidfd of the thread that clones
-	idBase                        int // first host id of the range
+	id                            int // of the container's user, in the launcher's namespace
 	lastCap                       int // highest capability the kernel knows
 	landlockABI                   int
+	keepGroups                    bool // nobody may change groups in the launcher's namespace
+	revealed                      bool // a proc of the host lies on /tmp, see template.reveal
 }
 
 // capHeader and capSets are struct __user_cap_header_struct and data, version 3.
@@ -30,6 +33,7 @@ type capSets [2]struct{ effective, permitted, inheritable uint32 }
 const capVersion3 = 0x20080522
 
 var rlimitNumber = map[string]uintptr{
+	"NPROC":  unix.RLIMIT_NPROC,
 	"NOFILE": unix.RLIMIT_NOFILE, "CORE": unix.RLIMIT_CORE, "MSGQUEUE": unix.RLIMIT_MSGQUEUE,
 	"MEMLOCK": unix.RLIMIT_MEMLOCK, "STACK": unix.RLIMIT_STACK, "FSIZE": unix.RLIMIT_FSIZE,
 }
@@ -104,9 +108,16 @@ func (c *program) joinCgroups(h held) {
 
 // mounts adds what is the container's own; / and /dev come with the template.
 func (c *program) mounts(p Plan, h held) {
-	for _, m := range p.Mounts {
+	list := slices.Clone(p.Mounts)
+	if h.revealed { // proc can be mounted as long as the host's is to be seen, on /tmp
+		slices.Reverse(list)
+	}
+	for _, m := range list {
 		if m.To == "/" || m.To == "/dev" {
 			continue
+		}
+		if h.revealed && m.To == "/tmp" {
+			c.add("unmount the host's proc", unix.SYS_UMOUNT2, c.str("/tmp"), unix.MNT_DETACH)
 		}
 		var flags uintptr
 		for _, f := range m.Flags {
@@ -114,8 +125,7 @@ func (c *program) mounts(p Plan, h held) {
 		}
 		options := m.Options
 		if m.Type == "tmpfs" {
-			id := h.idBase + p.UID
-			options = fmt.Sprintf("%s,uid=%d,gid=%d", options, id, id)
+			options = fmt.Sprintf("%s,uid=%d,gid=%d", options, h.id, h.id)
 		}
 		kind := c.str(m.Type)
 		c.add("mount "+m.To, unix.SYS_MOUNT, kind, c.str(m.To), kind, flags, c.str(options))
@@ -143,7 +153,9 @@ func (c *program) dropPrivilege(p Plan, h held) {
 		c.add("drop bounding capability", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(n))
 	}
 	id := uintptr(p.UID)
-	c.add("clear groups", unix.SYS_SETGROUPS, 0, 0)
+	if !h.keepGroups {
+		c.add("clear groups", unix.SYS_SETGROUPS, 0, 0)
+	}
 	c.add("set group", unix.SYS_SETRESGID, id, id, id)
 	c.add("set user", unix.SYS_SETRESUID, id, id, id)
 	c.add("clear ambient capabilities", unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL)

@@ -88,7 +88,7 @@ func TestEveryStepFails(t *testing.T) {
 			t.Fatal(err)
 		}
 		p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd, null: null, stdout: null, stderr: null, control: null,
-			creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
+			creator: l.template.creator, id: sl.users.id, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
 		return p, sl, func() {
 			unix.Close(null)
 			if err := l.slots.discard(sl); err != nil {

@@ -148,7 +148,7 @@ func (l *launcher) draft(t *testing.T, plan Plan) (*program, *slot, func()) {
 	}
 	null := highFD(must(unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)))
 	p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd, null: null, stdout: null, stderr: null, control: null,
-		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
+		creator: l.template.creator, id: sl.users.id, lastCap: l.lastCap})
 	return p, sl, func() {
 		unix.Close(null)
 		if err := l.slots.discard(sl); err != nil {

@@ -102,6 +102,9 @@ func (h *hierarchy) open(name string) error {
 // 7.2, which emulates more than one processor on threads, sometimes goes on with the
 // old code for ever.
 func (h *hierarchy) steady() {
+	if h.version == 0 {
+		return
+	}
 	g := h.steadyGroup()
 	if err := os.Mkdir(g.dirs[0], 0o755); err == nil {
 		_ = g.apply([]setting{h.cpuLimit("1000")}) // the least there is, so that it fits below any limit of the host
@@ -128,6 +131,9 @@ func (h *hierarchy) cpuLimit(quota string) setting {
 // weigh gives one of our groups its weight, in that of single processes. Not every
 // host lets a group weigh more; it is a matter of speed only.
 func (h *hierarchy) weigh(group string, weight int) {
+	if h.version == 0 {
+		return
+	}
 	if h.version == 2 {
 		_ = writeFile(filepath.Join(h.own[""], group, "cpu.weight"), strconv.Itoa(weight*100))
 		return
@@ -203,6 +209,9 @@ func ownHierarchy(name string) (*hierarchy, bool) {
 // prefer moves whole processes to the group of the daemons. On v2 it is there only where
 // delegate made it.
 func (h *hierarchy) prefer(pids ...int) {
+	if h.version == 0 {
+		return
+	}
 	h.weigh(filepath.Base(h.daemons()), daemonWeight)
 	for _, pid := range pids {
 		_ = writeFile(filepath.Join(h.daemons(), "cgroup.procs"), strconv.Itoa(pid))
@@ -291,6 +300,9 @@ func (h *hierarchy) create(name string) (*cgroup, error) {
 
 // close removes the base group, which must be empty but for the steady one.
 func (h *hierarchy) close() error {
+	if h.version == 0 {
+		return nil
+	}
 	// A group that is removed with its limit is counted for ever.
 	steady := h.steadyGroup()
 	_ = steady.apply([]setting{h.cpuLimit(map[int]string{1: "-1", 2: "max"}[h.version])})

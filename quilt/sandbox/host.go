@@ -5,12 +5,16 @@ package sandbox
 type Host struct {
 	Arch          string `json:"arch"`
 	Kernel        string `json:"kernel"`
-	CgroupVersion int    `json:"cgroupVersion"` // 1 or 2
+	CgroupVersion int    `json:"cgroupVersion"` // 1 or 2; 0: none
 	Isolation     string `json:"isolation"`     // the line a person reads: "full (cgroup v1)"
 	LandlockABI   int    `json:"landlockABI"`   // 0: not there
 	ImageDigest   string `json:"imageDigest"`
 	HugeImage     bool   `json:"hugeImage"` // the image lies on huge pages
 	LauncherPID   int    `json:"launcherPID"`
+	// Rootless: the launcher is root of a user namespace only. Degraded is what it
+	// does without, of Degradable.
+	Rootless bool     `json:"rootless,omitempty"`
+	Degraded []string `json:"degraded,omitempty"`
 	// Disks whose use is limited, "MAJOR:MINOR": all that there were when the
 	// launcher started, on cgroup v2 with the io controller; else none.
 	Disks []string `json:"disks,omitempty"`

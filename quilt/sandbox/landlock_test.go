@@ -36,7 +36,7 @@ let r;try{r=Bun.spawnSync(["/tmp/x","--version"]).exitCode===0?10:11}catch(e){r=
 			t.Fatal(err)
 		}
 		p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd, null: null, stdout: null, stderr: null, control: null,
-			creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
+			creator: l.template.creator, id: sl.users.id, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
 		for i := range p.ops {
 			switch p.ops[i].name {
 			case "mount /tmp":

@@ -31,7 +31,12 @@ type LauncherConfig struct {
 	ImageInPlace bool
 	CgroupName   string // empty: "aria-quilt"
 	UIDBase      int    // first host id of the containers' ranges; 0: 200000
-	Log          *slog.Logger
+	// Rootless: this process is root of a user namespace that has IDs more ids from 1
+	// on, for containers. EngineUID is 0 then, without any capability.
+	Rootless      bool
+	IDs           int
+	AllowDegraded []string // of Degradable: what it may do without
+	Log           *slog.Logger
 }
 
 const defaultCgroup = "aria-quilt"
@@ -67,6 +72,8 @@ type launcher struct {
 	era       uint64        // rises when containers lose their engine
 	rush      chan struct{} // an engine crashed; closed once the next one serves; nil: calm
 	brooms    chan struct{} // one for each orphan that is being removed
+	dying     int           // how many of live are doomed and not over
+	weight    int           // of all containers together; 0: baseWeight, as open set it
 	last      uint64        // highest number seen
 	closed    bool
 	started   uint64
@@ -87,8 +94,10 @@ type running struct {
 	born  bool // in its group, by CLONE_INTO_CGROUP
 
 	claim  sync.Once
-	over   atomic.Bool // its last process is dead
-	orphan atomic.Bool // its engine is gone
+	doomed bool         // by kill; guarded by launcher.mu
+	over   atomic.Bool  // its last process is dead
+	orphan atomic.Bool  // its engine is gone
+	watch  *memoryWatch // where there are no control groups
 }
 
 // newLauncher probes the host, sweeps, and makes template and pools. On an
@@ -102,6 +111,12 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	if l.lastCap, err = lastCap(); err != nil {
 		return nil, err
 	}
+	l.host.Rootless = cfg.Rootless
+	if cfg.Rootless && cfg.IDs == 0 {
+		if err := l.degrade(cfg, WithoutIDs, "this user has no ids for containers", "install uidmap and give it a range in /etc/subuid and /etc/subgid"); err != nil {
+			return nil, err
+		}
+	}
 	if err := checkImage(cfg.ImageDir); err != nil {
 		return nil, err
 	}
@@ -109,11 +124,11 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 		return nil, fmt.Errorf("open /dev/null: %w", err)
 	}
 	l.null = highFD(l.null)
-	if err := l.openTree(cfg); err != nil {
+	if err := l.groups(cfg); err != nil {
 		unix.Close(l.null)
 		return nil, err
 	}
-	if l.template, err = newTemplate(cfg.ImageDir, cfg.ImageInPlace); err != nil {
+	if l.template, err = newTemplate(cfg.ImageDir, cfg.ImageInPlace, cfg.Rootless); err != nil {
 		unix.Close(l.null)
 		_ = l.tree.close()
 		return nil, err
@@ -122,8 +137,8 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	l.host.ImageDigest = cfg.ImageDigest
 	l.host.Disks = l.tree.disks()
 	l.host.HugeImage = l.template.huge
-	l.host.Isolation = fmt.Sprintf("full (cgroup v%d)", l.tree.version)
-	l.slots = newSlots(l.tree, cfg.UIDBase)
+	l.host.Isolation = l.host.isolation()
+	l.slots = newSlots(l.tree, cfg.ids())
 	return l, nil
 }
 
@@ -284,7 +299,7 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	}
 	p := compile(plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd,
 		null: l.null, stdout: fds[0], stderr: fds[1], control: fds[2],
-		creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
+		creator: l.template.creator, id: sl.users.id, keepGroups: l.host.Rootless && l.host.without(WithoutIDs), revealed: l.host.Rootless, lastCap: l.lastCap, landlockABI: l.host.LandlockABI})
 	gate := -1
 	if plan.Spec.Net {
 		if err := openGate(sl.gate); err != nil {
@@ -301,18 +316,26 @@ func (l *launcher) launch(plan Plan, sl *slot, fds []int) (*running, error) {
 	}
 	// Not blocking, so that the runtime's poller can wait on it.
 	_ = unix.SetNonblock(pidfd, true)
-	return &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec, gate: gate, born: born}, nil
+	r := &running{id: plan.Spec.ID, pid: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd"), slot: sl, spec: plan.Spec, gate: gate, born: born}
+	if l.tree.version == 0 {
+		r.watch = l.watchOver(r)
+	}
+	return r, nil
 }
 
 // ended waits for r's end and says how it was. The first process of a pid
 // namespace is the last to go, so nothing of r runs after this.
 func (l *launcher) ended(r *running) Exit {
 	status := waitFor(r.pidfd)
-	r.over.Store(true)
+	l.passed(r)
+	r.watch.end()
 	if r.orphan.Load() {
 		return Exit{Code: status.code, Signal: status.signal} // nobody asks what it used
 	}
 	exit := r.slot.group.usage()
+	if l.tree.version == 0 {
+		exit = r.watch.usage(status)
+	}
 	exit.Code, exit.Signal = status.code, status.signal
 	return exit
 }
@@ -341,6 +364,7 @@ func (l *launcher) discard(n uint64, r *running) {
 // bomb stands still, takes four times as long: its processes have to run to get
 // to where they stop, and again to die.
 func (l *launcher) kill(r *running) {
+	l.condemn(r)
 	r.slot.group.hasten()
 	r.signal(unix.SIGKILL)
 }
@@ -398,7 +422,13 @@ func highFD(fd int) int {
 	return up
 }
 
-type endStatus struct{ code, signal int }
+// endStatus is how a process ended. cpu and peak are its own and of those of its
+// children that it waited for.
+type endStatus struct {
+	code, signal int
+	cpu          time.Duration
+	peak         int64 // resident, bytes
+}
 
 // waitFor blocks a goroutine, not a thread, until the process behind f ends,
 // and reaps it.

@@ -123,9 +123,44 @@ func (l *launcher) hurry() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.rush == nil {
-		l.tree.weigh(l.tree.base, dyingWeight)
 		l.rush = make(chan struct{})
+		l.weigh()
 		time.AfterFunc(rushTime, l.calm)
+	}
+}
+
+// condemn lets all containers weigh more until r is dead: the group of r has nearly
+// all of that, and a fork bomb takes long to die beside work of others.
+func (l *launcher) condemn(r *running) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !r.doomed && !r.over.Load() {
+		r.doomed = true
+		l.dying++
+		l.weigh()
+	}
+}
+
+// passed notes that the last process of r is dead.
+func (l *launcher) passed(r *running) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r.over.Store(true)
+	if r.doomed {
+		l.dying--
+		l.weigh()
+	}
+}
+
+// weigh gives the containers their weight of this moment. It is called with mu held.
+func (l *launcher) weigh() {
+	weight := baseWeight
+	if l.rush != nil || l.dying > 0 {
+		weight = dyingWeight
+	}
+	if l.weight != weight {
+		l.weight = weight
+		l.tree.weigh(l.tree.base, weight)
 	}
 }
 
@@ -136,6 +171,6 @@ func (l *launcher) calm() {
 	if l.rush != nil {
 		close(l.rush)
 		l.rush = nil
-		l.tree.weigh(l.tree.base, baseWeight)
+		l.weigh()
 	}
 }

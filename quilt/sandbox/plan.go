@@ -68,7 +68,7 @@ type Plan struct {
 	Namespaces   []string `json:"namespaces"`
 	Network      string   `json:"network"` // "none", or the gate's address on its own loopback
 	UID          int      `json:"uid"`
-	IDRange      int      `json:"idRange"`
+	IDRange      int      `json:"idRange"` // ids that it has outside
 	Mounts       []Mount  `json:"mounts"`
 	Rlimits      []Rlimit `json:"rlimits"`
 	Capabilities []string `json:"capabilities"` // always empty
@@ -137,7 +137,7 @@ func NewPlan(s Spec, h Host) (Plan, error) {
 		Namespaces: []string{"mnt", "pid", "net", "ipc", "uts", "cgroup", "user"},
 		Network:    network,
 		UID:        containerUID,
-		IDRange:    idRange,
+		IDRange:    h.idRange(),
 		Mounts: []Mount{
 			{Type: "tmpfs", To: "/", Flags: []string{"ro", "nosuid", "nodev"}},
 			{Type: "tmpfs", To: "/dev", Flags: []string{"ro", "nosuid", "noexec"}},
@@ -145,7 +145,7 @@ func NewPlan(s Spec, h Host) (Plan, error) {
 				Options: fmt.Sprintf("size=%d,nr_inodes=%d,mode=1777", full.TmpBytes, tmpInodes)},
 			{Type: "proc", To: "/proc", Flags: []string{"ro", "nosuid", "nodev", "noexec"}, Options: "hidepid=2,subset=pid"},
 		},
-		Rlimits:      rlimits(full),
+		Rlimits:      rlimits(full, h),
 		Capabilities: []string{},
 		NoNewPrivs:   true,
 		Seccomp:      seccomp,
@@ -185,8 +185,8 @@ func baseEnv() []string {
 
 // rlimits leaves the address space alone: with a limit on it Bun's JIT turns
 // itself off without a word and code runs eight times slower.
-func rlimits(s Spec) []Rlimit {
-	return []Rlimit{
+func rlimits(s Spec, h Host) []Rlimit {
+	list := []Rlimit{
 		{"NOFILE", 1024},
 		{"CORE", 0},
 		{"MSGQUEUE", 0},
@@ -194,6 +194,12 @@ func rlimits(s Spec) []Rlimit {
 		{"STACK", 8 << 20},
 		{"FSIZE", uint64(s.TmpBytes)},
 	}
+	if h.without(WithoutCgroups) {
+		// The kernel counts them by user and user namespace. Memory has no such limit
+		// (watch.go): with DATA, as with AS, Bun gives its JIT up.
+		list = append(list, Rlimit{"NPROC", uint64(s.Pids)})
+	}
+	return list
 }
 
 func (s Spec) withDefaults() (Spec, error) {

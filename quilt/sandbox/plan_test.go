@@ -27,7 +27,7 @@ func TestGoldenPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/plan.json", string(b)+"\n")
-	prog := compile(p, held{tasks: []int{10, 11}, netns: 12, userns: 13, null: 14, stdout: 15, stderr: 16, control: 17, creator: 18, idBase: 200000, lastCap: 40, landlockABI: goldenHost.LandlockABI})
+	prog := compile(p, held{tasks: []int{10, 11}, netns: 12, userns: 13, null: 14, stdout: 15, stderr: 16, control: 17, creator: 18, id: 201000, lastCap: 40, landlockABI: goldenHost.LandlockABI})
 	golden(t, "testdata/program.txt", prog.names())
 }
 

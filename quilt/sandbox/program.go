@@ -44,7 +44,7 @@ func successor(cfg LauncherConfig) (*os.File, error) {
 	case err != nil:
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		err = errors.New("it is not a file")
-	case st.Uid != 0 || st.Mode&0o022 != 0:
+	case st.Uid != cfg.owner() || st.Mode&0o022 != 0:
 		err = errors.New("others than root may change it")
 	case !mayRun(st, cfg):
 		err = fmt.Errorf("user %d may not execute it", cfg.EngineUID)
@@ -54,6 +54,16 @@ func successor(cfg LauncherConfig) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// owner is who a binary must belong to: root, or, without it, whoever owns ours,
+// which may be the real root and look like nobody from here.
+func (c LauncherConfig) owner() uint32 {
+	var st unix.Stat_t
+	if c.Rootless && unix.Stat(ownProgram, &st) == nil {
+		return st.Uid
+	}
+	return 0
 }
 
 // mayRun says whether the engine's user may execute root's file st.
@@ -93,7 +103,7 @@ func engineCommand(cfg LauncherConfig, socket, binary *os.File, later bool) *exe
 		Stderr:     os.Stderr,
 		ExtraFiles: files,
 		SysProcAttr: &syscall.SysProcAttr{
-			Credential: &syscall.Credential{Uid: uint32(cfg.EngineUID), Gid: uint32(cfg.EngineGID)},
+			Credential: &syscall.Credential{Uid: uint32(cfg.EngineUID), Gid: uint32(cfg.EngineGID), NoSetGroups: cfg.Rootless},
 			Pdeathsig:  syscall.SIGKILL,
 		},
 	}

@@ -24,7 +24,7 @@ import (
 // per process, from main.
 func RunLauncher(cfg LauncherConfig) error {
 	cfg = cfg.withDefaults()
-	if cfg.EngineUID <= 0 || cfg.EngineGID <= 0 {
+	if !cfg.Rootless && (cfg.EngineUID <= 0 || cfg.EngineGID <= 0) {
 		return fault.New(fault.Invalid, "the engine's user and group must not be root").
 			WithHint("create a user for quiltd, or leave the setting out for the default")
 	}

@@ -27,8 +27,8 @@ type slot struct {
 
 // userRange belongs to one live container at a time and is used again after it.
 type userRange struct {
-	base int // first host id
-	fd   int // its user namespace
+	id int // of the container's user, as the launcher sees it
+	fd int // its user namespace
 }
 
 type slotPool struct {
@@ -36,8 +36,8 @@ type slotPool struct {
 	stop  chan struct{}
 	ended chan struct{}
 
-	tree   *hierarchy
-	idBase int
+	tree *hierarchy
+	ids  idPlan
 
 	mu   sync.Mutex
 	free []*userRange
@@ -48,11 +48,11 @@ type slotPool struct {
 const readySlots = 4
 
 // newSlots starts the thread that prepares slots.
-func newSlots(tree *hierarchy, idBase int) *slotPool {
+func newSlots(tree *hierarchy, ids idPlan) *slotPool {
 	s := &slotPool{
 		ready: make(chan *slot, readySlots),
 		stop:  make(chan struct{}), ended: make(chan struct{}),
-		tree: tree, idBase: idBase,
+		tree: tree, ids: ids,
 	}
 	ownThread(s.fill)
 	return s
@@ -168,22 +168,23 @@ func (s *slotPool) takeRange() (*userRange, error) {
 		s.mu.Unlock()
 		return u, nil
 	}
-	base := s.idBase + s.made*idRange
+	n := s.made
 	s.made++
 	s.mu.Unlock()
-	if base+idRange > 1<<32-2 {
-		return nil, fmt.Errorf("no host id range is left above %d", s.idBase)
+	id, ids, err := s.ids.of(n)
+	if err != nil {
+		return nil, err
 	}
-	fd, err := newUserns(base)
+	fd, err := newMappedUserns(ids, ids)
 	if err != nil {
 		s.mu.Lock()
-		if base == s.idBase+(s.made-1)*idRange {
+		if n == s.made-1 {
 			s.made-- // nobody has the range
 		}
 		s.mu.Unlock()
 		return nil, fmt.Errorf("user namespace: %w", err)
 	}
-	return &userRange{base: base, fd: fd}, nil
+	return &userRange{id: id, fd: fd}, nil
 }
 
 // newNetns moves the calling thread into a new network namespace and opens it.
@@ -199,10 +200,37 @@ func newNetns() (int, error) {
 	return fd, nil
 }
 
-// newUserns makes a user namespace that maps 0 to 65535 onto base and further.
-func newUserns(base int) (int, error) {
-	ids := fmt.Sprintf("0 %d %d\n", base, idRange)
-	return newMappedUserns(ids, ids)
+// idPlan says which ids of the launcher's namespace containers have.
+type idPlan struct {
+	base  int // the first
+	count int // how many there are; 0: one for all of them
+	each  int // of one container
+}
+
+// of is the id of the user of the nth container, and the map of its user namespace
+// (user_namespaces(7)): the whole range from 0 on, or that one user.
+func (p idPlan) of(n int) (id int, ids string, err error) {
+	base := p.base + n*p.each
+	switch {
+	case p.count == 0:
+		return p.base, fmt.Sprintf("%d %d 1\n", containerUID, p.base), nil
+	case (n+1)*p.each > p.count:
+		return 0, "", fmt.Errorf("all %d ids from %d on are taken", p.count, p.base)
+	case p.each == 1:
+		return base, fmt.Sprintf("%d %d 1\n", containerUID, base), nil
+	}
+	return base + containerUID, fmt.Sprintf("0 %d %d\n", base, p.each), nil
+}
+
+// ids are those of root from UIDBase on, or, without root, those of the namespace.
+func (c LauncherConfig) ids() idPlan {
+	switch {
+	case !c.Rootless:
+		return idPlan{c.UIDBase, 1<<32 - 2 - c.UIDBase, idRange}
+	case c.IDs == 0:
+		return idPlan{} // 0 is the user itself
+	}
+	return idPlan{1, c.IDs, 1}
 }
 
 // newMappedUserns makes a user namespace that is held open by the descriptor

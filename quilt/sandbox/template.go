@@ -23,8 +23,11 @@ type template struct {
 	jobs    chan cloneJob
 	creator int // pidfd of the thread: readable once it is dead
 	huge    bool
-	laid    chan struct{} // closed when the image is laid out, which containers wait for
-	failed  chan error    // gets why it could not be, if so
+	// rootless: devices cannot be made, and proc cannot be mounted where none is to
+	// be seen.
+	rootless bool
+	laid     chan struct{} // closed when the image is laid out, which containers wait for
+	failed   chan error    // gets why it could not be, if so
 
 	once   sync.Once
 	needed chan struct{} // closed once the image should be laid out
@@ -50,8 +53,8 @@ const cloneFlags = unix.CLONE_NEWNS | unix.CLONE_NEWPID | unix.CLONE_NEWIPC | un
 // The image is copied there beside the work, once a container is asked for or the
 // engine serves: nobody should wait for it before. The first container waits for it.
 // The thread ends with the process, never before: containers die with it.
-func newTemplate(imageDir string, inPlace bool) (*template, error) {
-	t := &template{jobs: make(chan cloneJob), laid: make(chan struct{}), failed: make(chan error, 1), needed: make(chan struct{})}
+func newTemplate(imageDir string, inPlace, rootless bool) (*template, error) {
+	t := &template{rootless: rootless, jobs: make(chan cloneJob), laid: make(chan struct{}), failed: make(chan error, 1), needed: make(chan struct{})}
 	ready := make(chan error)
 	ownThread(func() {
 		fill, err := t.prepare(imageDir, inPlace)
@@ -114,7 +117,7 @@ func (t *template) enter(imageDir string, fill func() error) error {
 	if err := fill(); err != nil {
 		return err
 	}
-	if err := mountDev(filepath.Join(imageDir, "dev")); err != nil {
+	if err := t.devices(imageDir); err != nil {
 		return err
 	}
 	if err := unix.Chdir(imageDir); err != nil {
@@ -175,6 +178,17 @@ func bindImage(dir string) error {
 	}
 	defer unix.Close(fd)
 	return attach(fd, dir, unix.MOUNT_ATTR_RDONLY|unix.MOUNT_ATTR_NOSUID|unix.MOUNT_ATTR_NODEV)
+}
+
+// devices gives the image its /dev.
+func (t *template) devices(imageDir string) error {
+	if !t.rootless {
+		return mountDev(filepath.Join(imageDir, "dev"))
+	}
+	if err := bindDev(filepath.Join(imageDir, "dev")); err != nil {
+		return err
+	}
+	return reveal(filepath.Join(imageDir, "tmp"))
 }
 
 // mountDev makes the five devices; numbers are of Documentation/admin-guide/devices.txt.

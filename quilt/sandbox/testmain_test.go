@@ -28,6 +28,7 @@ func TestMain(m *testing.M) {
 		_, _ = unix.Read(3, one[:])
 		os.Args = append(os.Args[:1], os.Args[2:]...)
 	}
+	withoutRoot()
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
 		case "test-launcher":
@@ -172,7 +173,8 @@ func openShared(bun string) error {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	cfg := LauncherConfig{ImageDir: filepath.Join(dir, "image"), ImageDigest: "test", CgroupName: testCgroup, UIDBase: 300000, Log: log}
+	cfg := LauncherConfig{ImageDir: filepath.Join(dir, "image"), ImageDigest: "test", CgroupName: testCgroup, UIDBase: 300000, Log: log,
+		Rootless: rootless.on, IDs: rootless.ids, AllowDegraded: Degradable}
 	if shared.launcher, err = newLauncher(cfg.withDefaults()); err != nil {
 		return err
 	}

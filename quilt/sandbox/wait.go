@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -17,8 +18,9 @@ func tryReap(pidfd int) (endStatus, bool) {
 		status                int32
 		_                     [100]byte
 	}
+	var used unix.Rusage
 	for {
-		err := unix.Waitid(unix.P_PIDFD, pidfd, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOHANG, nil)
+		err := unix.Waitid(unix.P_PIDFD, pidfd, (*unix.Siginfo)(unsafe.Pointer(&info)), unix.WEXITED|unix.WNOHANG, &used)
 		switch {
 		case err == unix.EINTR:
 			continue
@@ -29,9 +31,10 @@ func tryReap(pidfd int) (endStatus, bool) {
 		}
 		break
 	}
+	s := endStatus{code: int(info.status), cpu: time.Duration(used.Utime.Nano() + used.Stime.Nano()), peak: used.Maxrss << 10}
 	const exited = 1 // CLD_EXITED
-	if info.code == exited {
-		return endStatus{code: int(info.status)}, true
+	if info.code != exited {
+		s.code, s.signal = 128+int(info.status), int(info.status)
 	}
-	return endStatus{code: 128 + int(info.status), signal: int(info.status)}, true
+	return s, true
 }

@@ -133,7 +133,7 @@ func attackDraft(t testing.TB, w wall) ([]finding, error) {
 	}
 	null := highFD(must(unix.Open("/dev/null", unix.O_RDONLY|unix.O_CLOEXEC, 0)))
 	d.program = compile(d.plan, held{tasks: sl.tasks, netns: sl.netns, userns: sl.users.fd, null: null,
-		stdout: theirs[0], stderr: theirs[1], control: theirs[2], creator: l.template.creator, idBase: sl.users.base, lastCap: l.lastCap})
+		stdout: theirs[0], stderr: theirs[1], control: theirs[2], creator: l.template.creator, id: sl.users.id, lastCap: l.lastCap})
 	if w.remove != nil {
 		w.remove(d)
 	}

@@ -46,6 +46,12 @@ type Instance struct {
 // empty dir means a temporary one that Stop removes. Bun is $ARIA_BUN, or the
 // one beside the programs. Extra arguments go to `ariad up`.
 func Start(ctx context.Context, bin, dir string, args ...string) (*Instance, error) {
+	return StartAs(ctx, 0, bin, dir, args...)
+}
+
+// StartAs is Start as another user, with no group but its own; 0: as we are. dir and
+// bin must be there for that user.
+func StartAs(ctx context.Context, uid uint32, bin, dir string, args ...string) (*Instance, error) {
 	bin, err := filepath.Abs(bin)
 	if err != nil {
 		return nil, err
@@ -73,6 +79,9 @@ func Start(ctx context.Context, bin, dir string, args ...string) (*Instance, err
 		"--data", i.Dir, "--listen", addr, "--bun", bun}, args...)...)
 	i.cmd.Stdout, i.cmd.Stderr = i.log, i.log
 	i.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if uid != 0 {
+		i.cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid, Groups: []uint32{}}
+	}
 	if err := i.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("ariad up: %w", err)
 	}

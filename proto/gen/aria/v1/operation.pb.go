@@ -746,7 +746,7 @@ type CostRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Run           string                 `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`                                       // it and what it called; "": all
 	SinceUnixMs   int64                  `protobuf:"varint,2,opt,name=since_unix_ms,json=sinceUnixMs,proto3" json:"since_unix_ms,omitempty"` // runs that began since then; 0: all
-	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`                                         // agent | model | tenant | unit; "": one line
+	By            string                 `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`                                         // agent | model | tenant | unit | bundle; "": one line
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -856,6 +856,7 @@ type CostLine struct {
 	Usd           float64                `protobuf:"fixed64,6,opt,name=usd,proto3" json:"usd,omitempty"`
 	CpuUs         int64                  `protobuf:"varint,7,opt,name=cpu_us,json=cpuUs,proto3" json:"cpu_us,omitempty"` // of containers
 	Unpriced      bool                   `protobuf:"varint,8,opt,name=unpriced,proto3" json:"unpriced,omitempty"`        // the price of some of it is not known
+	Uncertain     int64                  `protobuf:"varint,9,opt,name=uncertain,proto3" json:"uncertain,omitempty"`      // models were asked, and a crash came before the answer was recorded: what that cost is not known
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -944,6 +945,13 @@ func (x *CostLine) GetUnpriced() bool {
 		return x.Unpriced
 	}
 	return false
+}
+
+func (x *CostLine) GetUncertain() int64 {
+	if x != nil {
+		return x.Uncertain
+	}
+	return 0
 }
 
 type DrainRequest struct {
@@ -1191,7 +1199,7 @@ const file_aria_v1_operation_proto_rawDesc = "" +
 	"\rsince_unix_ms\x18\x02 \x01(\x03R\vsinceUnixMs\x12\x0e\n" +
 	"\x02by\x18\x03 \x01(\tR\x02by\"7\n" +
 	"\fCostResponse\x12'\n" +
-	"\x05lines\x18\x01 \x03(\v2\x11.aria.v1.CostLineR\x05lines\"\xd5\x01\n" +
+	"\x05lines\x18\x01 \x03(\v2\x11.aria.v1.CostLineR\x05lines\"\xf3\x01\n" +
 	"\bCostLine\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04runs\x18\x02 \x01(\x03R\x04runs\x12\x14\n" +
@@ -1200,7 +1208,8 @@ const file_aria_v1_operation_proto_rawDesc = "" +
 	"\routput_tokens\x18\x05 \x01(\x03R\foutputTokens\x12\x10\n" +
 	"\x03usd\x18\x06 \x01(\x01R\x03usd\x12\x15\n" +
 	"\x06cpu_us\x18\a \x01(\x03R\x05cpuUs\x12\x1a\n" +
-	"\bunpriced\x18\b \x01(\bR\bunpriced\"\"\n" +
+	"\bunpriced\x18\b \x01(\bR\bunpriced\x12\x1c\n" +
+	"\tuncertain\x18\t \x01(\x03R\tuncertain\"\"\n" +
 	"\fDrainRequest\x12\x12\n" +
 	"\x04undo\x18\x01 \x01(\bR\x04undo\"_\n" +
 	"\rDrainResponse\x12\x1a\n" +

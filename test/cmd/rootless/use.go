@@ -1,0 +1,194 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"connectrpc.com/connect"
+
+	ariav1 "github.com/ariacomputecompany/firmware/proto/gen/aria/v1"
+	"github.com/ariacomputecompany/firmware/test/system"
+)
+
+const source = `import { kv, stopSignal, tool } from '@aria/sdk';
+
+export class Work {
+  seen = kv<string, 'rw'>('rootless-seen', 'rw', { hold: 'tx' });
+
+  /** Takes memory. @param mib how much */
+  @tool()
+  async take(mib: number): Promise<number> {
+    const all: Uint8Array[] = [];
+    for (let i = 0; i < mib; i++) {
+      all.push(new Uint8Array(1 << 20).fill(1));
+      if (i % 8 === 0) await new Promise((done) => setTimeout(done, 1));
+    }
+    return all.length;
+  }
+
+  /** Starts threads. @param count how many */
+  @tool()
+  async threads(count: number): Promise<string> {
+    for (let i = 0; i < count; i++) new (globalThis as any).Worker('data:text/javascript,setInterval(()=>{},1e6)');
+    await new Promise((done) => setTimeout(done, 2000));
+    return 'started';
+  }
+
+  /** Takes too long. */
+  @tool({ timeout: '500ms' })
+  async late(): Promise<void> {
+    const stop = stopSignal();
+    await new Promise<void>((done) => {
+      const timer = setTimeout(done, 60_000);
+      stop.addEventListener('abort', () => {
+        clearTimeout(timer);
+        done();
+      });
+    });
+    await this.seen.set('late', 'told');
+  }
+
+  /** What late has left. */
+  @tool()
+  async left(): Promise<string> {
+    return (await this.seen.get('late')) ?? 'nothing';
+  }
+
+  /** Waits. */
+  @tool()
+  async wait(): Promise<string> {
+    await new Promise((done) => setTimeout(done, 3_000));
+    return 'waited';
+  }
+}
+`
+
+// tool starts the pair and uses it.
+func tool(ctx context.Context, p *place) (err error) {
+	if p.inst, err = system.StartAs(ctx, p.uid, p.bin, p.data, "--allow-degraded", "cgroups,ids"); err != nil {
+		return err
+	}
+	dir, err := system.Project(map[string]string{"aria.toml": "name = \"work\"\nversion = \"1.0.0\"\n", "src/work.ts": source})
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for _, project := range []string{dir, "examples/orders"} {
+		if _, err := p.inst.Upload(ctx, project); err != nil {
+			return err
+		}
+	}
+	out, err := p.inst.Arc(ctx, "run", "orders.add", "--input", `{"id":"A-17","buyer":"Ada","total":4200}`).CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte(`"open"`)) || !bytes.Contains(out, []byte("rootless")) {
+		return fmt.Errorf("arc run said %s (%v)", out, err)
+	}
+	return nil
+}
+
+func agent(ctx context.Context, p *place) error {
+	out, err := p.inst.Arc(ctx, "task", "support", "Please look up order A-17 for me").CombinedOutput()
+	if err != nil || !bytes.Contains(out, []byte("A-17")) {
+		return fmt.Errorf("arc task said %s (%v)", out, err)
+	}
+	return nil
+}
+
+// ends runs a unit and wants an error of this code.
+func (p *place) ends(ctx context.Context, unit, input, code string) error {
+	r, err := p.inst.Run(ctx, unit, input)
+	if err != nil {
+		return err
+	}
+	if r.State != "failed" || r.GetError().GetCode() != code {
+		return fmt.Errorf("%s is %s with %v, want %s", unit, r.State, r.Error, code)
+	}
+	return nil
+}
+
+func memory(ctx context.Context, p *place) error {
+	return p.ends(ctx, "work.take", `{"mib":1500}`, "exhausted")
+}
+
+func processes(ctx context.Context, p *place) error {
+	r, err := p.inst.Run(ctx, "work.threads", `{"count":500}`)
+	if err == nil && r.State != "failed" {
+		err = fmt.Errorf("500 threads: %s", r.State)
+	}
+	return err
+}
+
+func stopped(ctx context.Context, p *place) error {
+	if err := p.ends(ctx, "work.late", `{}`, "timeout"); err != nil {
+		return err
+	}
+	out, err := system.Done(p.inst.Run(ctx, "work.left", `{}`))
+	if err == nil && out != `"told"` {
+		err = fmt.Errorf("what it left is %s", out)
+	}
+	return err
+}
+
+// killed ends a daemon while containers run. They end with it; the runs go on in
+// others.
+func killed(victim string) func(context.Context, *place) error {
+	return func(ctx context.Context, p *place) error {
+		var ids []string
+		for range 5 {
+			s, err := p.inst.Tasks.Start(ctx, connect.NewRequest(&ariav1.StartRequest{Unit: "work.wait", Input: []byte("{}")}))
+			if err != nil {
+				return err
+			}
+			ids = append(ids, s.Msg.Run.Id)
+		}
+		var before []int
+		for end := time.Now().Add(30 * time.Second); len(before) < 3 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+			before = containersOf(p.uid)
+		}
+		pid := p.find(victim)
+		if len(before) < 3 || pid == 0 {
+			return fmt.Errorf("%d containers, process %q is %d", len(before), victim, pid)
+		}
+		starts := map[int]string{}
+		for _, c := range before {
+			starts[c] = system.StartTime(c)
+		}
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			return err
+		}
+		for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+			left := 0
+			for c, start := range starts {
+				if system.StartTime(c) == start && start != "" {
+					left++
+				}
+			}
+			if left == 0 {
+				break
+			}
+			if time.Now().After(end) {
+				return fmt.Errorf("%d of %d containers outlived %q", left, len(before), victim)
+			}
+		}
+		for _, id := range ids {
+			if _, err := system.Done(p.inst.Follow(ctx, id)); err != nil {
+				return fmt.Errorf("run %s: %w", id, err)
+			}
+		}
+		return nil
+	}
+}
+
+// find is the process of that user whose command line begins so.
+func (p *place) find(what string) int {
+	for _, pid := range processesOf(p.uid) {
+		if strings.HasPrefix(system.CommandLine(pid), what) {
+			return pid
+		}
+	}
+	return 0
+}
