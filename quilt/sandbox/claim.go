@@ -88,7 +88,11 @@ func (l *launcher) claim(n uint64, spec Spec, digest string) error {
 // with swap, so which of the two goes first depends on the direction: both
 // orders are tried, and the settings as they then stand are what counts.
 func (g *cgroup) rebind(version int, l Limits) error {
-	list := limitSettings(version, l)
+	return g.change(limitSettings(version, l))
+}
+
+// change writes a list one way or the other.
+func (g *cgroup) change(list []setting) error {
 	if err := g.apply(list); err == nil {
 		return nil
 	}

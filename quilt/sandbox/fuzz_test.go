@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -173,9 +174,9 @@ func fuzzWorker(args []string) {
 // seldom are calls that end or stop a worker: a two-hundredth as often.
 var seldom = map[uintptr]bool{
 	unix.SYS_EXIT: true, unix.SYS_EXIT_GROUP: true, unix.SYS_RT_SIGSUSPEND: true, unix.SYS_RT_SIGRETURN: true, unix.SYS_PPOLL: true,
-	unix.SYS_POLL: true, unix.SYS_PSELECT6: true, unix.SYS_VFORK: true, unix.SYS_CLONE: true, unix.SYS_KILL: true, unix.SYS_TGKILL: true,
-	unix.SYS_RT_SIGTIMEDWAIT: true, unix.SYS_NANOSLEEP: true, unix.SYS_CLOCK_NANOSLEEP: true, unix.SYS_ARCH_PRCTL: true, unix.SYS_RT_SIGPROCMASK: true,
-	unix.SYS_SIGALTSTACK: true, unix.SYS_PAUSE: true, unix.SYS_FORK: true,
+	unix.SYS_PSELECT6: true, unix.SYS_CLONE: true, unix.SYS_KILL: true, unix.SYS_TGKILL: true,
+	unix.SYS_RT_SIGTIMEDWAIT: true, unix.SYS_NANOSLEEP: true, unix.SYS_CLOCK_NANOSLEEP: true, unix.SYS_RT_SIGPROCMASK: true,
+	unix.SYS_SIGALTSTACK: true,
 }
 
 func fuzzOnce(rnd *rand.Rand, arena uintptr) {
@@ -183,7 +184,7 @@ func fuzzOnce(rnd *rand.Rand, arena uintptr) {
 	if rnd.Uint64N(50) == 0 {
 		nr = uintptr(rnd.Uint64())
 	}
-	if seldom[nr] && rnd.Uint64N(200) > 0 {
+	if (seldom[nr] || slices.Contains(seldomHere, nr)) && rnd.Uint64N(200) > 0 {
 		nr = unix.SYS_GETPID
 	}
 	var a [6]uintptr

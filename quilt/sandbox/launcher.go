@@ -421,29 +421,3 @@ func highFD(fd int) int {
 	unix.Close(fd)
 	return up
 }
-
-// endStatus is how a process ended. cpu and peak are its own and of those of its
-// children that it waited for.
-type endStatus struct {
-	code, signal int
-	cpu          time.Duration
-	peak         int64 // resident, bytes
-}
-
-// waitFor blocks a goroutine, not a thread, until the process behind f ends,
-// and reaps it.
-func waitFor(f *os.File) (s endStatus) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return endStatus{code: -1}
-	}
-	err = raw.Read(func(fd uintptr) bool {
-		var ended bool
-		s, ended = tryReap(int(fd))
-		return ended
-	})
-	if err != nil {
-		return endStatus{code: -1}
-	}
-	return s
-}

@@ -108,10 +108,11 @@ func subordinates() (r idRanges, err error) {
 			return idRanges{}, nil
 		}
 	}
-	names := []string{strconv.Itoa(os.Getuid())}
-	if u, err := user.LookupId(names[0]); err == nil {
-		names = append(names, u.Username)
+	u, err := user.LookupId(strconv.Itoa(os.Getuid()))
+	if err != nil {
+		return idRanges{}, nil // they map for nobody without a name
 	}
+	names := []string{u.Uid, u.Username}
 	if r.uid, err = subordinate("/etc/subuid", names); err != nil {
 		return idRanges{}, err
 	}
@@ -189,7 +190,7 @@ func (idRanges) alone(pid int) error {
 func mapBy(program string, pid, own, first, count int) error {
 	out, err := exec.Command(program, strconv.Itoa(pid), "0", strconv.Itoa(own), "1", "1", strconv.Itoa(first), strconv.Itoa(count)).CombinedOutput()
 	if err != nil {
-		return fault.Wrap(err, fault.Unavailable, "%s does not map the ids of /etc/subuid and /etc/subgid: %s", program, strings.TrimSpace(string(out))).
+		return fault.New(fault.Unavailable, "%s does not map the ids of /etc/subuid and /etc/subgid: %s (%v)", program, strings.TrimSpace(string(out)), err).
 			WithHint("give this user a range of its own (usermod --add-subuids), or take its lines out of both files")
 	}
 	return nil

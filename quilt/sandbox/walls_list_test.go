@@ -14,7 +14,7 @@ import (
 // the ambient and the other capability sets (empty once the user has changed,
 // so they go together with that), the poll after the parent-death signal (a
 // race, see TestKillInTheStorm), memory with swap (compared nevertheless).
-func walls() []wall {
+func walls(in profile) []wall {
 	var out []wall
 	for _, ops := range []string{"sethostname", "setsid", "set group", "set user",
 		"drop bounding capability", "set parent-death signal", "close other descriptors", "set no_new_privs",
@@ -40,7 +40,7 @@ func walls() []wall {
 	}
 	out = append(out, mountWalls()...)
 	out = append(out, groupWalls()...)
-	out = append(out, filterWalls()...)
+	out = append(out, filterWalls(in)...)
 	return append(out, landlockWalls()...)
 }
 
@@ -117,21 +117,25 @@ func groupWalls() []wall {
 
 // filterWalls opens one guarded call at a time, and the check of what is not in
 // the table.
-func filterWalls() []wall {
+func filterWalls(in profile) []wall {
 	var out []wall
+	all, at := guards, &filter
+	if in.net {
+		all, at = with(guards, netGuards), &netFilter
+	}
 	install := func(prog []insn) func(*draft) {
 		return func(d *draft) {
-			old := filter
-			filter = prog
+			old := *at
+			*at = prog
 			without("install seccomp filter", "exec ")(d)
 			last := d.plan.Argv
 			d.program.seccomp(d.plan)
 			d.program.add("exec "+last[0], unix.SYS_EXECVE, d.program.str(last[0]), d.program.strs(last), d.program.strs(d.plan.Env))
-			filter = old
+			*at = old
 		}
 	}
-	for i, g := range guards {
-		rest := slices.Delete(slices.Clone(guards), i, i+1)
+	for i, g := range all {
+		rest := slices.Delete(slices.Clone(all), i, i+1)
 		open := append(slices.Clone(allowed), group{"a hole", []uint32{g.call}})
 		out = append(out, wall{name: "filter, guard of call " + fmt.Sprint(g.call), remove: install(compileFilter(auditArch, open, rest))})
 	}
@@ -143,7 +147,7 @@ func filterWalls() []wall {
 				continue
 			}
 			done = append(done, c.nr)
-			out = append(out, wall{name: "filter, call " + c.name, remove: install(compileFilter(auditArch, open, guards))})
+			out = append(out, wall{name: "filter, call " + c.name, remove: install(compileFilter(auditArch, open, all))})
 		}
 	}
 	return out

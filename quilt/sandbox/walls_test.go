@@ -38,34 +38,43 @@ type wall struct {
 // TestWalls takes each wall away in turn. At least one case of the catalogue
 // must notice; a start that is refused has noticed too.
 func TestWalls(t *testing.T) {
-	n, missed := wallsAll(t)
-	second := 0
-	for _, m := range missed {
-		if other := behind(m); other != "" {
-			second++
-			t.Logf("%-40s not noticed: %s stands behind it here", m, other)
-			continue
+	all, missing, second, in := 0, 0, 0, 0
+	for _, p := range profiles {
+		if p.noJIT {
+			continue // the same but for its guards, which TestNoJIT looks at
 		}
-		t.Error("not noticed:", m)
+		in++
+		t.Run(p.name, func(t *testing.T) {
+			n, missed := wallsAll(t, p)
+			all, missing = all+n, missing+len(missed)
+			for _, m := range missed {
+				if other := behind(m); other != "" {
+					second++
+					t.Logf("%-40s not noticed: %s stands behind it here", m, other)
+					continue
+				}
+				t.Error("not noticed:", m)
+			}
+			if n < 50 {
+				t.Errorf("only %d walls were taken away", n)
+			}
+		})
 	}
-	lastLine = fmt.Sprintf("walls: %d of %d removals noticed", n-len(missed), n)
+	lastLine = fmt.Sprintf("walls: %d of %d removals noticed, in %d profiles", all-missing, all, in)
 	if second > 0 {
 		lastLine += fmt.Sprintf(", %d have a wall of this machine's own behind them", second)
 	}
-	if n < 50 {
-		t.Errorf("only %d walls were taken away", n)
-	}
 }
 
-func wallsAll(t testing.TB) (n int, missed []string) {
+func wallsAll(t testing.TB, in profile) (n int, missed []string) {
 	sharedClient(t)
 	canary(t)
-	if wrong, err := attackDraft(t, wall{name: "none"}); err != nil || len(wrong) > 0 {
+	if wrong, err := attackDraft(t, in, wall{name: "none"}); err != nil || len(wrong) > 0 {
 		t.Fatalf("with every wall in place: %v, %v", wrong, err)
 	}
-	for _, w := range walls() {
+	for _, w := range walls(in) {
 		n++
-		wrong, err := attackDraft(t, w)
+		wrong, err := attackDraft(t, in, w)
 		switch {
 		case err != nil:
 			t.Logf("%-40s refused: %v", w.name, err)
@@ -107,14 +116,18 @@ var errRefused = errors.New("start refused")
 
 // attackDraft runs the attacker and the look from outside against a container
 // without w.
-func attackDraft(t testing.TB, w wall) ([]finding, error) {
+func attackDraft(t testing.TB, in profile, w wall) ([]finding, error) {
 	t.Helper()
 	l := shared.launcher
 	sl := <-l.slots.ready
 	if sl.failure != nil {
 		t.Fatal(sl.failure)
 	}
-	plan, err := NewPlan(Spec{ID: "wall", Argv: []string{"/bin/attacker", "attacker", strconv.Itoa(os.Getpid())}}, l.host)
+	spec := Spec{ID: "wall", Net: in.net, Argv: []string{"/bin/attacker", "attacker", strconv.Itoa(os.Getpid())}}
+	if in.claimed {
+		spec.Argv = slices.Insert(spec.Argv, 1, "hold")
+	}
+	plan, err := NewPlan(spec, l.host)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,9 +150,7 @@ func attackDraft(t testing.TB, w wall) ([]finding, error) {
 	if w.remove != nil {
 		w.remove(d)
 	}
-	if err := sl.group.apply(d.settings); err != nil {
-		t.Fatal(err)
-	}
+	in.ready(t, sl, d)
 	done := make(chan cloneResult, 1)
 	dir := sl.dir
 	if d.outside {
@@ -166,14 +177,46 @@ func attackDraft(t testing.TB, w wall) ([]finding, error) {
 		sl.group.killAll()
 		sl.group.hasten()
 	}()
+	if in.claimed { // as claim does, with what is left of the limits
+		if err := sl.group.change(d.settings); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ours[2].Write([]byte{0}); err != nil {
+			return nil, fmt.Errorf("%w: %w", errRefused, err)
+		}
+	}
 	var got map[string]string
 	ours[0].SetReadDeadline(time.Now().Add(testenv.Patience(10 * time.Second)))
 	if err := json.NewDecoder(ours[0]).Decode(&got); err != nil {
 		return nil, fmt.Errorf("%w: the program did not get through: %w", errRefused, err)
 	}
-	_, wrong := judge(got, probes())
+	_, wrong := judge(got, in.right(probes()))
 	_, more := judge(outsideView(r.pid, sl), outsideProbes(whole, sl))
 	return append(wrong, more...), nil
+}
+
+// ready is what a container of this profile finds when it begins: its gate, and its
+// limits, or those that it was parked with.
+func (p profile) ready(t testing.TB, sl *slot, d *draft) {
+	t.Helper()
+	settings := d.settings
+	if p.claimed {
+		parked, err := NewPlan(Spec{ID: "parked", MemoryBytes: 77 << 20, Pids: 33, CPUMillis: 777, IOBytes: 77 << 20, IOOps: 777}, shared.launcher.host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings = limitSettings(shared.launcher.tree.version, parked.Cgroup)
+	}
+	if err := sl.group.apply(settings); err != nil {
+		t.Fatal(err)
+	}
+	if p.net {
+		if err := openGate(sl.gate); err != nil {
+			t.Fatal(err)
+		}
+		unix.Close(sl.gate) // nobody listens
+		sl.gate = -1
+	}
 }
 
 // killAll ends what a container without its pid namespace leaves.

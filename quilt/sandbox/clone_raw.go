@@ -1,3 +1,5 @@
+//go:build amd64 || arm64
+
 package sandbox
 
 // rawClone makes one clone system call; it returns twice. errno is 0 in both
