@@ -9,7 +9,7 @@ import (
 // name, and only where its condition holds.
 func TestReport(t *testing.T) {
 	known := map[string]func() bool{"here": func() bool { return true }, "elsewhere": func() bool { return false }}
-	const list = "bats run | runc run | a reason\nbats exec | runc exec | [here] a reason\nbats ps | runc ps | [elsewhere] a reason\n"
+	const list = "bats run | runc run | a reason\nbats exec | runc exec | [here] a reason\nbats ps | runc ps | [elsewhere] a reason\nbats pause | runc pause | [race] a reason\n"
 	cases := map[string]struct {
 		results []result
 		want    string
@@ -19,6 +19,8 @@ func TestReport(t *testing.T) {
 		"it does not":           {[]result{{suite: "bats", program: "ps", failed: []string{"not ok 3 runc ps"}}}, "1 tests failed that should not, 0 are"},
 		"another test":          {[]result{{suite: "bats", program: "run", failed: []string{"not ok 1 runc run", "not ok 2 runc run --keep"}}}, "1 tests failed that should not, 0 are"},
 		"a left-out one passes": {[]result{{suite: "bats", program: "run", passed: 2}}, "0 tests failed that should not, 1 are"},
+		"a race that is lost":   {[]result{{suite: "bats", program: "pause", failed: []string{"not ok 1 runc pause"}}}, ""},
+		"or won":                {[]result{{suite: "bats", program: "pause", passed: 1}}, ""},
 		"not run":               {[]result{{suite: "bats", program: "list", passed: 2}}, ""},
 	}
 	for name, c := range cases {
