@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +19,12 @@ import (
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && (os.Args[1] == "child" || os.Getenv("QUILT_OCI_TEST") != "") {
 		os.Exit(Main(os.Args[1:], os.Stdout, os.Stderr))
+	}
+	if path := os.Getenv("QUILT_OCI_OPEN"); path != "" {
+		if _, err := os.Open(path); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
@@ -290,7 +297,15 @@ func TestDeviceProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	try := func(path string) error {
-		return exec.Command("/bin/sh", "-c", `echo $$ >"$1/cgroup.procs" && exec 3<"$2"`, "sh", group, path).Run()
+		dir, err := os.Open(group)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer dir.Close()
+		c := exec.Command("/proc/self/exe")
+		c.Env = []string{"QUILT_OCI_OPEN=" + path}
+		c.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: int(dir.Fd())}
+		return c.Run()
 	}
 	if err := try("/dev/zero"); err != nil {
 		t.Errorf("/dev/zero cannot be opened: %v", err)
