@@ -12,11 +12,11 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test boot-test- \
-	full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks demo \
-	egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested oci- \
-	suites outside-eyes parked path powercut resume rootless sdks setup setup-test sim spin syscall-fuzz test tool-choice \
-	update-test walls
+.PHONY: all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test \
+	boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks \
+	demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested \
+	oci-suites outside-eyes parked path powercut resume rootless sdks setup setup-test sim spin syscall-fuzz test \
+	tool-choice update-test walls
 T ?= 30s
 
 SANDBOX_TEST = cd quilt/sandbox && ARIA_TEST_ROOT=1 ARIA_BUN=$(CURDIR)/$(BUN) $(CURDIR)/$(BIN)/sandbox.test -test.timeout 30m

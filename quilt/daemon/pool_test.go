@@ -22,15 +22,14 @@ func parked(t testing.TB, p *pair, n int) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := len(descendants(int(st.LauncherPid))) - 1; got == n { // one is the engine
-			break
+		if got := len(descendants(int(st.LauncherPid))) - 1; got == n && int(st.Parked) == n { // one is the engine
+			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("not %d parked containers: %v", n, descendants(int(st.LauncherPid)))
+			t.Fatalf("not %d parked containers: %d, and %v", n, st.Parked, descendants(int(st.LauncherPid)))
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	time.Sleep(60 * time.Millisecond)
 }
 
 // A claim binds the limits of its execution; what one execution leaves, the
