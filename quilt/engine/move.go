@@ -107,6 +107,11 @@ func (e *Engine) Leave(parked []*Container) (state State, err error) {
 		live = append(live, x)
 	}
 	e.mu.Unlock()
+	asked := map[string]time.Time{} // as it is shown: the next engine shows the same
+	_, waiting := e.leases.snapshot()
+	for _, w := range waiting {
+		asked[w.Execution] = w.Since
+	}
 	close(e.freeze)
 	timeout := time.After(moveTime)
 	for _, x := range live {
@@ -131,6 +136,9 @@ func (e *Engine) Leave(parked []*Container) (state State, err error) {
 			if err := x.box.Leave(); err != nil {
 				return State{}, fmt.Errorf("container of %s: %w", x.req.Execution, err)
 			}
+		}
+		if since, ok := asked[x.req.Execution]; ok && x.carried.Waits {
+			x.carried.Asked = since
 		}
 		x.carried.Locks = e.leases.locked(x.req.Execution)
 		x.carried.Lease.Since, x.carried.Shown = shown[x.req.Execution].Since, shown[x.req.Execution].Fence
