@@ -19,16 +19,24 @@ type caller struct {
 
 // borrower is one call of a caller. Once it has borrowed, its caller keeps what it
 // holds, and so its container, until the call has its answer: whoever got in between
-// would see half of what the two do together.
+// would see half of what the two do together. Two things come first: a call that goes
+// to wait without a container has given back what it borrowed, and what cannot borrow
+// below it may wait for the very tokens that the caller keeps.
 type borrower struct {
-	from *caller
-	has  atomic.Bool
+	from  *caller
+	up    *borrower // the call in which the caller runs itself; nil: none
+	has   atomic.Bool
+	apart atomic.Int32 // executions below the call that stand by themselves
 }
+
+// keeps says that the caller keeps its container for this call.
+func (b *borrower) keeps() bool { return b.has.Load() && b.apart.Load() == 0 }
 
 type borrowerKey struct{}
 
 func (c *caller) in(ctx context.Context) (context.Context, *borrower) {
-	b := &borrower{from: c}
+	up, _ := ctx.Value(borrowerKey{}).(*borrower)
+	b := &borrower{from: c, up: up}
 	return context.WithValue(ctx, borrowerKey{}, b), b
 }
 
@@ -64,6 +72,23 @@ func lender(ctx context.Context, tokens []string) string {
 func alone(ctx context.Context) {
 	if b, _ := ctx.Value(borrowerKey{}).(*borrower); b != nil {
 		b.has.Store(false)
+	}
+}
+
+// apart notes that an execution with these tokens stands by itself, until the result
+// is called.
+func apart(ctx context.Context, tokens []string) (over func()) {
+	if !holdsAny(tokens) {
+		return func() {}
+	}
+	nearest, _ := ctx.Value(borrowerKey{}).(*borrower)
+	for b := nearest; b != nil; b = b.up {
+		b.apart.Add(1)
+	}
+	return func() {
+		for b := nearest; b != nil; b = b.up {
+			b.apart.Add(-1)
+		}
 	}
 }
 

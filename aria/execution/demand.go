@@ -49,7 +49,7 @@ func (d *demand) on(ctx context.Context, execution string) bool {
 // give parks a call of another unit once it has gone on for long, or as soon as
 // somebody waits for a token of the unit that made it: a container that only waits
 // is in nobody's way, and least of all in that of what it waits for. While the call
-// has borrowed from the unit, it keeps both. It ends with ctx.
+// keeps what it borrowed from the unit, it keeps both. It ends with ctx.
 func (d *durable) give(ctx context.Context, lent *borrower, park func()) {
 	end := time.Now().Add(long)
 	holds := holdsAny(d.p.unit.Tokens)
@@ -62,7 +62,7 @@ func (d *durable) give(ctx context.Context, lent *borrower, park func()) {
 		case <-ctx.Done():
 			return
 		}
-		if lent.has.Load() {
+		if lent.keeps() {
 			end = time.Now().Add(long)
 			continue
 		}

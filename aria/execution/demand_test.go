@@ -73,3 +73,34 @@ func TestGiveNothingThatIsLent(t *testing.T) {
 		}
 	})
 }
+
+// TestGiveToWhatItCalls: what stands by itself below a call may wait for the very
+// tokens that the caller keeps for that call, however deep it is.
+func TestGiveToWhatItCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := table{waiters: []tokenapi.Waiter{{Execution: "run_3.1", HeldBy: []string{"run_1.1"}}}}
+		d := &durable{x: New(nil, &q, nil), p: &plan{unit: registry.Unit{Unit: &bundle.Unit{Tokens: []string{"kv:a:a"}}}}}
+		d.current.Store("run_1.1")
+		ctx, lent := d.self.in(t.Context())
+		lent.has.Store(true)
+		below, _ := (&caller{}).in(ctx)
+		time.AfterFunc(time.Minute, func() {
+			if over := apart(below, nil); lent.apart.Load() != 0 {
+				t.Error("what has no tokens waits for none")
+			} else {
+				over()
+			}
+			over := apart(below, []string{"kv:a:rw"})
+			time.AfterFunc(time.Minute, over)
+		})
+		begin, parked := time.Now(), time.Duration(0)
+		d.give(t.Context(), lent, func() { parked = time.Since(begin) })
+		if parked < time.Minute || parked > time.Minute+2*fresh {
+			t.Errorf("parked after %s, want a minute", parked)
+		}
+		time.Sleep(2 * time.Minute)
+		if !lent.keeps() {
+			t.Error("it does not keep what nobody below waits for any more")
+		}
+	})
+}

@@ -60,12 +60,13 @@ func (d *durable) run(ctx context.Context, req tokenapi.Request) (tokenapi.Ended
 		if d.job.Played() {
 			req.Standing.Parent = "" // the record answers: nothing is held, and nobody lends
 		}
-		end, err := d.execute(ctx, req)
+		end, err := d.standing(ctx, req)
 		if err == nil && lost(end) {
 			err = end.Error
 		}
 		switch {
 		case err == nil && end.Reason == tokenapi.Suspended:
+			alone(ctx)
 			if err := d.asks.suspend(ctx); err != nil {
 				return end, err
 			}
@@ -101,27 +102,35 @@ func (d *durable) played(end tokenapi.Ended) tokenapi.Ended {
 	return end
 }
 
-// execute is one execution of the attempt. While its container is there it lends to
-// what it calls.
-func (d *durable) execute(ctx context.Context, req tokenapi.Request) (tokenapi.Ended, error) {
-	for {
-		began := false
-		d.current.Store(req.Execution)
-		end, err := d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
-			if _, is := ev.(tokenapi.Started); is {
-				d.began, began = true, true
-				d.self.begins(req.Execution)
-			}
-			return report(d.job, d.n, ev)
-		})
-		d.self.ended()
-		if !unlent(req, end, err, began) || ctx.Err() != nil {
+// standing is one execution of the attempt, lent to or by itself.
+func (d *durable) standing(ctx context.Context, req tokenapi.Request) (tokenapi.Ended, error) {
+	if req.Standing.Parent != "" {
+		end, err, unlent := d.execute(ctx, req)
+		if !unlent {
 			return end, err
 		}
 		alone(ctx)
 		req.Standing.Parent = ""
 		req.Execution += "-alone"
 	}
+	defer apart(ctx, req.Tokens)()
+	end, err, _ := d.execute(ctx, req)
+	return end, err
+}
+
+// execute is one execution. While its container is there it lends to what it calls.
+func (d *durable) execute(ctx context.Context, req tokenapi.Request) (end tokenapi.Ended, err error, gone bool) {
+	began := false
+	d.current.Store(req.Execution)
+	end, err = d.x.quilt.Execute(ctx, req, func(ev tokenapi.Event) error {
+		if _, is := ev.(tokenapi.Started); is {
+			d.began, began = true, true
+			d.self.begins(req.Execution)
+		}
+		return report(d.job, d.n, ev)
+	})
+	d.self.ended()
+	return end, err, unlent(req, end, err, began) && ctx.Err() == nil
 }
 
 // lost: it was quiltd or its launcher that ended, not the unit.
