@@ -17,10 +17,10 @@ import (
 
 // The gates.
 const (
-	// The aim is 200 ms for both, which the medians reach; on two processors the end of
-	// 200 Bun processes alone takes 100 (docs/design/005-planned-restart.md).
-	maxGone    = 300 * time.Millisecond // kill -9 until the last container is dead
-	maxServing = 300 * time.Millisecond // kill -9 until quiltd answers
+	maxGone = 200 * time.Millisecond // kill -9 until the last container is dead
+	// The aim is 200 ms here too; on two processors the end of 200 Bun processes alone
+	// takes 100 (docs/design/005-planned-restart.md).
+	maxServing = 250 * time.Millisecond // kill -9 until quiltd answers
 	maxRefused = 200 * time.Millisecond // longest wait for an answer in a planned restart
 )
 
