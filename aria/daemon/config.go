@@ -13,6 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 
 	"github.com/ariacomputecompany/firmware/aria/agency"
+	"github.com/ariacomputecompany/firmware/internal/datadir"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	"github.com/ariacomputecompany/firmware/llm"
 )
@@ -88,24 +89,10 @@ type journalConfig struct {
 	MaxBytes int64 `toml:"max_bytes"`
 }
 
-// usualData is the data folder that nobody named: the system's, or, for a user
-// without root, one of its own.
-func usualData() string {
-	if os.Geteuid() != 0 {
-		if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
-			return filepath.Join(dir, "aria")
-		}
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, ".local", "share", "aria")
-		}
-	}
-	return "/var/lib/aria"
-}
-
 // defaults of everything.
 func defaults() Config {
 	return Config{
-		Data: usualData(), Listen: "127.0.0.1:7600",
+		Data: datadir.Usual(), Listen: "127.0.0.1:7600",
 		Tools: 64, Agents: 128, Pipelines: 64, Grace: duration(10 * time.Second),
 		LogFormat: "text", Journal: journalConfig{Keep: duration(30 * 24 * time.Hour)},
 		Models: llm.DefaultCatalog(),

@@ -16,6 +16,7 @@ import (
 
 	"github.com/BurntSushi/toml"
 
+	"github.com/ariacomputecompany/firmware/internal/datadir"
 	"github.com/ariacomputecompany/firmware/internal/fault"
 	egress "github.com/ariacomputecompany/firmware/quilt/net"
 	"github.com/ariacomputecompany/firmware/quilt/sandbox"
@@ -96,27 +97,11 @@ type secretConfig struct {
 
 func defaults() Config {
 	return Config{
-		Data: usualData(), UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
+		Data: datadir.Usual(), UID: 64102, GID: 64102, Allow: []uint32{64101}, SocketGID: 64101,
 		MaxExecutions: 256, Parked: 16, JIT: true, ParkedQuiet: duration(30 * time.Second),
 		TenantItems: 10_000_000, TenantBytes: 20 << 30, Startup: duration(15 * time.Second), Grace: duration(10 * time.Second), LogFormat: "text",
 	}
 }
-
-// usualData is the data folder that nobody named: the system's, or, for a user
-// without root, one of its own.
-func usualData() string {
-	if os.Geteuid() != 0 {
-		if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
-			return filepath.Join(dir, "aria")
-		}
-		if home, err := os.UserHomeDir(); err == nil {
-			return filepath.Join(home, ".local", "share", "aria")
-		}
-	}
-	return systemData
-}
-
-const systemData = "/var/lib/aria"
 
 // duration is a time.Duration that reads and prints as "10s".
 type duration time.Duration
@@ -237,7 +222,7 @@ func readFile(path string, cfg *Config) error {
 func (c Config) resolved() Config {
 	if c.Socket == "" {
 		c.Socket = "/run/quilt/quilt.sock"
-		if c.Data != systemData {
+		if c.Data != datadir.System {
 			c.Socket = filepath.Join(c.Data, "run", "quilt.sock")
 		}
 	}
