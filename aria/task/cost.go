@@ -38,7 +38,7 @@ func (t *Tasks) Cost(ctx context.Context, run ID, since time.Time, by string) ([
 	b := bill{by: by, lines: map[string]*Cost{}, models: map[ID]string{}, runs: map[string]map[ID]bool{}}
 	from := ID("")
 	if !since.IsZero() {
-		from = newID(since)[:len("run_")+8] // ids sort by time
+		from = makeID(uint64(since.UnixMilli()), [10]byte{})
 	}
 	ids := "SELECT id FROM runs WHERE id >= ?1"
 	args := []any{from}

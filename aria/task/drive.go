@@ -125,6 +125,9 @@ func (t *Tasks) line(ctx context.Context, l *live) error {
 		return context.Cause(ctx)
 	}
 	l.hasSlot = true
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
 	return t.setState(l, Running)
 }
 

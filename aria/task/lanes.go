@@ -288,11 +288,10 @@ func (t *Tasks) await(ctx context.Context, l *live) error {
 		_ = t.emit(l, "queued", map[string]any{"for": "turn", "of": of, "held_by": holders, "position": position})
 	}
 	select {
-	case <-p.ready:
-		return nil
+	case <-p.ready: // also when who had it was told to stop with l: then l is not to begin
 	case <-ctx.Done():
-		return context.Cause(ctx)
 	}
+	return context.Cause(ctx)
 }
 
 func clip(s string, n int) string {

@@ -19,6 +19,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/aria/registry"
@@ -95,11 +96,47 @@ type Runner interface {
 
 var idCoding = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
+// last is the newest id of this process, as its 16 bytes: 6 of milliseconds, 10
+// that are random.
+var last struct {
+	sync.Mutex
+	ms     uint64
+	random [10]byte
+}
+
+// newID is greater than every id before it, in the same millisecond too and when
+// the clock goes back: runs are taken up again in the order of their ids.
 func newID(now time.Time) ID {
+	last.Lock()
+	defer last.Unlock()
+	var random [10]byte
+	_, _ = rand.Read(random[:]) // never fails
+	if ms := uint64(now.UnixMilli()); ms > last.ms {
+		last.ms, last.random = ms, random
+	} else if !add(&last.random, binary.BigEndian.Uint32(random[:])) {
+		last.ms++
+	}
+	return makeID(last.ms, last.random)
+}
+
+func makeID(ms uint64, random [10]byte) ID {
 	var b [16]byte
-	binary.BigEndian.PutUint64(b[:8], uint64(now.UnixMilli())<<16)
-	_, _ = rand.Read(b[6:]) // never fails
+	binary.BigEndian.PutUint64(b[:8], ms<<16)
+	copy(b[6:], random[:])
 	return ID("run_" + idCoding.EncodeToString(b[:]))
+}
+
+// add adds n and 1 to a number, or says that it has come round.
+func add(number *[10]byte, n uint32) bool {
+	low := binary.BigEndian.Uint64(number[2:])
+	sum := low + uint64(n) + 1
+	binary.BigEndian.PutUint64(number[2:], sum)
+	if sum > low {
+		return true
+	}
+	high := binary.BigEndian.Uint16(number[:]) + 1
+	binary.BigEndian.PutUint16(number[:], high)
+	return high != 0
 }
 
 // valid keeps foreign text out of queries and messages.

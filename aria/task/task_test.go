@@ -1,6 +1,7 @@
 package task
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -375,8 +376,22 @@ func TestQueueIsFair(t *testing.T) {
 func TestIDs(t *testing.T) {
 	now := time.Now()
 	a, b := newID(now), newID(now.Add(time.Millisecond))
-	if !a.valid() || a >= b || a == newID(now) {
+	if !a.valid() || a >= b {
 		t.Errorf("%s %s", a, b)
+	}
+	for range 10000 { // in the same millisecond, and with a clock that went back
+		a, b = b, newID(now)
+		if a >= b || !b.valid() {
+			t.Fatalf("%s after %s", b, a)
+		}
+	}
+	for n := range 3 {
+		number := [10]byte{0: 255 - byte(n), 1: 255, 2: 255, 3: 255, 4: 255, 5: 255, 6: 255, 7: 255, 8: 255, 9: 254}
+		before := number
+		up := add(&number, uint32(n))
+		if up != (bytes.Compare(number[:], before[:]) > 0) {
+			t.Errorf("%x + %d = %x, said to have come round: %v", before, n+1, number, !up)
+		}
 	}
 	for _, bad := range []ID{"", "run_", "run_'; DROP TABLE runs", a + "x", ID(strings.ToUpper(string(a)))} {
 		if bad.valid() {

@@ -85,19 +85,29 @@ func readEvents(r io.Reader) counts {
 		case "output", "build-output":
 			said[key] = append(said[key], e.Output)
 		case "pass", "fail", "skip":
-			count(&c, e, said[key], bad)
+			lines := said[key]
 			delete(said, key)
+			count(&c, e, lines, said, bad)
 		}
 	}
 	return c
 }
 
-func count(c *counts, e event, said []string, bad map[string]bool) {
+// count adds an end. unended is what tests said that have not ended: those of a
+// package that died say why.
+func count(c *counts, e event, said []string, unended map[string][]string, bad map[string]bool) {
 	name := strings.TrimPrefix(e.Package, "github.com/ariacomputecompany/firmware/")
 	if e.Test == "" {
-		if e.Action == "fail" && !bad[e.Package] {
-			fmt.Print(strings.Join(said, ""))
-			c.failed++ // it does not build, or it died: no test of it was counted
+		if e.Action == "fail" {
+			for key, lines := range unended {
+				if strings.HasPrefix(key, e.Package+" ") {
+					fmt.Print(strings.Join(lines, ""))
+				}
+			}
+			if !bad[e.Package] {
+				fmt.Print(strings.Join(said, ""))
+				c.failed++ // it does not build, or it died: no test of it was counted
+			}
 		}
 		if e.Action != "skip" {
 			fmt.Printf("%-4s %-32s %6.1fs\n", e.Action, name, e.Elapsed)
