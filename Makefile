@@ -130,8 +130,9 @@ image: build boot-tools ## the bootable image, in bin/boot
 	@go build -tags ariaimage -ldflags='-s -w' -o $(BIN)/boot/daemons/ ./cmd/ariad ./cmd/quiltd
 	@$(BIN)/mkboot -bin $(BIN) -daemons $(BIN)/boot/daemons -init $(BIN)/aria-init -test-init $(BIN)/aria-init-test -out $(BIN)/boot
 
+boot-test: READY := 6s
 boot-test: image ## boot the image in QEMU, use it from outside, run Quilt's tests inside on cgroup v2
-	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot
+	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot -ready $(READY)
 
 boot-devices: image ## boot from USB, SATA, NVMe and SCSI; hangs, damaged and grown disks, altered root (QEMU)
 	@go run ./test/cmd/devices -bin $(BIN)

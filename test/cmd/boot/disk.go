@@ -11,14 +11,14 @@ import (
 
 // testDisk compiles the tests and makes a disk of them and of all files they need:
 // it holds a list of jobs for each guest, and a folder per package.
-func (b *bench) testDisk(ctx context.Context) error {
-	stage := filepath.Join(b.dir, "suite-files")
+func (b *bench) testDisk(ctx context.Context, disk string, guests [][]job) error {
+	stage := disk + "-files"
 	limit := testTime
 	if b.full {
 		limit = fullTime
 	}
 	built := map[string]bool{}
-	for n, jobs := range b.jobs() {
+	for n, jobs := range guests {
 		var list string
 		for _, j := range jobs {
 			list += fmt.Sprintf("%s %s %s\n", j.pkg, limit, j.words)
@@ -39,8 +39,7 @@ func (b *bench) testDisk(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b.tests = filepath.Join(b.dir, "suite")
-	if out, err := exec.CommandContext(ctx, "mksquashfs", stage, b.tests, "-noappend", "-quiet", "-no-progress", "-comp", "lz4").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(ctx, "mksquashfs", stage, disk, "-noappend", "-quiet", "-no-progress", "-comp", "lz4").CombinedOutput(); err != nil {
 		return fmt.Errorf("mksquashfs: %w: %s", err, out)
 	}
 	return nil

@@ -24,7 +24,8 @@ func TestInTime(t *testing.T) {
 		{"busy, on one thread, and far too much work", false, 20 * s, 22 * s, 9 * s, "22.0 s of processor"},
 		{"idle, on one thread, and too much work", false, 8 * s, 15 * s, s / 10, "15.0 s of processor"},
 	} {
-		err := inTime(c.threads, c.clock, c.used, c.waited)
+		b := bench{ready: c.clock, within: 6 * s}
+		err := b.inTime(c.threads, c.used, c.waited)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,22 +21,23 @@ import (
 
 type bench struct {
 	bin, boot, docs, guide, example string
-	dir                             string // temporary
-	disk                            string // overlay of aria.qcow2
-	credential                      string // file
+	dir                             string        // temporary
+	disk                            string        // overlay of aria.qcow2
+	credential                      string        // file
+	within                          time.Duration // to ready, on an idle machine
 	ready                           time.Duration
 	usedMiB                         int
 	counts                          counts
 	full                            bool
 	match                           string
 	tests                           string       // the disk with the tests
+	again                           []string     // tests that passed at a second try
 	serial                          string       // file for a copy of the guests' serial lines; "": none
 	machines                        atomic.Int32 // started so far
 }
 
 // The promises of docs/spec/firmware.md.
 const (
-	readyWithin = 6 * time.Second
 	cpuWithin   = 14 * time.Second
 	cpuBusy     = 21 * time.Second
 	idleWaits   = time.Second // a machine on which a start waits no longer than this is idle
@@ -54,6 +56,7 @@ func main() {
 	flag.StringVar(&b.match, "run", "", "of the suite: \"PACKAGE REGEXP\" alone")
 	flag.StringVar(&b.serial, "serial", "", "`file` for all that a guest says on its serial line, the stacks of a test that hangs among it; FILE.2 is the second guest's")
 	flag.BoolVar(&b.full, "full", false, "the slow tests of the suite too")
+	flag.DurationVar(&b.within, "ready", 6*time.Second, "from the kernel's start to ready, at most, on an idle machine")
 	only := flag.String("only", "", "one part: boot, uefi, suite")
 	flag.Parse()
 	if err := b.run(*only); err != nil {
@@ -61,7 +64,11 @@ func main() {
 		fmt.Printf("boot: failed after %d tests on v2 passed, %d failed\n", b.counts.passed, b.counts.failed)
 		os.Exit(1)
 	}
-	fmt.Printf("boot: ready in %.1f s, %d tests on v2 passed, 0 failed\n", b.ready.Seconds(), b.counts.passed)
+	second := ""
+	if len(b.again) > 0 {
+		second = " (at a second try: " + strings.Join(b.again, ", ") + ")"
+	}
+	fmt.Printf("boot: ready in %.1f s, %d tests on v2 passed%s, 0 failed\n", b.ready.Seconds(), b.counts.passed, second)
 }
 
 func (b *bench) run(only string) error {
@@ -86,7 +93,8 @@ func (b *bench) run(only string) error {
 	defer cancel()
 	// What is measured has the machine to itself; the rest goes side by side.
 	if only == "" || only == "suite" {
-		if err := timed("disk of tests", func() error { return b.testDisk(ctx) }); err != nil {
+		b.tests = filepath.Join(b.dir, "suite")
+		if err := timed("disk of tests", func() error { return b.testDisk(ctx, b.tests, b.jobs()) }); err != nil {
 			return err
 		}
 	}

@@ -27,3 +27,23 @@ func TestVerdicts(t *testing.T) {
 		t.Errorf("a hang is told as %q", said)
 	}
 }
+
+// Only a test that failed by itself is tried once more.
+func TestFailedOf(t *testing.T) {
+	const two = "--- PASS: TestA (0.1s)\n--- FAIL: TestB (0.1s)\n    --- FAIL: TestB/x (0.1s)\n--- FAIL: TestC (0.1s)\naria-test: end quilt/a code 1 1.0 s\n" +
+		"--- PASS: TestD (0.1s)\naria-test: end quilt/b code 0 1.0 s\n"
+	got, ok := failedOf(two)
+	if !ok || len(got) != 1 || got[0].pkg != "quilt/a" || !strings.HasSuffix(got[0].words, "-test.run=^(TestB|TestC)$") {
+		t.Errorf("%+v %v", got, ok)
+	}
+	for _, serial := range []string{
+		"--- FAIL: TestB (0.1s)\npanic: x\naria-test: end quilt/a code 2 1.0 s\n",
+		"aria-test: hang quilt/a TestB\naria-test: end quilt/a signal killed 1.0 s\n",
+		"--- FAIL: TestB (0.1s)\n",
+		"aria-test: end quilt/a code 1 1.0 s\n",
+	} {
+		if got, ok := failedOf(serial); ok {
+			t.Errorf("%q is tried again: %+v", serial, got)
+		}
+	}
+}

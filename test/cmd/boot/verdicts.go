@@ -16,6 +16,12 @@ var (
 
 type counts struct{ passed, failed, skipped int }
 
+func (c *counts) add(d counts) {
+	c.passed += d.passed
+	c.failed += d.failed
+	c.skipped += d.skipped
+}
+
 // verdicts counts top-level tests; one that hung, and a package that ended otherwise
 // than by its own verdict, count as one failure.
 func verdicts(serial string, want int) (c counts) {
@@ -48,6 +54,29 @@ func endings(serial string) (out []string) {
 		}
 	}
 	return out
+}
+
+// failedOf are jobs of the tests that failed by their own verdict. False: something
+// else went wrong too.
+func failedOf(serial string) (out []job, ok bool) {
+	var names []string
+	for line := range strings.Lines(serial) {
+		if m := verdict.FindStringSubmatch(line); m != nil && m[1] == "FAIL" {
+			names = append(names, m[2])
+		}
+		words := strings.Fields(line)
+		if !strings.HasPrefix(line, "aria-test: end ") || len(words) < 5 {
+			continue
+		}
+		if code := words[3] + words[4]; code != "code0" && (code != "code1" || len(names) == 0) {
+			return nil, false
+		}
+		if len(names) > 0 {
+			out = append(out, job{words[2], fewer + " -test.run=^(" + strings.Join(names, "|") + ")$", strings.Join(names, ", ")})
+		}
+		names = nil
+	}
+	return out, len(names) == 0 && !hung.MatchString(serial)
 }
 
 // failures keeps what failed tests said, with the lines before each verdict.
