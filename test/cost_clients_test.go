@@ -1,0 +1,300 @@
+package test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ariacomputecompany/firmware/internal/testenv"
+	"github.com/ariacomputecompany/firmware/llm/scripted"
+	"github.com/ariacomputecompany/firmware/test/system"
+)
+
+var payers = map[string]string{
+	"aria.toml": "name = \"payers\"\nversion = \"1.0.0\"\n[allow]\nimports = [\"node:child_process\", \"node:worker_threads\"]\n",
+	"src/payers.ts": `import Anthropic from '@anthropic-ai/sdk';
+import { llm, pipeline, Pipeline } from '@aria/sdk';
+import OpenAI from 'openai';
+
+const messages = [{ role: 'user' as const, content: 'where is it?' }];
+const mini = { model: 'gpt-4o-mini', messages, max_tokens: 40 };
+const haiku = { model: 'claude-haiku', messages, max_tokens: 40 };
+
+abstract class Payer extends Pipeline<string, string> {
+  mini = llm('openai:gpt-4o-mini');
+  haiku = llm('anthropic:claude-haiku');
+}
+
+// Everybody asks in every way, and the handle once.
+@pipeline()
+export class All extends Payer {
+  async run(): Promise<string> {
+    const openai = new OpenAI(), anthropic = new Anthropic();
+    let text = (await openai.chat.completions.create(mini)).choices[0]!.message.content ?? '';
+    for await (const c of await openai.chat.completions.create({ ...mini, stream: true })) text += c.choices[0]?.delta.content ?? '';
+    const whole = await anthropic.messages.create(haiku);
+    text += whole.content.map((b) => (b.type === 'text' ? b.text : '')).join('');
+    text += await anthropic.messages.stream(haiku).finalText();
+    return text + (await this.mini.text('and?'));
+  }
+}
+
+// Plain fetch; its answer does not say what was used.
+@pipeline()
+export class Plain extends Payer {
+  async run(): Promise<string> {
+    const res = await fetch(process.env.OPENAI_BASE_URL + '/chat/completions', {
+      method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(mini),
+    });
+    return ((await res.json()) as any).choices[0].message.content;
+  }
+}
+
+// It is over while a stream comes, of which it has read the first word.
+@pipeline()
+export class Leaves extends Payer {
+  async run(): Promise<string> {
+    for await (const c of await new OpenAI().chat.completions.create({ ...mini, stream: true })) {
+      if (c.choices[0]?.delta.content) return 'enough';
+    }
+    return 'all';
+  }
+}
+
+// It asks, then reads a stream, again if that breaks off.
+@pipeline()
+export class Cut extends Payer {
+  async run(): Promise<string> {
+    const openai = new OpenAI();
+    const first = (await openai.chat.completions.create(mini)).choices[0]!.message.content ?? '';
+    for (;;) {
+      try {
+        let rest = '';
+        for await (const c of await openai.chat.completions.create({ ...mini, stream: true })) rest += c.choices[0]?.delta.content ?? '';
+        return first + rest;
+      } catch (e) {
+        console.log(String(e));
+      }
+    }
+  }
+}
+`,
+}
+
+const payersFile = `
+[providers.openai]
+dialect = "openai"
+base_url = "PROVIDER/v1"
+key_file = "KEYFILE"
+[providers.openai.models."gpt-4o-mini"]
+price = { input = 1.0, output = 3.0 }
+[providers.anthropic]
+dialect = "anthropic"
+base_url = "PROVIDER"
+key_file = "KEYFILE"
+`
+
+type billed struct {
+	Total billLine
+	Lines []billLine
+}
+
+type billLine struct {
+	Name                                                         string
+	Runs, Turns, InputTokens, OutputTokens, Uncertain, Estimated int64
+	USD                                                          float64
+	Unpriced                                                     bool
+}
+
+func (p pair) bill(t *testing.T, run, by string) (out billed) {
+	t.Helper()
+	text, code := p.arc(t, "cost", run, "--by", by, "--json")
+	if err := json.Unmarshal(text, &out); err != nil {
+		t.Fatalf("exit code %d: %s", code, text)
+	}
+	return out
+}
+
+// upload builds and uploads a project beside the official clients of models.
+func (p pair) uploadWithClients(t *testing.T, files map[string]string) {
+	t.Helper()
+	testenv.NeedModules(t, "clients")
+	clients, err := filepath.Abs("clients")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := system.Project(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	for _, f := range []string{"package.json", "package-lock.json", "node_modules"} {
+		if err := os.Symlink(filepath.Join(clients, f), filepath.Join(dir, f)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := p.Upload(t.Context(), dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestCostOfModelClients: arc cost says of what unmodified clients asked models for
+// what the provider reported, by each way to add up, and a replay adds nothing.
+func TestCostOfModelClients(t *testing.T) {
+	testenv.NeedRoot(t)
+	turn := func(in, out int64) scripted.Turn {
+		return scripted.Turn{Text: "x", Usage: &scripted.Usage{Input: in, Output: out}}
+	}
+	p, provider := startWithScript(t, payersFile, scripted.Script{Turns: []scripted.Turn{
+		turn(1, 20), turn(300, 4000), turn(50000, 6), turn(70, 800), turn(9, 1)}})
+	p.uploadWithClients(t, payers)
+	r, code := p.run(t, "all", `""`)
+	if string(r.Output) != `"xxxxx"` {
+		t.Fatalf("exit code %d: %s %+v", code, r.Output, r.Error)
+	}
+	if err := provider.Err(); err != nil {
+		t.Error(err)
+	}
+	mini := billLine{Runs: 1, Turns: 3, InputTokens: 310, OutputTokens: 4021, USD: (310 + 3*4021) / 1e6}
+	haiku := billLine{Runs: 1, Turns: 2, InputTokens: 50070, OutputTokens: 806, Unpriced: true}
+	both := billLine{Runs: 1, Turns: 5, InputTokens: 50380, OutputTokens: 4827, USD: mini.USD, Unpriced: true}
+	named := func(l billLine, name string) billLine { l.Name = name; return l }
+	check := func() {
+		t.Helper()
+		for by, want := range map[string][]billLine{
+			"model": {named(mini, "openai:gpt-4o-mini"), named(haiku, "anthropic:claude-haiku")}, "": {both}, "unit": {named(both, "all")},
+			"tenant": {named(both, "default")}, "agent": {named(both, "(no agent)")}, "bundle": {named(both, r.Bundle)},
+		} {
+			if diff := cmp.Diff(want, p.bill(t, r.ID, by).Lines, cmp.Comparer(about)); diff != "" {
+				t.Errorf("by %q (-want +got):\n%s", by, diff)
+			}
+		}
+	}
+	check()
+	if out, code := p.arc(t, "replay", r.ID); code != 0 {
+		t.Errorf("replay: %d %s", code, out)
+	}
+	check()
+	out, _ := p.arc(t, "logs", r.ID)
+	var spent []string
+	for line := range strings.Lines(string(out)) {
+		if strings.Contains(line, "model.spent") {
+			spent = append(spent, line)
+		}
+	}
+	if len(spent) != 4 || !strings.Contains(spent[1], `effect=main.1/`) || !strings.Contains(spent[1], `usage={"inputTokens":300,"outputTokens":4000`) {
+		t.Errorf("%d lines: %s", len(spent), out)
+	}
+	if out, _ = p.arc(t, "tail", r.ID); !strings.Contains(string(out), "openai:gpt-4o-mini 300 tokens in, 4000 out, $0.0123\n") {
+		t.Errorf("%s", out)
+	}
+}
+
+// What the provider does not say, or what nobody read to its end, is counted as the
+// most that it can have been, and before its run has ended.
+func TestCostOfUnsaidAnswers(t *testing.T) {
+	testenv.NeedRoot(t)
+	p, _ := startWithScript(t, payersFile, scripted.Script{Turns: []scripted.Turn{
+		{Raw: `{"choices":[{"message":{"role":"assistant","content":"x"}}]}`}, {Text: strings.Repeat("word ", 50), PaceMS: 2000}}})
+	p.uploadWithClients(t, payers)
+	for _, c := range []struct{ unit, want string }{{"plain", `"x"`}, {"leaves", `"enough"`}} {
+		unit, want := c.unit, c.want
+		r, code := p.run(t, unit, `""`)
+		if string(r.Output) != want {
+			t.Fatalf("%s: exit code %d: %s %+v", unit, code, r.Output, r.Error)
+		}
+		l := p.bill(t, r.ID, "model").Total
+		if l.Turns != 1 || l.Estimated != 1 || l.Uncertain != 0 || l.InputTokens < 1024 || l.OutputTokens != 40 || !about(l.USD, float64(l.InputTokens+3*40)/1e6) {
+			t.Errorf("%s: %+v", unit, l)
+		}
+		if out, _ := p.arc(t, "cost", r.ID); !strings.Contains(string(out), "1 turns (1 estimated), ") {
+			t.Errorf("%s", out)
+		}
+	}
+}
+
+// TestCostOverRestarts: what was answered before a daemon went away is counted once
+// when the run goes on, and the stream that was cut is uncertain, or, where quiltd
+// had time to say so, an estimate.
+func TestCostOverRestarts(t *testing.T) {
+	testenv.NeedRoot(t)
+	held := make(chan struct{}, 10)
+	var streams atomic.Int64
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, _ := io.ReadAll(r.Body)
+		if !strings.Contains(string(text), `"stream":true`) {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"choices":[{"message":{"role":"assistant","content":"so"},"finish_reason":"stop"}],"usage":{"prompt_tokens":3,"completion_tokens":1}}`)
+			return
+		}
+		w.Header().Set("Content-Type", "text/event-stream")
+		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\" it\"}}]}\n\n")
+		w.(http.Flusher).Flush()
+		if streams.Add(1)%2 == 1 {
+			time.Sleep(200 * time.Millisecond) // until the unit has it
+			held <- struct{}{}
+			<-r.Context().Done()
+			return
+		}
+		fmt.Fprint(w, "data: {\"choices\":[{\"delta\":{\"content\":\" is\"},\"finish_reason\":\"stop\"}]}\n\n"+
+			"data: {\"choices\":[],\"usage\":{\"prompt_tokens\":5,\"completion_tokens\":2}}\n\ndata: [DONE]\n\n")
+	}))
+	defer srv.Close()
+	data := reachable(t)
+	file := strings.NewReplacer("PROVIDER", srv.URL, `key_file = "KEYFILE"`, "").Replace(payersFile)
+	writeFile(t, filepath.Join(data, "models.toml"), file)
+	p := startPairIn(t, data)
+	p.uploadWithClients(t, payers)
+	kill := func(what string) func() error {
+		return func() error { return syscall.Kill(p.Find(what), syscall.SIGKILL) }
+	}
+	restart := func() error {
+		return exec.Command(filepath.Join(binDir, "quiltd"), "restart", "-data", data).Run()
+	}
+	for shows, c := range map[string]struct {
+		stop func() error
+		want billLine
+	}{
+		"ariad is killed":     {kill("ariad serve"), billLine{Turns: 2, InputTokens: 8, OutputTokens: 3, Uncertain: 1}},
+		"quiltd is killed":    {kill("quiltd engine"), billLine{Turns: 2, InputTokens: 8, OutputTokens: 3, Uncertain: 1}},
+		"quiltd is restarted": {restart, billLine{Turns: 3, InputTokens: 8, OutputTokens: 43, Estimated: 1}},
+	} {
+		over := make(chan run, 1)
+		go func() {
+			r, _ := p.run(t, "cut", `""`)
+			over <- r
+		}()
+		<-held
+		if err := c.stop(); err != nil {
+			t.Fatalf("%s: %v", shows, err)
+		}
+		r := <-over
+		if string(r.Output) != `"so it is"` {
+			t.Fatalf("%s: %s %+v", shows, r.Output, r.Error)
+		}
+		got := p.bill(t, r.ID, "").Total
+		if c.want.Estimated > 0 { // what its request can have had in tokens
+			c.want.InputTokens += max(1024, got.InputTokens-8)
+		}
+		got.Runs, got.USD = 0, 0
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", shows, diff)
+		}
+	}
+}
+
+// about: dollars are sums of floats.
+func about(a, b float64) bool { return math.Abs(a-b) < 1e-9 }
