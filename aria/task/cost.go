@@ -137,10 +137,21 @@ type Spent struct {
 // EffectName names a call in a run.
 func EffectName(scope string, id int64) string { return fmt.Sprintf("%s/%d", scope, id) }
 
+// A fork has the past of another run and pays for what comes behind it: these say of
+// an event, or an effect, whether it is of that past. What the other had called came
+// along too.
+const (
+	pastEvent = `EXISTS (SELECT 1 FROM marks JOIN events AS at ON at.run = marks.run AND at.seq = json_extract(CAST(marks.value AS TEXT), '$.event')
+		WHERE marks.run IN (events.run, runs.parent) AND marks.name = '` + originMark + `'
+		AND (at.run = events.run AND events.seq <= at.seq OR at.run = runs.parent AND events.time <= at.time))`
+	pastEffect = `EXISTS (SELECT 1 FROM marks WHERE marks.run = effects.run AND marks.name = '` + originMark + `'
+		AND effects.after < json_extract(CAST(marks.value AS TEXT), '$.event'))`
+)
+
 // events reads what agents and clients in units were told by models, and what
 // containers used.
 func (b *bill) events(ctx context.Context, db *sql.DB, ids string, args []any) error {
-	rows, err := db.QueryContext(ctx, `SELECT run, unit, runs.kind, bundle, events.kind, data FROM events JOIN runs ON runs.id = run
+	rows, err := db.QueryContext(ctx, `SELECT run, unit, runs.kind, bundle, events.kind, data, `+pastEvent+` FROM events JOIN runs ON runs.id = run
 		WHERE run IN (`+ids+`) AND events.kind IN ('started', 'model.reply', '`+KindSpent+`', 'ended') ORDER BY run, seq`, args...)
 	if err != nil {
 		return fmt.Errorf("cost: %w", err)
@@ -150,7 +161,8 @@ func (b *bill) events(ctx context.Context, db *sql.DB, ids string, args []any) e
 		var run ID
 		var unit, kind, bundle, event string
 		var data []byte
-		if err := rows.Scan(&run, &unit, &kind, &bundle, &event, &data); err != nil {
+		var past bool
+		if err := rows.Scan(&run, &unit, &kind, &bundle, &event, &data, &past); err != nil {
 			return fmt.Errorf("cost: %w", err)
 		}
 		var e struct {
@@ -167,6 +179,7 @@ func (b *bill) events(ctx context.Context, db *sql.DB, ids string, args []any) e
 		switch {
 		case event == "started" && e.Model != "":
 			b.models[run] = e.Model
+		case past:
 		case event == "model.reply":
 			model := b.models[run]
 			if e.Model != "" {
@@ -196,7 +209,7 @@ var modelOf = regexp.MustCompile(`"model":"([^"]+)"`)
 // effects reads what the code of units asked models for itself.
 func (b *bill) effects(ctx context.Context, db *sql.DB, ids string, args []any) error {
 	rows, err := db.QueryContext(ctx, `SELECT run, unit, kind, bundle, text, value FROM effects JOIN runs ON runs.id = run
-		WHERE run IN (`+ids+`) AND op LIKE 'llm.%' AND intent = 0 AND value IS NOT NULL`, args...)
+		WHERE run IN (`+ids+`) AND op LIKE 'llm.%' AND intent = 0 AND value IS NOT NULL AND NOT `+pastEffect, args...)
 	if err != nil {
 		return fmt.Errorf("cost: %w", err)
 	}
