@@ -98,7 +98,7 @@ func behind(wall string) string {
 		return ""
 	}
 	switch wall {
-	case "filter, guard of call 56", "filter, call unshare user":
+	case "filter, guard of clone", "filter, call unshare user":
 		return set("unprivileged_userns_clone", 1) // Debian's
 	case "filter, call bpf":
 		return set("unprivileged_bpf_disabled", 0)
