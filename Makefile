@@ -6,6 +6,7 @@ export GOFLAGS := -buildvcs=false
 
 BIN := bin
 BUN := $(BIN)/bun
+BUN_PACKAGE := @oven/bun-linux-$(if $(filter aarch64 arm64,$(shell uname -m)),aarch64,x64)
 ROUNDS ?= 10
 N ?= 1000
 GRANTS ?= 10000000
@@ -31,7 +32,7 @@ setup: $(BUN) ## fetch the pinned Bun (npm) into bin/
 $(BUN): tools/package-lock.json
 	@echo "setup: fetching the pinned Bun from npm (about 100 MB, once)"
 	@npm ci --prefix tools --no-fund --no-audit --loglevel=error >/dev/null
-	@mkdir -p $(BIN) && install -m 0755 tools/node_modules/@oven/bun-linux-x64/bin/bun $(BUN)
+	@mkdir -p $(BIN) && install -m 0755 tools/node_modules/$(BUN_PACKAGE)/bin/bun $(BUN)
 
 # The TypeScript compiler is part of arc. It is compiled once, then cached.
 setup-test: ## what only the tests need: other people's tools to compare with (apt)

@@ -37,7 +37,7 @@ var profiles = []profile{
 	{name: "no JIT", least: 190, noJIT: true, other: map[string]string{
 		"environment": namesInEnv([]string{"BUN_JSC_useJIT=0"}), "program from memory keeps the filter": "EPERM",
 	}, bombs: map[string]func(outcome) bool{
-		"32-bit call kills":                     func(o outcome) bool { return o.exit.Code == 1 && o.stdout == "" }, // it gets no code to call
+		callOf32:                                func(o outcome) bool { return o.exit.Code == 1 && o.stdout == "" }, // it gets no code to call
 		"memory in pipes and memfds is its own": func(o outcome) bool { return o.exit.Code == 4 },                   // nor a file in memory
 	}},
 }

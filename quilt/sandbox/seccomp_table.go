@@ -18,10 +18,14 @@ type call struct {
 // the others that newer calls have replaced.
 const none = -1
 
-// callTable is the profile of one architecture. All come from the same list below.
+// callTable is what the profile of one architecture has of its own. The calls of all
+// come from the list below.
 type callTable struct {
 	arch  string // GOARCH
 	audit uint32 // AUDIT_ARCH_*: calls of any other kill
+	// loader is what may be executed beside /bin: the ABI's dynamic loader, or a folder
+	// of nothing else.
+	loader string
 
 	allowed []group
 	guards  []guarded
@@ -39,9 +43,9 @@ func tableFor(arch string) callTable {
 	var number func(call) int
 	switch arch {
 	case "amd64":
-		t.audit, number = unix.AUDIT_ARCH_X86_64, func(c call) int { return c.amd64 }
+		t.audit, t.loader, number = unix.AUDIT_ARCH_X86_64, "/lib64", func(c call) int { return c.amd64 }
 	case "arm64":
-		t.audit, number = unix.AUDIT_ARCH_AARCH64, func(c call) int { return c.arm64 }
+		t.audit, t.loader, number = unix.AUDIT_ARCH_AARCH64, "/lib/ld-linux-aarch64.so.1", func(c call) int { return c.arm64 }
 	default:
 		return callTable{}
 	}
