@@ -13,7 +13,7 @@ GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test \
+.PHONY: all arm64-test bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test \
 	boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks \
 	demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested \
 	oci-suites outside-eyes parked path powercut resume rootless sdks setup setup-test sim spin syscall-fuzz test \
@@ -143,6 +143,11 @@ boot-test-full: image ## boot-test, and walls, faults and random system calls in
 
 update-test: image ## every broken firmware update comes back and says why, a good one is kept (QEMU)
 	@go run ./test/cmd/update -bin $(BIN)
+
+arm64-test: ## containers on arm64: Quilt's tests and the hostile cases under an arm64 kernel (QEMU)
+	@command -v qemu-system-aarch64 >/dev/null || { echo "arm64-test: installing qemu-system-arm"; apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-system-arm >/dev/null; }
+	@go run ./test/cmd/arm64
 
 powercut: N := 20
 powercut: image ## N power cuts during uploads and runs; nothing acknowledged is lost (QEMU)
