@@ -33,6 +33,7 @@ var suites = []suite{
 	{dir: "quilt/sandbox", files: []string{"testdata"},
 		match: "^(Test(Plan|Golden|Table|Filter|NetFilter|Tree|Apart|Profile|Files|NoJIT|Landlock|Gate|NoGate|Claim|EveryStep|Start|Limits|Faults|Hostile).*)$"},
 	{dir: "quilt/image", match: "^TestBuild"},
+	{dir: "quilt/daemon", match: "^Test(Endings|RefusedBefore|LogsInOrder|Exclusive|Kill.*Leaves|Pool|Warm|WithoutJIT|FetchThroughTheGate|PlannedRestart|Stop)"},
 }
 
 // within is how long the machine may take. It is emulated: a start takes seconds.

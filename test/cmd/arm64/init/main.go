@@ -43,6 +43,9 @@ func run() error {
 	if err := os.WriteFile("/sys/fs/cgroup/cgroup.subtree_control", []byte("+memory +pids +cpu +io"), 0); err != nil {
 		return fmt.Errorf("control groups: %w", err)
 	}
+	if err := loopback(); err != nil {
+		return fmt.Errorf("loopback: %w", err)
+	}
 	list, err := os.ReadFile("/suite/list")
 	if err != nil {
 		return err
@@ -52,6 +55,20 @@ func run() error {
 		fmt.Printf("arm64: end %s: %v\n", name, err)
 	}
 	return nil
+}
+
+func loopback() error {
+	s, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(s)
+	lo, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	lo.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(s, unix.SIOCSIFFLAGS, lo)
 }
 
 // leaveRootfs puts a mount of / over it: from the kernel's first root itself nobody
