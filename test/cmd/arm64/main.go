@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,11 +43,13 @@ const within = 30 * time.Minute
 func main() {
 	work := flag.String("work", ".build/arm64", "`folder` for what is fetched and built")
 	serial := flag.String("serial", "", "`file` for all that the guest says")
-	match := flag.String("run", "", "only the tests of quilt/sandbox that this `regexp` matches")
+	only := flag.String("run", "", "\"FOLDER REGEXP\": these tests alone")
 	flag.Parse()
-	if *match != "" {
-		suites = suites[:1]
-		suites[0].match = *match
+	if dir, match, ok := strings.Cut(*only, " "); ok {
+		suites = slices.DeleteFunc(suites, func(s suite) bool { return s.dir != dir })
+		for i := range suites {
+			suites[i].match = match
+		}
 	}
 	began := time.Now()
 	t, err := run(*work, *serial)
