@@ -144,10 +144,10 @@ boot-test-full: image ## boot-test, and walls, faults and random system calls in
 update-test: image ## every broken firmware update comes back and says why, a good one is kept (QEMU)
 	@go run ./test/cmd/update -bin $(BIN)
 
-arm64-test: ## containers on arm64: Quilt's tests and the hostile cases under an arm64 kernel (QEMU)
+arm64-test: ## quiltd, its containers and the hostile cases under an arm64 kernel (QEMU); FULL=1: walls, faults, random calls
 	@command -v qemu-system-aarch64 >/dev/null || { echo "arm64-test: installing qemu-system-arm"; apt-get update -qq; \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-system-arm >/dev/null; }
-	@go run ./test/cmd/arm64
+	@go run ./test/cmd/arm64 $(if $(FULL),-full)
 
 powercut: N := 20
 powercut: image ## N power cuts during uploads and runs; nothing acknowledged is lost (QEMU)

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,8 +30,9 @@ func TestBuild(t *testing.T) {
 	}
 	checkTree(t, first.Dir)
 	if os.Geteuid() == 0 {
-		out, err := exec.Command("chroot", first.Dir, "/bin/bun", "--version").CombinedOutput()
-		if err != nil {
+		bun := exec.Command("/bin/bun", "--version")
+		bun.Dir, bun.SysProcAttr = "/", &syscall.SysProcAttr{Chroot: first.Dir}
+		if out, err := bun.CombinedOutput(); err != nil {
 			t.Errorf("bun does not run in its image: %v %s", err, out)
 		}
 	}

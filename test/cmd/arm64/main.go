@@ -32,19 +32,26 @@ type suite struct {
 
 var suites = []suite{
 	{dir: "quilt/sandbox", files: []string{"testdata"},
-		match: "^(Test(Plan|Golden|Table|Filter|NetFilter|Tree|Apart|Profile|Files|NoJIT|Landlock|Gate|NoGate|Claim|EveryStep|Start|Limits|Faults|Hostile).*)$"},
+		match: "^Test(Plan|Golden|Table|Filter|NetFilter|Tree|Apart|Profile|Files|NoJIT|Landlock|Gate|NoGate|Claim|EveryStep|Start|Limits|Hostile)"},
 	{dir: "quilt/image", match: "^TestBuild"},
 	{dir: "quilt/daemon", match: "^Test(Endings|RefusedBefore|LogsInOrder|Exclusive|Kill.*Leaves|Pool|Warm|WithoutJIT|FetchThroughTheGate|PlannedRestart|Stop)"},
 }
 
+// slow is what -full has besides, of quilt/sandbox.
+const slow = "|^Test(Faults|Walls|SyscallFuzz)$"
+
 // within is how long the machine may take. It is emulated: a start takes seconds.
-const within = 30 * time.Minute
+const within = 45 * time.Minute
 
 func main() {
 	work := flag.String("work", ".build/arm64", "`folder` for what is fetched and built")
 	serial := flag.String("serial", "", "`file` for all that the guest says")
+	full := flag.Bool("full", false, "walls, faults and random system calls too")
 	only := flag.String("run", "", "\"FOLDER REGEXP\": these tests alone")
 	flag.Parse()
+	if *full {
+		suites[0].match += slow
+	}
 	if dir, match, ok := strings.Cut(*only, " "); ok {
 		suites = slices.DeleteFunc(suites, func(s suite) bool { return s.dir != dir })
 		for i := range suites {
