@@ -6,13 +6,14 @@ export GOFLAGS := -buildvcs=false
 
 BIN := bin
 BUN := $(BIN)/bun
+BUN_PACKAGE := @oven/bun-linux-$(if $(filter aarch64 arm64,$(shell uname -m)),aarch64,x64)
 ROUNDS ?= 10
 N ?= 1000
 GRANTS ?= 10000000
 SEED ?= 1
 ROUND ?= -1
 
-.PHONY: all bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test \
+.PHONY: all arm64-test bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test \
 	boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks \
 	demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested \
 	oci-suites outside-eyes parked path powercut resume rootless sdks setup setup-test sim spin syscall-fuzz test \
@@ -31,7 +32,7 @@ setup: $(BUN) ## fetch the pinned Bun (npm) into bin/
 $(BUN): tools/package-lock.json
 	@echo "setup: fetching the pinned Bun from npm (about 100 MB, once)"
 	@npm ci --prefix tools --no-fund --no-audit --loglevel=error >/dev/null
-	@mkdir -p $(BIN) && install -m 0755 tools/node_modules/@oven/bun-linux-x64/bin/bun $(BUN)
+	@mkdir -p $(BIN) && install -m 0755 tools/node_modules/$(BUN_PACKAGE)/bin/bun $(BUN)
 
 # The TypeScript compiler is part of arc. It is compiled once, then cached.
 setup-test: ## what only the tests need: other people's tools to compare with (apt)
@@ -142,6 +143,11 @@ boot-test-full: image ## boot-test, and walls, faults and random system calls in
 
 update-test: image ## every broken firmware update comes back and says why, a good one is kept (QEMU)
 	@go run ./test/cmd/update -bin $(BIN)
+
+arm64-test: ## quiltd, its containers and the hostile cases under an arm64 kernel (QEMU); FULL=1: walls, faults, random calls
+	@command -v qemu-system-aarch64 >/dev/null || { echo "arm64-test: installing qemu-system-arm"; apt-get update -qq; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-system-arm >/dev/null; }
+	@go run ./test/cmd/arm64 $(if $(FULL),-full)
 
 powercut: N := 20
 powercut: image ## N power cuts during uploads and runs; nothing acknowledged is lost (QEMU)

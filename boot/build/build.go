@@ -18,6 +18,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/ariacomputecompany/firmware/boot/initramfs"
@@ -98,6 +99,10 @@ var tools = map[string]string{
 
 // Image builds everything.
 func Image(o Options) (Result, error) {
+	if runtime.GOARCH != "amd64" { // kernel, EFI stub and partition types are amd64's
+		return Result{}, fault.New(fault.Unavailable, "boot images are made for amd64, on amd64; this is %s", runtime.GOARCH).
+			WithHint("run ariad and quiltd on a Linux of your own here")
+	}
 	for tool, pkg := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			return Result{}, fault.New(fault.Unavailable, "%s is not here", tool).WithHint("apt-get install %s", pkg)

@@ -32,13 +32,21 @@ func Write(w io.Writer, files []File) error {
 	if err != nil {
 		return fmt.Errorf("initramfs: %w", err)
 	}
-	for i, f := range append(files, File{Path: "TRAILER!!!"}) {
-		if _, err := z.Write(entry(uint32(i+1), f)); err != nil {
-			return fmt.Errorf("initramfs: %w", err)
-		}
+	if err := WritePlain(z, files); err != nil {
+		return err
 	}
 	if err := z.Close(); err != nil {
 		return fmt.Errorf("initramfs: %w", err)
+	}
+	return nil
+}
+
+// WritePlain does not compress: the kernel takes that too, sooner.
+func WritePlain(w io.Writer, files []File) error {
+	for i, f := range append(files, File{Path: "TRAILER!!!"}) {
+		if _, err := w.Write(entry(uint32(i+1), f)); err != nil {
+			return fmt.Errorf("initramfs: %w", err)
+		}
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ type Pin struct {
 	Version string // Debian's
 	Release string // uname -r
 	SHA256  string
+	Arch    string // Debian's; empty: amd64
 }
 
 // Generic is Debian's kernel for every machine: virtual ones, servers, and what
@@ -34,15 +35,25 @@ var Generic = Pin{
 	SHA256: "a86e2049672f52354c4536a089203b6c82639420424d31c91cf31a181fd4d8f1",
 }
 
+// File is where Fetch keeps the package in folder.
+func (p Pin) File(folder string) string {
+	arch := p.Arch
+	if arch == "" {
+		arch = "amd64"
+	}
+	return filepath.Join(folder, fmt.Sprintf("%s_%s_%s.deb", p.Package, p.Version, arch))
+}
+
 // Fetch returns the package file, from folder if it lies there, else from the
 // machine's Debian archive through apt. The hash is checked either way.
-func (p Pin) Fetch(folder string) (string, error) {
-	file := filepath.Join(folder, fmt.Sprintf("%s_%s_amd64.deb", p.Package, p.Version))
+// options are apt's, for a package of another architecture than the machine's.
+func (p Pin) Fetch(folder string, options ...string) (string, error) {
+	file := p.File(folder)
 	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
 		if err := os.MkdirAll(folder, 0o755); err != nil {
 			return "", fmt.Errorf("kernel: %w", err)
 		}
-		cmd := exec.Command("apt-get", "download", "-qq", p.Package+"="+p.Version)
+		cmd := exec.Command("apt-get", append(options, "download", "-qq", p.Package+"="+p.Version)...)
 		cmd.Dir = folder
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return "", fault.Wrap(fmt.Errorf("%w: %s", err, out), fault.NotFound, "the Debian archive does not serve %s %s", p.Package, p.Version).

@@ -2,19 +2,34 @@ package image
 
 import (
 	"debug/elf"
+	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
 )
 
-// libFolders is where loaders look by default on the common distributions.
-var libFolders = []string{
-	"/lib64", "/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/lib", "/usr/lib",
+// libFolders is where loaders look by default on the common distributions. A library
+// for another machine that lies there is passed over.
+func libFolders() []string {
+	triplet := machines[runtime.GOARCH].triplet
+	return []string{"/lib64", "/lib/" + triplet, "/usr/lib/" + triplet, "/usr/lib64", "/lib", "/usr/lib"}
+}
+
+// machines says by GOARCH which binaries run there, and how Debian names the folder
+// of its libraries.
+var machines = map[string]struct {
+	elf     elf.Machine
+	triplet string
+}{
+	"amd64": {elf.EM_X86_64, "x86_64-linux-gnu"},
+	"arm64": {elf.EM_AARCH64, "aarch64-linux-gnu"},
 }
 
 // caBundles are the usual places; the first that exists is taken.
@@ -77,6 +92,10 @@ func ownContents(cfg Config) ([]file, error) {
 // is a link on the host is a file here.
 func libraries(cfg Config) ([]file, error) {
 	interp, needed, err := readELF(cfg.Bun)
+	if errors.Is(err, errOtherMachine) {
+		return nil, fault.Wrap(err, fault.Unavailable, "%s is a bun for another machine than this one (%s)", cfg.Bun, runtime.GOARCH).
+			WithHint("point the bun setting at a Bun for this machine (make setup fetches one)")
+	}
 	if err != nil {
 		return nil, fault.Wrap(err, fault.Unavailable, "%s is not a bun binary that can be used", cfg.Bun).
 			WithHint("point the bun setting at a Bun for this machine (make setup fetches one)")
@@ -89,7 +108,7 @@ func libraries(cfg Config) ([]file, error) {
 	}
 	folders := cfg.Libs
 	if folders == nil {
-		folders = libFolders
+		folders = libFolders()
 	}
 	for len(needed) > 0 {
 		name := needed[0]
@@ -119,6 +138,8 @@ func findLibrary(name string, folders []string) (src string, needed []string, er
 		WithHint("install the C library (glibc); looked in %s", strings.Join(folders, ", "))
 }
 
+var errOtherMachine = errors.New("a binary for another machine")
+
 // readELF returns the loader and the direct needs of a binary for this machine.
 func readELF(path string) (interp string, needed []string, err error) {
 	f, err := elf.Open(path)
@@ -126,8 +147,8 @@ func readELF(path string) (interp string, needed []string, err error) {
 		return "", nil, err
 	}
 	defer f.Close()
-	if f.Class != elf.ELFCLASS64 {
-		return "", nil, &elf.FormatError{}
+	if f.Class != elf.ELFCLASS64 || f.Machine != machines[runtime.GOARCH].elf {
+		return "", nil, fmt.Errorf("%s: %w: %s", path, errOtherMachine, f.Machine)
 	}
 	for _, p := range f.Progs {
 		if p.Type != elf.PT_INTERP {

@@ -1,12 +1,15 @@
 package image
 
 import (
+	"debug/elf"
 	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,8 +30,9 @@ func TestBuild(t *testing.T) {
 	}
 	checkTree(t, first.Dir)
 	if os.Geteuid() == 0 {
-		out, err := exec.Command("chroot", first.Dir, "/bin/bun", "--version").CombinedOutput()
-		if err != nil {
+		bun := exec.Command("/bin/bun", "--version")
+		bun.Dir, bun.SysProcAttr = "/", &syscall.SysProcAttr{Chroot: first.Dir}
+		if out, err := bun.CombinedOutput(); err != nil {
 			t.Errorf("bun does not run in its image: %v %s", err, out)
 		}
 	}
@@ -115,11 +119,19 @@ func TestBuildRefuses(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
+	foreign := filepath.Join(t.TempDir(), "bun")
+	header := make([]byte, 64) // Elf64_Ehdr (elf(5)) of a program without segments, for a machine that Bun has no build for
+	copy(header, "\x7fELF\x02\x01\x01")
+	header[16], header[18], header[20], header[52], header[54], header[58] = byte(elf.ET_EXEC), byte(elf.EM_S390), 1, 64, 56, 64
+	if err := os.WriteFile(foreign, header, 0o755); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name string
 		cfg  Config
 		says string
 	}{
+		{"for another machine", Config{Bun: foreign, CacheDir: t.TempDir()}, "is a bun for another machine than this one (" + runtime.GOARCH + ")"},
 		{"no bun", Config{Bun: "/nonexistent/bun", CacheDir: t.TempDir()}, "/nonexistent/bun is not a bun binary"},
 		{"not a binary", Config{Bun: text, CacheDir: t.TempDir()}, "is not a bun binary that can be used"},
 		{"library missing", Config{Bun: testenv.Bun(t), CacheDir: t.TempDir(), Libs: []string{t.TempDir()}}, "bun needs the shared library"},

@@ -25,12 +25,15 @@ var seccompOperators = map[specs.LinuxSeccompOperator]sandbox.FilterOp{
 }
 
 // seccompArchs are those this machine's kernel can meet, its own first. Calls by
-// the x32 table are never allowed, whatever is listed.
+// the x32 table are never allowed, whatever is listed. None where we have no list.
 func seccompArchs() (own specs.Arch, all map[specs.Arch]*arch.Info) {
-	if runtime.GOARCH == "arm64" {
+	switch runtime.GOARCH {
+	case "amd64":
+		return specs.ArchX86_64, map[specs.Arch]*arch.Info{specs.ArchX86_64: arch.X86_64, specs.ArchX86: arch.I386}
+	case "arm64":
 		return specs.ArchAARCH64, map[specs.Arch]*arch.Info{specs.ArchAARCH64: arch.AARCH64, specs.ArchARM: arch.ARM}
 	}
-	return specs.ArchX86_64, map[specs.Arch]*arch.Info{specs.ArchX86_64: arch.X86_64, specs.ArchX86: arch.I386}
+	return "", nil
 }
 
 var seccompFlags = map[specs.LinuxSeccompFlag]uintptr{
@@ -73,6 +76,9 @@ func compileSeccomp(s *specs.LinuxSeccomp) (*filter, error) {
 		return nil, err
 	}
 	own, all := seccompArchs()
+	if own == "" {
+		return nil, refuse("there is no list of system calls for %s; run it on amd64 or arm64", runtime.GOARCH)
+	}
 	var abis []sandbox.FilterABI
 	seen := map[*arch.Info]bool{}
 	for _, a := range slices.Concat([]specs.Arch{own}, s.Architectures) {

@@ -21,9 +21,9 @@ func fileProbes() []attempt {
 	out := []attempt{
 		{23, "write a file of the image", "EACCES", rw("/etc/hosts")},
 		{23, "new file in the image", "EROFS", func() string { return openAs("/aria/x", unix.O_CREAT|unix.O_WRONLY) }},
-		{24, "up from the root", "aria bin dev etc lib lib64 proc tmp", func() string { return names("/proc/self/root/../..") }},
-		{24, "up from pid 1", "aria bin dev etc lib lib64 proc tmp", func() string { return names("/proc/1/root/../../..") }},
-		{24, "up from a link", "aria bin dev etc lib lib64 proc tmp", func() string {
+		{24, "up from the root", abiHere.top, func() string { return names("/proc/self/root/../..") }},
+		{24, "up from pid 1", abiHere.top, func() string { return names("/proc/1/root/../../..") }},
+		{24, "up from a link", abiHere.top, func() string {
 			_ = os.Symlink("../../../../..", "/tmp/up")
 			defer os.Remove("/tmp/up")
 			return names("/tmp/up/")
@@ -115,7 +115,7 @@ func envNames() string {
 }
 
 func libcPath() string {
-	for _, p := range []string{"/lib/x86_64-linux-gnu/libc.so.6", "/lib64/libc.so.6", "/lib/aarch64-linux-gnu/libc.so.6"} {
+	for _, p := range []string{"/lib/" + abiHere.triplet + "/libc.so.6", "/lib64/libc.so.6"} {
 		if _, err := os.Stat(p); err == nil {
 			return p
 		}

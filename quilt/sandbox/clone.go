@@ -52,28 +52,63 @@ type program struct {
 
 	pidfd int32 // written by the kernel in the parent
 
-	// Written by the child, which shares this memory until it execs.
+	// apart gives the child a copy of our memory instead of sharing it.
+	apart bool
+}
+
+// progress is what the child writes of itself: how far it came, and why no further.
+// It always lies in memory that both see.
+type progress struct {
 	at    int
 	errno uintptr
+}
+
+// newProgress is freed by drop. A child that shares all our memory takes it from the
+// heap.
+//
+//go:noinline
+func newProgress(apart bool) (s *progress, drop func(), err error) {
+	if !apart {
+		return &progress{}, func() {}, nil
+	}
+	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil, nil, fmt.Errorf("clone: shared page: %w", err)
+	}
+	return (*progress)(unsafe.Pointer(&page[0])), func() { _ = unix.Munmap(page) }, nil
 }
 
 // run clones and lets the child go through p. It returns when the child has
 // reached exec or is dead. The calling goroutine must be locked to a thread
 // that lives as long as the launcher: parent-death signals follow the thread.
+//
+// Sharing memory until exec (CLONE_VM) takes a stub in assembly, for the child runs
+// on the parent's stack. Without a stub the child gets a copy, page by page as it
+// writes, and goes through the same list: nothing else differs. It is not done by
+// executing this binary again (docs/design/014).
 func (p *program) run(flags uint64, cgroupFD int) (pid, pidfd int, err error) {
+	apart := p.apart || !haveStub
+	said, drop, err := newProgress(apart)
+	if err != nil {
+		return 0, -1, err
+	}
+	defer drop()
 	// In p, which is on the heap: a stack may move between here and the clone, and
 	// the kernel would write to where it was.
 	p.pidfd = -1
 	args := &cloneArgs{
-		flags:      flags | unix.CLONE_VFORK | unix.CLONE_VM | unix.CLONE_PIDFD,
+		flags:      flags | unix.CLONE_VFORK | unix.CLONE_PIDFD,
 		pidfd:      uint64(uintptr(unsafe.Pointer(&p.pidfd))),
 		exitSignal: uint64(unix.SIGCHLD),
+	}
+	if !apart {
+		args.flags |= unix.CLONE_VM
 	}
 	if cgroupFD >= 0 {
 		args.flags |= unix.CLONE_INTO_CGROUP
 		args.cgroup = uint64(cgroupFD)
 	}
-	r, e := cloneInto(p, args)
+	r, e := cloneInto(p, said, args, apart)
 	afterFork()
 	runtime.KeepAlive(p)
 	if e != 0 {
@@ -81,15 +116,15 @@ func (p *program) run(flags uint64, cgroupFD int) (pid, pidfd int, err error) {
 	}
 	fd := p.pidfd
 	last := len(p.ops) - 1
-	if p.errno == 0 && p.at == last {
+	if said.errno == 0 && said.at == last {
 		return int(r), int(fd), nil
 	}
 	reap(int(fd))
 	unix.Close(int(fd))
-	if p.errno == 0 {
-		return 0, -1, fmt.Errorf("killed before %s", p.ops[p.at].name)
+	if said.errno == 0 {
+		return 0, -1, fmt.Errorf("killed before %s", p.ops[said.at].name)
 	}
-	return 0, -1, fmt.Errorf("%s: %w", p.ops[p.at].name, syscall.Errno(p.errno))
+	return 0, -1, fmt.Errorf("%s: %w", p.ops[said.at].name, syscall.Errno(said.errno))
 }
 
 // cloneInto returns in the parent only. Nothing between the clone and exec may
@@ -98,7 +133,7 @@ func (p *program) run(flags uint64, cgroupFD int) (pid, pidfd int, err error) {
 //go:noinline
 //go:norace
 //go:nocheckptr
-func cloneInto(p *program, args *cloneArgs) (pid, errno uintptr) {
+func cloneInto(p *program, said *progress, args *cloneArgs, apart bool) (pid, errno uintptr) {
 	var (
 		i int
 		r uintptr
@@ -107,21 +142,26 @@ func cloneInto(p *program, args *cloneArgs) (pid, errno uintptr) {
 	)
 	ops := p.ops
 	beforeFork()
-	pid, errno = rawClone(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
+	if apart {
+		pid, _, e = syscall.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
+		errno = uintptr(e)
+	} else {
+		pid, errno = rawClone(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
+	}
 	if errno != 0 || pid != 0 {
 		return pid, errno
 	}
 	afterForkInChild()
 	for i = 0; i < len(ops); i++ {
 		o = &ops[i]
-		p.at = i
+		said.at = i
 		r, _, e = syscall.RawSyscall6(o.nr, o.args[0], o.args[1], o.args[2], o.args[3], o.args[4], o.args[5])
 		if e != 0 && !(e == syscall.ENOSYS && o.rule == orNotThere) {
-			p.errno = uintptr(e)
+			said.errno = uintptr(e)
 			break
 		}
 		if r != 0 && o.rule == mustBeZero {
-			p.errno = uintptr(syscall.ESRCH)
+			said.errno = uintptr(syscall.ESRCH)
 			break
 		}
 	}
@@ -177,8 +217,10 @@ func newBed() *bed { return &bed{pidfd: -1, nap: unix.Timespec{Nsec: 100e6}} }
 //go:nocheckptr
 func cloneSleeper(args *cloneArgs, parent, nap uintptr) (pid, errno uintptr) {
 	var r uintptr
+	var e syscall.Errno
 	beforeFork()
-	pid, errno = rawClone(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
+	pid, _, e = syscall.RawSyscall(unix.SYS_CLONE3, uintptr(unsafe.Pointer(args)), unsafe.Sizeof(*args), 0)
+	errno = uintptr(e)
 	if errno != 0 || pid != 0 {
 		return pid, errno
 	}

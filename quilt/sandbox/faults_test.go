@@ -27,6 +27,11 @@ func TestFaults(t *testing.T) {
 	runCode(t, Spec{}, `0`) // it waits until the image is laid out, whose copying has files open
 	before, had := settled(t, c), openFiles()
 	n, wrong := childFaults(t)
+	l := shared.launcher
+	l.template.apart.Store(true)
+	i, apart := childFaults(t)
+	l.template.apart.Store(false)
+	n, wrong = n+i, append(wrong, apart...)
 	m, more := parentFaults(t)
 	k, most := threadFaults(t)
 	wrong = append(append(wrong, more...), most...)

@@ -92,42 +92,45 @@ func TestClaimKeepsTheGate(t *testing.T) {
 	}
 }
 
-func TestNetFilterArguments(t *testing.T) {
+func TestNetFilterArguments(t *testing.T) { eachABI(t, netFilterArguments) }
+
+func netFilterArguments(t *testing.T, a abi) {
+	plain, prog := a.compile(variant{}), a.compile(variant{net: true})
 	eaf, enop := errnoResult(unix.EAFNOSUPPORT), errnoResult(unix.ENOPROTOOPT)
 	const flags = unix.SOCK_CLOEXEC | unix.SOCK_NONBLOCK
 	for _, r := range []struct {
 		what string
-		nr   uint32
+		call string
 		args []uint64
 		want uint32
 	}{
-		{"unix", unix.SYS_SOCKET, []uint64{unix.AF_UNIX, unix.SOCK_DGRAM, 0}, retOK},
-		{"tcp", unix.SYS_SOCKET, []uint64{unix.AF_INET, unix.SOCK_STREAM | flags, 0}, retOK},
-		{"tcp by number", unix.SYS_SOCKET, []uint64{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP}, retOK},
-		{"mptcp", unix.SYS_SOCKET, []uint64{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP}, eaf},
-		{"sctp", unix.SYS_SOCKET, []uint64{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP}, eaf},
-		{"udp", unix.SYS_SOCKET, []uint64{unix.AF_INET, unix.SOCK_DGRAM | flags, 0}, eaf},
-		{"raw", unix.SYS_SOCKET, []uint64{unix.AF_INET, unix.SOCK_RAW, 1}, eaf},
-		{"inet6", unix.SYS_SOCKET, []uint64{unix.AF_INET6, unix.SOCK_STREAM, 0}, eaf},
-		{"netlink", unix.SYS_SOCKET, []uint64{unix.AF_NETLINK, unix.SOCK_STREAM, 0}, eaf},
-		{"vsock", unix.SYS_SOCKET, []uint64{unix.AF_VSOCK, unix.SOCK_STREAM, 0}, eaf},
-		{"inet pair", unix.SYS_SOCKETPAIR, []uint64{unix.AF_INET, 1, 0}, eaf},
-		{"keep alive", unix.SYS_SETSOCKOPT, []uint64{3, unix.SOL_SOCKET, unix.SO_KEEPALIVE}, retOK},
-		{"no delay", unix.SYS_SETSOCKOPT, []uint64{3, unix.IPPROTO_TCP, unix.TCP_NODELAY}, retOK},
-		{"upper-layer protocol", unix.SYS_SETSOCKOPT, []uint64{3, unix.IPPROTO_TCP, unix.TCP_ULP}, enop},
-		{"repair", unix.SYS_SETSOCKOPT, []uint64{3, unix.IPPROTO_TCP, unix.TCP_REPAIR}, enop},
-		{"ip options", unix.SYS_SETSOCKOPT, []uint64{3, unix.IPPROTO_IP, unix.IP_OPTIONS}, enop},
-		{"a thread", unix.SYS_CLONE3, []uint64{0, 88}, errnoResult(unix.ENOSYS)},
+		{"unix", "socket", []uint64{unix.AF_UNIX, unix.SOCK_DGRAM, 0}, retOK},
+		{"tcp", "socket", []uint64{unix.AF_INET, unix.SOCK_STREAM | flags, 0}, retOK},
+		{"tcp by number", "socket", []uint64{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_TCP}, retOK},
+		{"mptcp", "socket", []uint64{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP}, eaf},
+		{"sctp", "socket", []uint64{unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_SCTP}, eaf},
+		{"udp", "socket", []uint64{unix.AF_INET, unix.SOCK_DGRAM | flags, 0}, eaf},
+		{"raw", "socket", []uint64{unix.AF_INET, unix.SOCK_RAW, 1}, eaf},
+		{"inet6", "socket", []uint64{unix.AF_INET6, unix.SOCK_STREAM, 0}, eaf},
+		{"netlink", "socket", []uint64{unix.AF_NETLINK, unix.SOCK_STREAM, 0}, eaf},
+		{"vsock", "socket", []uint64{unix.AF_VSOCK, unix.SOCK_STREAM, 0}, eaf},
+		{"inet pair", "socketpair", []uint64{unix.AF_INET, 1, 0}, eaf},
+		{"keep alive", "setsockopt", []uint64{3, unix.SOL_SOCKET, unix.SO_KEEPALIVE}, retOK},
+		{"no delay", "setsockopt", []uint64{3, unix.IPPROTO_TCP, unix.TCP_NODELAY}, retOK},
+		{"upper-layer protocol", "setsockopt", []uint64{3, unix.IPPROTO_TCP, unix.TCP_ULP}, enop},
+		{"repair", "setsockopt", []uint64{3, unix.IPPROTO_TCP, unix.TCP_REPAIR}, enop},
+		{"ip options", "setsockopt", []uint64{3, unix.IPPROTO_IP, unix.IP_OPTIONS}, enop},
+		{"a thread", "clone3", []uint64{0, 88}, errnoResult(unix.ENOSYS)},
 	} {
-		if got := evaluate(t, netFilter, auditArch, r.nr, r.args...); got != r.want {
+		if got := evaluate(t, prog, a.audit, a.number(t, r.call), r.args...); got != r.want {
 			t.Errorf("%s: %#x, want %#x", r.what, got, r.want)
 		}
 	}
 	// All else is as strict as without a gate.
-	changed := map[uint32]bool{unix.SYS_SOCKET: true, unix.SYS_SETSOCKOPT: true}
+	changed := map[uint32]bool{a.number(t, "socket"): true, a.number(t, "setsockopt"): true}
 	for nr := range uint32(1100) {
-		if a, b := evaluate(t, filter, auditArch, nr), evaluate(t, netFilter, auditArch, nr); a != b && !changed[nr] {
-			t.Errorf("call %d: %#x with a gate, %#x without", nr, b, a)
+		if without, with := evaluate(t, plain, a.audit, nr), evaluate(t, prog, a.audit, nr); without != with && !changed[nr] {
+			t.Errorf("call %d: %#x with a gate, %#x without", nr, with, without)
 		}
 	}
 }

@@ -20,6 +20,7 @@ type profile struct {
 	net     bool
 	noJIT   bool
 	claimed bool
+	apart   bool              // cloned as where there is no stub
 	least   int               // cases
 	other   map[string]string // what comes out otherwise than in the default, and is right
 	bombs   map[string]func(outcome) bool
@@ -32,10 +33,11 @@ var profiles = []profile{
 		"option of IP": "ENOPROTOOPT", // refused before anybody looks at the socket
 	}},
 	{name: "parked and claimed", least: 280, claimed: true},
+	{name: "cloned apart", least: 280, apart: true},
 	{name: "no JIT", least: 190, noJIT: true, other: map[string]string{
 		"environment": namesInEnv([]string{"BUN_JSC_useJIT=0"}), "program from memory keeps the filter": "EPERM",
 	}, bombs: map[string]func(outcome) bool{
-		"32-bit call kills":                     func(o outcome) bool { return o.exit.Code == 1 && o.stdout == "" }, // it gets no code to call
+		callOf32:                                func(o outcome) bool { return o.exit.Code == 1 && o.stdout == "" }, // it gets no code to call
 		"memory in pipes and memfds is its own": func(o outcome) bool { return o.exit.Code == 4 },                   // nor a file in memory
 	}},
 }
@@ -105,6 +107,8 @@ func TestHostile(t *testing.T) {
 	for _, p := range profiles {
 		p = p.withoutRoot(shared.client.Hello())
 		t.Run(p.name, func(t *testing.T) {
+			shared.launcher.template.apart.Store(p.apart)
+			defer shared.launcher.template.apart.Store(false)
 			n, wrong := hostileAll(t, p)
 			for _, f := range wrong {
 				t.Error(f)

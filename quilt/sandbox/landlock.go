@@ -47,8 +47,8 @@ func (c *program) landlock(abi int) {
 	all := llRights(abi)
 	set := &llRuleset{fs: all}
 	// A path gets the rights of every folder above it, so / may not give exec:
-	// /tmp would have it too. Programs lie in /bin, their loader in /lib64 (the
-	// amd64 ABI's place); mapping a library is not exec.
+	// /tmp would have it too. Programs lie in /bin, their loader where the ABI has
+	// it; mapping a library is not exec.
 	root := &llBeneath{access: llRead | llReadDir}
 	bin, loader := &llBeneath{access: llExecute}, &llBeneath{access: llExecute}
 	dev := &llBeneath{access: llRead | llWrite}
@@ -59,7 +59,7 @@ func (c *program) landlock(abi int) {
 	const noFD = ^uintptr(0)
 	c.add("create landlock rules", unix.SYS_LANDLOCK_CREATE_RULESET, uintptr(unsafe.Pointer(set)), size, 0)
 	for i, r := range []*llBeneath{root, bin, loader, dev, tmp} {
-		path := []string{"/", "/bin", "/lib64", "/dev", "/tmp"}[i]
+		path := []string{"/", "/bin", ownTable.loader, "/dev", "/tmp"}[i]
 		r.fd = int32(fdRules + 1 + i)
 		c.add("open "+path, unix.SYS_OPENAT, noFD, c.str(path), unix.O_PATH|unix.O_CLOEXEC, 0)
 		c.add("allow "+path, unix.SYS_LANDLOCK_ADD_RULE, fdRules, llRuleBeneath, uintptr(unsafe.Pointer(r)), 0)

@@ -16,7 +16,7 @@ func TestLandlockStandsAlone(t *testing.T) {
 		t.Fatal("this kernel has no Landlock of ABI 2; the second wall cannot be shown")
 	}
 	l := shared.launcher
-	const code = `const fs=require("fs");const so="/lib64/ld-linux-x86-64.so.2";fs.copyFileSync(so,"/tmp/x");fs.chmodSync("/tmp/x",0o755);
+	code := `const fs=require("fs");const so="` + abiHere.loader + `";fs.copyFileSync(so,"/tmp/x");fs.chmodSync("/tmp/x",0o755);
 let r;try{r=Bun.spawnSync(["/tmp/x","--version"]).exitCode===0?10:11}catch(e){r=e.code==="EACCES"?20:21}process.exit(r)`
 	for _, x := range []struct {
 		landlock bool

@@ -121,7 +121,7 @@ func NewPlan(s Spec, h Host) (Plan, error) {
 		// --no-install: a missing package is an error at once, never a download.
 		argv = []string{"/bin/bun", "--no-install", "/aria/harness.js"}
 	}
-	env, network, seccomp := baseEnv(), "none", filters[variant{full.Net, full.NoJIT}].name
+	env, network, seccomp := baseEnv(), "none", filtersFor(h.Arch)[variant{full.Net, full.NoJIT}].name
 	if full.Net {
 		env, network = append(env, gateEnv()...), GateAddr
 	}

@@ -27,8 +27,20 @@ func TestGoldenPlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	golden(t, "testdata/plan.json", string(b)+"\n")
+	arm := goldenHost
+	arm.Arch = "arm64"
+	q, err := NewPlan(p.Spec, arm)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if q.Seccomp != "bun-arm64-"+abis[1].digest {
+		t.Errorf("the plan for arm64 has the filter %s", q.Seccomp)
+	}
+	if q.Seccomp = p.Seccomp; q.Digest() != p.Digest() {
+		t.Error("the plan for arm64 differs in more than its filter")
+	}
 	prog := compile(p, held{tasks: []int{10, 11}, netns: 12, userns: 13, null: 14, stdout: 15, stderr: 16, control: 17, creator: 18, id: 201000, lastCap: 40, landlockABI: goldenHost.LandlockABI})
-	golden(t, "testdata/program.txt", prog.names())
+	golden(t, "testdata/program.txt", strings.ReplaceAll(prog.names(), ownTable.loader+"\n", "/lib64\n"))
 }
 
 func golden(t *testing.T, file, got string) {

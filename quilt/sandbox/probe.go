@@ -20,9 +20,9 @@ const minMajor, minMinor = 5, 12
 // missing and what to do, and never falls back to less.
 func probe() (Host, error) {
 	h := Host{Arch: runtime.GOARCH, LauncherPID: os.Getpid()}
-	if archName == "" {
-		return h, fault.New(fault.Unavailable, "containers are not built for %s yet", runtime.GOARCH).
-			WithHint("run quiltd on an amd64 host")
+	if ownTable.arch == "" {
+		return h, fault.New(fault.Unavailable, "there is no list of system calls for containers on %s", runtime.GOARCH).
+			WithHint("run quiltd on amd64 or arm64")
 	}
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {

@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// The filter is a table (seccomp_table_*.go), compiled into a balanced tree of
+// The filter is a table (seccomp_table.go), compiled into a balanced tree of
 // number ranges: the kernel dry-runs a filter once per system call number when
 // it is installed, so a tree of 70 ranges costs a third of a linear list.
 
@@ -20,7 +20,8 @@ type group struct {
 // guarded is a call that is answered by looking at one of its arguments.
 type guarded struct {
 	why    string
-	call   uint32
+	on     call
+	call   uint32   // its number in this table
 	arg    int      // which argument, from 0; its low 32 bits are compared
 	mask   uint32   // if not 0: refused when any of these bits is set
 	and    []bits   // with mask: and any of these as well
@@ -210,28 +211,47 @@ type named struct {
 	prog []insn
 }
 
-// filters are the profile's: with a gate a container may make TCP sockets as
+// The filters of this machine: with a gate a container may make TCP sockets as
 // well; without JIT it cannot make memory that can be executed.
-var filters = map[variant]named{
-	{}:                       {"bun-" + archName + "-" + filterDigest(filter), filter},
-	{net: true}:              {"bun-net-" + archName + "-" + filterDigest(netFilter), netFilter},
-	{noJIT: true}:            still(""),
-	{net: true, noJIT: true}: still("net-"),
-}
-
 var (
-	filter    = compileFilter(auditArch, allowed, guards)
-	netFilter = compileFilter(auditArch, allowed, with(guards, netGuards))
+	filter    = ownTable.compile(variant{})
+	netFilter = ownTable.compile(variant{net: true})
+	filters   = ownTable.filters()
 )
 
-// still is a filter without JIT.
-func still(net string) named {
-	base := guards
-	if net != "" {
-		base = with(guards, netGuards)
+// filtersFor are the filters of a host, by its GOARCH.
+func filtersFor(arch string) map[variant]named {
+	if arch == ownTable.arch || arch == "" {
+		return filters
 	}
-	prog := compileFilter(auditArch, unguarded(allowed, codeGuards), with(base, codeGuards))
-	return named{"bun-" + net + "nojit-" + archName + "-" + filterDigest(prog), prog}
+	return tableFor(arch).filters()
+}
+
+func (t callTable) filters() map[variant]named {
+	out := map[variant]named{}
+	for _, v := range []variant{{}, {net: true}, {noJIT: true}, {net: true, noJIT: true}} {
+		name := "bun-"
+		if v.net {
+			name += "net-"
+		}
+		if v.noJIT {
+			name += "nojit-"
+		}
+		prog := t.compile(v)
+		out[v] = named{name + t.arch + "-" + filterDigest(prog), prog}
+	}
+	return out
+}
+
+func (t callTable) compile(v variant) []insn {
+	allowed, guards := t.allowed, t.guards
+	if v.net {
+		guards = with(guards, t.netGuards)
+	}
+	if v.noJIT {
+		allowed, guards = unguarded(allowed, t.codeGuards), with(guards, t.codeGuards)
+	}
+	return compileFilter(t.audit, allowed, guards)
 }
 
 // filterNamed is the filter of a plan.

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +32,8 @@ type template struct {
 
 	once   sync.Once
 	needed chan struct{} // closed once the image should be laid out
+
+	apart atomic.Bool // tests: clone as where there is no stub
 }
 
 type cloneJob struct {
@@ -71,6 +74,7 @@ func newTemplate(imageDir string, inPlace, rootless bool) (*template, error) {
 		}
 		close(t.laid)
 		for j := range t.jobs {
+			j.program.apart = t.apart.Load()
 			pid, pidfd, err := j.program.run(j.flags, j.cgroupFD)
 			j.done <- cloneResult{pid, pidfd, err}
 		}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -72,6 +73,13 @@ var testCgroup = fmt.Sprint("aria-quilt-test-", os.Getpid())
 // eyes are programs of others that look around in a container (eyes_test.go).
 var eyes []string
 
+// abiHere is where this machine's ABI has its loader and Debian the libraries, and
+// the top of an image.
+var abiHere = map[string]struct{ loader, triplet, top string }{
+	"amd64": {"/lib64/ld-linux-x86-64.so.2", "x86_64-linux-gnu", "aria bin dev etc lib lib64 proc tmp"},
+	"arm64": {"/lib/ld-linux-aarch64.so.1", "aarch64-linux-gnu", "aria bin dev etc lib proc tmp"},
+}[runtime.GOARCH]
+
 // testImage is the least that Bun runs in. The real one is package image's; a
 // room may not import its neighbour, so the test copies what ldd would name.
 func testImage(bun, dir string) error {
@@ -122,11 +130,11 @@ func copyLibraries(binary, dir string, seen map[string]bool) error {
 	if err != nil {
 		return err
 	}
-	folders := append(filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), "/lib64", "/lib/x86_64-linux-gnu", "/usr/lib64")
-	for _, lib := range append(libs, "ld-linux-x86-64.so.2") {
-		to := filepath.Join(dir, "lib/x86_64-linux-gnu", lib)
-		if strings.HasPrefix(lib, "ld-linux") {
-			to = filepath.Join(dir, "lib64", lib)
+	folders := append(filepath.SplitList(os.Getenv("LD_LIBRARY_PATH")), "/lib64", "/lib/"+abiHere.triplet, "/usr/lib64", "/lib")
+	for _, lib := range append(libs, filepath.Base(abiHere.loader)) {
+		to := filepath.Join(dir, "lib", abiHere.triplet, lib)
+		if lib == filepath.Base(abiHere.loader) {
+			to = filepath.Join(dir, abiHere.loader)
 		}
 		for _, folder := range folders {
 			src, err := filepath.EvalSymlinks(filepath.Join(folder, lib))

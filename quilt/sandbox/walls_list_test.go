@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"unsafe"
@@ -119,9 +118,9 @@ func groupWalls() []wall {
 // the table.
 func filterWalls(in profile) []wall {
 	var out []wall
-	all, at := guards, &filter
+	all, at := ownTable.guards, &filter
 	if in.net {
-		all, at = with(guards, netGuards), &netFilter
+		all, at = with(ownTable.guards, ownTable.netGuards), &netFilter
 	}
 	install := func(prog []insn) func(*draft) {
 		return func(d *draft) {
@@ -136,18 +135,18 @@ func filterWalls(in profile) []wall {
 	}
 	for i, g := range all {
 		rest := slices.Delete(slices.Clone(all), i, i+1)
-		open := append(slices.Clone(allowed), group{"a hole", []uint32{g.call}})
-		out = append(out, wall{name: "filter, guard of call " + fmt.Sprint(g.call), remove: install(compileFilter(auditArch, open, rest))})
+		open := append(slices.Clone(ownTable.allowed), group{"a hole", []uint32{g.call}})
+		out = append(out, wall{name: "filter, guard of " + g.on.name, remove: install(compileFilter(ownTable.audit, open, rest))})
 	}
 	var done []uintptr
 	for _, c := range deniedCalls(0) {
 		if c.want == "" && c.nr < 1000 && !guarded32(uint32(c.nr)) {
-			open := append(slices.Clone(allowed), group{"a hole", []uint32{uint32(c.nr)}})
+			open := append(slices.Clone(ownTable.allowed), group{"a hole", []uint32{uint32(c.nr)}})
 			if slices.Contains(refusedAnyway, c.nr) || slices.Contains(done, c.nr) {
 				continue
 			}
 			done = append(done, c.nr)
-			out = append(out, wall{name: "filter, call " + c.name, remove: install(compileFilter(auditArch, open, all))})
+			out = append(out, wall{name: "filter, call " + c.name, remove: install(compileFilter(ownTable.audit, open, all))})
 		}
 	}
 	return out
@@ -165,7 +164,7 @@ func landlockWalls() []wall {
 }
 
 func guarded32(nr uint32) bool {
-	return slices.ContainsFunc(guards, func(g guarded) bool { return g.call == nr })
+	return slices.ContainsFunc(ownTable.guards, func(g guarded) bool { return g.call == nr })
 }
 
 // refusedAnyway are calls that the kernel answers with the filter's EPERM to a

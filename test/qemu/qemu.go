@@ -68,6 +68,8 @@ type Config struct {
 	Log      io.Writer
 	Extra    []string // more arguments of QEMU
 	Program  string   // empty: qemu-system-x86_64
+	Machine  string   // of that program; empty: q35
+	CPU      string   // empty: max
 }
 
 // Machine is one running QEMU.
@@ -117,7 +119,7 @@ func Start(ctx context.Context, c Config) (*Machine, error) {
 		close(m.done)
 	}()
 	if err := <-started; err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w (Debian package qemu-system-x86)", program, err), os.RemoveAll(dir))
+		return nil, errors.Join(fmt.Errorf("%s: %w (Debian package qemu-system-x86, or -arm)", program, err), os.RemoveAll(dir))
 	}
 	return m, nil
 }
@@ -127,7 +129,7 @@ func (c Config) args(m *Machine) []string {
 	if c.Threads {
 		accel = "tcg,thread=multi"
 	}
-	a := []string{"-accel", accel, "-machine", "q35", "-cpu", "max", "-nodefaults", "-display", "none",
+	a := []string{"-accel", accel, "-machine", or(c.Machine, "q35"), "-cpu", or(c.CPU, "max"), "-nodefaults", "-display", "none",
 		"-m", strconv.Itoa(or(c.MemoryMiB, 512)), "-smp", strconv.Itoa(or(c.CPUs, 1)),
 		"-serial", "stdio", "-monitor", "none", "-qmp", "unix:" + m.monitor() + ",server=on,wait=off",
 		"-object", "rng-random,id=rng0,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=rng0"}
