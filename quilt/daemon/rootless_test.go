@@ -95,7 +95,7 @@ func limited(t *testing.T, p *pair) {
 		}
 		return percent
 	}
-	if part, whole := share("a fifth", 200), share("whole", 1000); part > 25 || whole < 2*part {
+	if part, whole := share("fifth", 200), share("whole", 1000); part > 25 || whole < 2*part {
 		t.Errorf("a fifth of a processor is %d %%, a whole one %d %%", part, whole)
 	}
 }

@@ -1,7 +1,8 @@
 // Command rootless is what `make rootless` runs: Aria as a user who is nobody. It
 // sees that quiltd refuses what it was not allowed to do without, then starts the
-// pair, calls a tool and an agent, runs into limits, cancels, ends each daemon with
-// SIGKILL under running containers, and has the catalogue of hostile code tried in
+// pair, under arc dev and by itself, calls a tool and an agent, runs into limits,
+// cancels, replaces the engine and ends each daemon with SIGKILL under running
+// containers, cleans up, and has the catalogue of hostile code tried in
 // such containers.
 package main
 
@@ -41,14 +42,17 @@ type check struct {
 
 var checks = []check{
 	{"what is missing is refused unless it is allowed", refused},
+	{"arc dev starts the pair, builds, uploads and runs", develop},
 	{"a tool is called, and says how it is isolated", tool},
 	{"an agent calls tools", agent},
 	{"too much memory ends a unit", memory},
 	{"no more processes than allowed", processes},
 	{"a unit whose time is up is told", stopped},
+	{"quiltd restart loses no run", restarted},
 	{"kill -9 of quiltd leaves nothing", killed("quiltd --data")},
 	{"kill -9 of its launcher leaves nothing", killed("quiltd in-user-namespace")},
 	{"kill -9 of its engine leaves nothing", killed("quiltd engine")},
+	{"quiltd gc finds nothing that was left", collected},
 }
 
 // place is where it happens.
