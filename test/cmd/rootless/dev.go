@@ -36,7 +36,7 @@ func develop(ctx context.Context, p *place) error {
 	if err == nil || !bytes.Contains(out, []byte("--allow-degraded")) || !bytes.Contains(out, []byte("docs/spec/rootless.md")) {
 		return fmt.Errorf("without a word on what is missing, arc dev said %q (%v)", out, err)
 	}
-	cmd = p.as(ctx, "arc", append(args, "--allow-degraded", "cgroups,ids")...)
+	cmd = p.as(ctx, "arc", append(args, "--allow-degraded", p.users.degraded())...)
 	cmd.Env = append(os.Environ(), "HOME="+home)
 	said := &lines{want: `"status":"open"`, seen: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = said, said
@@ -58,7 +58,7 @@ func develop(ctx context.Context, p *place) error {
 	if err := <-ended; err != nil {
 		return fmt.Errorf("Ctrl-C: %w: %s", err, said.all())
 	}
-	if left := processesOf(p.uid); len(left) > 0 {
+	if left := processesOf(p.users); len(left) > 0 {
 		return fmt.Errorf("arc dev left %d processes behind", len(left))
 	}
 	return nil
@@ -70,7 +70,7 @@ func (p *place) own(to, from string) error {
 		return err
 	}
 	return filepath.WalkDir(to, func(path string, _ os.DirEntry, err error) error {
-		return errors.Join(err, os.Lchown(path, int(p.uid), int(p.uid)))
+		return errors.Join(err, os.Lchown(path, int(p.users.own), int(p.users.own)))
 	})
 }
 

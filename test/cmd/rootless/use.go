@@ -70,7 +70,7 @@ export class Work {
 
 // tool starts the pair and uses it.
 func tool(ctx context.Context, p *place) (err error) {
-	if p.inst, err = system.StartAs(ctx, p.uid, p.bin, p.data, "--allow-degraded", "cgroups,ids"); err != nil {
+	if p.inst, err = system.StartAs(ctx, p.users.own, p.bin, p.data, "--allow-degraded", p.users.degraded()); err != nil {
 		return err
 	}
 	dir, err := system.Project(map[string]string{"aria.toml": "name = \"work\"\nversion = \"1.0.0\"\n", "src/work.ts": source})
@@ -84,7 +84,7 @@ func tool(ctx context.Context, p *place) (err error) {
 		}
 	}
 	out, err := p.inst.Arc(ctx, "run", "orders.add", "--input", `{"id":"A-17","buyer":"Ada","total":4200}`).CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte(`"open"`)) || !bytes.Contains(out, []byte("rootless")) {
+	if err != nil || !bytes.Contains(out, []byte(`"open"`)) || !bytes.Contains(out, []byte("degraded: rootless without "+strings.ReplaceAll(p.users.degraded(), ",", ", ")+" (")) {
 		return fmt.Errorf("arc run said %s (%v)", out, err)
 	}
 	return nil
@@ -143,7 +143,7 @@ func (p *place) waiting(ctx context.Context) (runs []string, containers []int, e
 		runs = append(runs, s.Msg.Run.Id)
 	}
 	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		if containers = containersOf(p.uid); len(containers) >= 3 {
+		if containers = containersOf(p.users); len(containers) >= 3 {
 			return runs, containers, nil
 		}
 	}
@@ -227,7 +227,7 @@ func killed(victim string) func(context.Context, *place) error {
 
 // find is the process of that user whose command line begins so.
 func (p *place) find(what string) int {
-	for _, pid := range processesOf(p.uid) {
+	for _, pid := range processesOf(p.users) {
 		if strings.HasPrefix(system.CommandLine(pid), what) {
 			return pid
 		}
