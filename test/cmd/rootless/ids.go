@@ -1,11 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -28,17 +31,21 @@ func (u users) degraded() string {
 // rangeCount is how many ids the user is given: enough for all containers at once.
 const rangeCount = 1000
 
-// again runs this program once more, where the user has a range of ids.
-func again(bin string, uid uint32) error {
+// again runs this program once more, where the user has a range of ids, and returns its
+// last line.
+func again(bin string, uid uint32) (string, error) {
 	for _, p := range []string{"newuidmap", "newgidmap"} {
 		if _, err := exec.LookPath(p); err != nil {
-			return fmt.Errorf("%s is not installed: apt-get install uidmap", p)
+			return "", fmt.Errorf("%s is not installed: apt-get install uidmap", p)
 		}
 	}
+	var said bytes.Buffer
 	cmd := exec.Command("/proc/self/exe", "-bin", bin, "-uid", fmt.Sprint(uid), "-ids")
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	cmd.Stdout, cmd.Stderr = io.MultiWriter(os.Stdout, &said), os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
-	return cmd.Run()
+	err := cmd.Run()
+	lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+	return lines[len(lines)-1], err
 }
 
 // give makes the user known by name and gives it a range, in files that are seen in our

@@ -28,16 +28,17 @@ func main() {
 	ids := flag.Bool("ids", false, "with a range of ids for containers, in a mount namespace that is ours alone")
 	flag.Parse()
 	line, err := run(*bin, users{own: uint32(*uid)}, *ids)
-	if err == nil {
-		fmt.Println("rootless:", line)
-	}
 	if err == nil && !*ids {
-		err = again(*bin, uint32(*uid))
+		fmt.Println(line)
+		var other string
+		other, err = again(*bin, uint32(*uid))
+		line = "rootless: " + line + "; and " + other
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "rootless:", err)
 		os.Exit(1)
 	}
+	fmt.Println(line)
 }
 
 // check is one thing that must hold.
