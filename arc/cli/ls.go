@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -121,7 +122,7 @@ func (a *app) lsRunsCmd() *cobra.Command {
 					a.note("%s", noRuns(before, state))
 					return
 				}
-				table(w, "RUN\tSTATE\tUNIT\tCREATED\tTOOK\tERROR", len(runs), func(i int) string { return runRow(runs[i]) })
+				table(w, "RUN\tSTATE\tUNIT\tCREATED\tTOOK\tSTART\tERROR", len(runs), func(i int) string { return runRow(runs[i]) })
 			})
 		},
 	}
@@ -146,7 +147,15 @@ func runRow(r remote.Run) string {
 	if r.Error != nil {
 		problem = r.Error.Code
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", r.ID, r.State, r.Unit, timeText(r.Created), took, problem)
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", r.ID, r.State, r.Unit, timeText(r.Created), took, startText(r), problem)
+}
+
+// startText is how a run's first container began and how long that took; "-": it has had none.
+func startText(r remote.Run) string {
+	if r.Start == "" {
+		return "-"
+	}
+	return r.Start + " " + preciseText(time.Duration(r.TookUS)*time.Microsecond)
 }
 
 func table(w io.Writer, header string, n int, row func(int) string) {

@@ -73,7 +73,7 @@ func (a *app) psCmd() *cobra.Command {
 					a.note("no run is open")
 					return
 				}
-				table(w, "RUN\tSTATE\tUNIT\tFOR\tPARENT\tWAITS FOR", len(all), func(i int) string { return psRow(all[i]) })
+				table(w, "RUN\tSTATE\tUNIT\tFOR\tSTART\tPARENT\tWAITS FOR", len(all), func(i int) string { return psRow(all[i]) })
 			})
 		},
 	}
@@ -93,5 +93,5 @@ func psRow(o open) string {
 			waits = append(waits, "until "+timeText(*w.Due))
 		}
 	}
-	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s", o.ID, o.State, o.Unit, ago(o.Created), first(o.Parent, "-"), first(strings.Join(waits, "; "), "-"))
+	return fmt.Sprintf("%s\t%s\t%s\t%s\t%s\t%s\t%s", o.ID, o.State, o.Unit, ago(o.Created), startText(o.Run), first(o.Parent, "-"), first(strings.Join(waits, "; "), "-"))
 }

@@ -46,6 +46,8 @@ type Run struct {
 	Created time.Time       `json:"created"`
 	Ended   *time.Time      `json:"ended,omitempty"`
 	LastSeq uint64          `json:"lastSeq"`
+	Start   string          `json:"start,omitempty"`       // how its first container began: cold | pooled | warm
+	TookUS  int64           `json:"startTookUs,omitempty"` // until that was ready
 }
 
 // Problem is why a run did not end well. Code is one of docs/spec/errors.md.
@@ -111,6 +113,7 @@ func toRun(r *ariav1.Run) Run {
 		ID: r.GetId(), Unit: r.GetUnit(), Kind: r.GetKind(), Bundle: r.GetBundle(), State: r.GetState(),
 		Input: raw(r.GetInput()), Output: raw(r.GetOutput()), Parent: r.GetParent(),
 		Created: millis(r.GetCreatedUnixMs()), LastSeq: r.GetLastSeq(),
+		Start: r.GetStart(), TookUS: r.GetStartTookUs(),
 	}
 	if ms := r.GetEndedUnixMs(); ms != 0 {
 		t := millis(ms)

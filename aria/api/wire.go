@@ -41,7 +41,8 @@ func wireUnit(u registry.Unit) (*ariav1.Unit, error) {
 func wireRun(r task.Run) *ariav1.Run {
 	w := &ariav1.Run{Id: string(r.ID), Unit: r.Unit, Kind: string(r.Kind), Bundle: string(r.Bundle), State: string(r.State),
 		Input: r.Input, Output: r.Output, Error: wireError(r.Error, r.ID), Parent: string(r.Parent),
-		CreatedUnixMs: r.Created.UnixMilli(), LastSeq: r.LastSeq}
+		CreatedUnixMs: r.Created.UnixMilli(), LastSeq: r.LastSeq,
+		Start: r.Start.How, StartTookUs: r.Start.TookUS}
 	if !r.Ended.IsZero() {
 		w.EndedUnixMs = r.Ended.UnixMilli()
 	}

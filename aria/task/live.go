@@ -144,9 +144,14 @@ func (l *live) keep(ev Event) {
 	l.bytes += len(ev.Data)
 	if ev.Kind == "ended" && l.end != nil {
 		// Whoever sees the event may ask for the run at once.
+		start := l.run.Start
 		l.run, l.finished = *l.end, true
+		l.run.Start = start
 	}
 	l.run.LastSeq = ev.Seq
+	if ev.Kind == "started" && l.run.Start.How == "" {
+		_ = json.Unmarshal(ev.Data, &l.run.Start) // that of an agent has no start
+	}
 	for len(l.tail) > tailEvents || l.bytes > tailBytes && len(l.tail) > 1 {
 		l.bytes -= len(l.tail[0].Data)
 		l.tail = l.tail[1:]

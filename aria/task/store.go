@@ -65,6 +65,15 @@ func updateEnded(tx *sql.Tx, r Run) error {
 const runColumns = `id, unit, kind, bundle, state, error, parent, created, ended,
 	(SELECT COALESCE(MAX(seq), 0) FROM events WHERE run = id)`
 
+// startColumn is the first "started" event of a run, for started.
+const startColumn = `, (SELECT data FROM events WHERE run = id AND kind = 'started' ORDER BY seq LIMIT 1)`
+
+func (r *Run) started(data []byte) {
+	if len(data) > 0 {
+		_ = json.Unmarshal(data, &r.Start) // that of an agent has no start
+	}
+}
+
 func scanRun(scan func(...any) error, r *Run, more ...any) error {
 	var e []byte
 	var created, ended int64
@@ -95,9 +104,9 @@ func (t *Tasks) stored(ctx context.Context, id ID) (Run, error) {
 		return Run{}, noID(id)
 	}
 	var r Run
-	var input, output []byte
-	row := t.db.QueryRowContext(ctx, `SELECT `+runColumns+`, input, output FROM runs WHERE id = ?`, id)
-	err := scanRun(row.Scan, &r, &input, &output)
+	var input, output, start []byte
+	row := t.db.QueryRowContext(ctx, `SELECT `+runColumns+startColumn+`, input, output FROM runs WHERE id = ?`, id)
+	err := scanRun(row.Scan, &r, &start, &input, &output)
 	if errors.Is(err, sql.ErrNoRows) {
 		return Run{}, fault.New(fault.NotFound, "no run %s", id).WithHint("see arc ls runs")
 	}
@@ -105,6 +114,7 @@ func (t *Tasks) stored(ctx context.Context, id ID) (Run, error) {
 		return Run{}, fmt.Errorf("read run %s: %w", id, err)
 	}
 	r.Input, r.Output = input, output
+	r.started(start)
 	return r, nil
 }
 

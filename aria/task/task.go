@@ -59,6 +59,13 @@ type Run struct {
 	Created time.Time
 	Ended   time.Time // zero until then
 	LastSeq uint64
+	Start   Start // of its first container; zero: it has had none
+}
+
+// Start is how a container began, as the event "started" says.
+type Start struct {
+	How    string `json:"start"`   // cold | pooled | warm
+	TookUS int64  `json:"took_us"` // until it was ready
 }
 
 // Event is one thing that happened to a run. Seq counts 1, 2, 3 … without gaps.

@@ -103,7 +103,7 @@ func (t *Tasks) List(ctx context.Context, limit int, before ID, state State) ([]
 	if limit == 0 {
 		limit = 50
 	}
-	rows, err := t.db.QueryContext(ctx, `SELECT `+runColumns+` FROM runs
+	rows, err := t.db.QueryContext(ctx, `SELECT `+runColumns+startColumn+` FROM runs
 		WHERE (?1 = '' OR id < ?1) AND (?2 = '' OR state = ?2) ORDER BY id DESC LIMIT ?3`, before, state, min(limit, 1000))
 	if err != nil {
 		return nil, fmt.Errorf("list runs: %w", err)
@@ -112,9 +112,11 @@ func (t *Tasks) List(ctx context.Context, limit int, before ID, state State) ([]
 	var out []Run
 	for rows.Next() {
 		var r Run
-		if err := scanRun(rows.Scan, &r); err != nil {
+		var start []byte
+		if err := scanRun(rows.Scan, &r, &start); err != nil {
 			return nil, fmt.Errorf("list runs: %w", err)
 		}
+		r.started(start)
 		out = append(out, r)
 	}
 	return out, rows.Err()

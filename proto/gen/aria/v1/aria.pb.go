@@ -1000,6 +1000,8 @@ type Run struct {
 	CreatedUnixMs int64                  `protobuf:"varint,10,opt,name=created_unix_ms,json=createdUnixMs,proto3" json:"created_unix_ms,omitempty"`
 	EndedUnixMs   int64                  `protobuf:"varint,11,opt,name=ended_unix_ms,json=endedUnixMs,proto3" json:"ended_unix_ms,omitempty"`
 	LastSeq       uint64                 `protobuf:"varint,12,opt,name=last_seq,json=lastSeq,proto3" json:"last_seq,omitempty"`
+	Start         string                 `protobuf:"bytes,13,opt,name=start,proto3" json:"start,omitempty"`                                   // how its first container began: cold | pooled | warm; "": it has had none
+	StartTookUs   int64                  `protobuf:"varint,14,opt,name=start_took_us,json=startTookUs,proto3" json:"start_took_us,omitempty"` // until that was ready
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1114,6 +1116,20 @@ func (x *Run) GetEndedUnixMs() int64 {
 func (x *Run) GetLastSeq() uint64 {
 	if x != nil {
 		return x.LastSeq
+	}
+	return 0
+}
+
+func (x *Run) GetStart() string {
+	if x != nil {
+		return x.Start
+	}
+	return ""
+}
+
+func (x *Run) GetStartTookUs() int64 {
+	if x != nil {
+		return x.StartTookUs
 	}
 	return 0
 }
@@ -3780,7 +3796,7 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\asession\x18\x06 \x01(\tR\asession\x12\x12\n" +
 	"\x04user\x18\a \x01(\tR\x04user\"/\n" +
 	"\rStartResponse\x12\x1e\n" +
-	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\xbe\x02\n" +
+	"\x03run\x18\x01 \x01(\v2\f.aria.v1.RunR\x03run\"\xf8\x02\n" +
 	"\x03Run\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04unit\x18\x02 \x01(\tR\x04unit\x12\x12\n" +
@@ -3794,7 +3810,9 @@ const file_aria_v1_aria_proto_rawDesc = "" +
 	"\x0fcreated_unix_ms\x18\n" +
 	" \x01(\x03R\rcreatedUnixMs\x12\"\n" +
 	"\rended_unix_ms\x18\v \x01(\x03R\vendedUnixMs\x12\x19\n" +
-	"\blast_seq\x18\f \x01(\x04R\alastSeq\"q\n" +
+	"\blast_seq\x18\f \x01(\x04R\alastSeq\x12\x14\n" +
+	"\x05start\x18\r \x01(\tR\x05start\x12\"\n" +
+	"\rstart_took_us\x18\x0e \x01(\x03R\vstartTookUs\"q\n" +
 	"\x05Error\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\tR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x12\n" +
