@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -22,6 +24,14 @@ func (c *child) finish() error {
 	if p == nil {
 		p = &specs.Process{Cwd: "/"}
 	}
+	f, err := compileSeccomp(c.Spec.Linux.Seccomp)
+	if err != nil {
+		return err
+	}
+	// A limit of the address space is below what Go has taken already: from here on
+	// it must not want more.
+	runtime.GC()
+	debug.SetGCPercent(-1)
 	if err := c.link.say("limits", ""); err != nil {
 		return err
 	}
@@ -33,10 +43,6 @@ func (c *child) finish() error {
 			// Set by the parent; this keeps Go from putting back what was before.
 			_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: r.Soft, Max: r.Hard})
 		}
-	}
-	f, err := compileSeccomp(c.Spec.Linux.Seccomp)
-	if err != nil {
-		return err
 	}
 	if c.Spec.Linux.Seccomp != nil {
 		c.debug("seccomp filter flags: %d", f.flags)

@@ -111,8 +111,13 @@ func mayRaiseLimits() bool {
 // mounted says that a controller of version 1 can be used; on version 2 the tests
 // for it say themselves that they are not for the machine.
 func mounted(controller string) bool {
-	_, err := os.Stat("/sys/fs/cgroup/" + controller)
-	return err == nil
+	text, _ := os.ReadFile("/proc/self/mounts")
+	for line := range strings.Lines(string(text)) {
+		if f := strings.Fields(line); len(f) > 3 && f[2] == "cgroup" && slices.Contains(strings.Split(f[3], ","), controller) {
+			return true
+		}
+	}
+	return false
 }
 
 func dummyDevice() bool {
