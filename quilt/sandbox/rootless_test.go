@@ -126,8 +126,11 @@ func (p profile) withoutRoot(h Host) profile {
 			bombs["memory in pipes and memfds is its own"] = killed
 		}
 		bombs["fork bomb"] = func(o outcome) bool { return o.exit.Signal == 9 }
+		// A thread that Bun needs for itself and does not get ends in abort(). The first
+		// process of a pid namespace gets no SIGABRT, so Bun's report ends in a trap.
 		bombs["thread bomb"] = func(o outcome) bool {
-			return o.exit.Code == 1 && strings.Contains(o.stderr, "spawn worker") || o.exit.Signal == 6 || o.exit.Signal == 9
+			aborted := o.exit.Signal == 6 || o.exit.Signal == 4 && strings.Contains(o.stderr, "Bun v")
+			return o.exit.Code == 1 && strings.Contains(o.stderr, "spawn worker") || aborted || o.exit.Signal == 9
 		}
 		bombs["processor spin"] = func(o outcome) bool { return o.exit.Signal == 9 } // nothing but its nice value bounds it
 	}
