@@ -34,7 +34,7 @@ func (h *hierarchy) strike(name string) (dead []string, err error) {
 			return dead, fmt.Errorf("sweep: %w", err)
 		}
 		for _, e := range entries {
-			if dir := filepath.Join(own, e.Name()); e.IsDir() && ownerDead(e.Name(), name) && belongsToUs(dir) {
+			if dir := filepath.Join(own, e.Name()); e.IsDir() && ownerDead(e.Name(), name) && removable(dir) {
 				dead = append(dead, dir)
 			}
 		}
@@ -183,11 +183,6 @@ func Sweep(name, note string) (gone int, err error) {
 	return gone, nil
 }
 
-// belongsToUs: root removes what anybody left, a user only what is its own.
-func belongsToUs(path string) bool {
-	if os.Geteuid() == 0 {
-		return true
-	}
-	var st unix.Stat_t
-	return unix.Stat(path, &st) == nil && int(st.Uid) == os.Geteuid()
-}
+// removable: root removes what anybody left, a user, and root of a user namespace, only
+// what may be written to.
+func removable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
