@@ -22,6 +22,7 @@ type run struct {
 	State  string
 	Output json.RawMessage
 	Error  struct{ Code, Message, Hint string }
+	Bundle string
 }
 
 // TestHostile uploads units that try to leave their container, to use it up and

@@ -140,6 +140,14 @@ func TestEventText(t *testing.T) {
 	if got := eventText(e, true); got != "start=cold" {
 		t.Errorf("brief: %q", got)
 	}
+	for data, want := range map[string]string{
+		`{"model":"openai:m","usage":{"inputTokens":12,"outputTokens":5,"usd":0.0021},"effect":"main.1/3"}`: "openai:m 12 tokens in, 5 out, $0.0021",
+		`{"model":"own:m","usage":{"inputTokens":12,"outputTokens":5,"estimated":true}}`:                    "own:m 12 tokens in, 5 out (estimated)",
+	} {
+		if got := eventText(remote.Event{Kind: "model.spent", Data: json.RawMessage(data)}, true); got != want {
+			t.Errorf("brief: %q, want %q", got, want)
+		}
+	}
 }
 
 func TestBytesAndTook(t *testing.T) {

@@ -66,6 +66,7 @@ func total(lines []remote.CostLine) remote.CostLine {
 		t.CPUUS += l.CPUUS
 		t.Unpriced = t.Unpriced || l.Unpriced
 		t.Uncertain += l.Uncertain
+		t.Estimated += l.Estimated
 	}
 	return t
 }
@@ -79,6 +80,9 @@ func writeCost(w io.Writer, list costList) {
 	}
 	t := list.Total
 	turns := fmt.Sprintf("%d turns", t.Turns)
+	if t.Estimated > 0 {
+		turns += fmt.Sprintf(" (%d estimated)", t.Estimated)
+	}
 	if t.Uncertain > 0 {
 		turns += fmt.Sprintf(" and %d uncertain", t.Uncertain)
 	}

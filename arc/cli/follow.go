@@ -56,6 +56,9 @@ func eventText(e remote.Event, brief bool) string {
 		return clean(oneLine(string(e.Data)))
 	}
 	if e.Kind != "log" {
+		if brief && e.Kind == "model.spent" {
+			return spentText(e.Data)
+		}
 		if brief {
 			maps.DeleteFunc(data, func(k string, _ json.RawMessage) bool { return slices.Contains(forTheRecord, k) })
 		}
@@ -72,6 +75,29 @@ func eventText(e remote.Event, brief bool) string {
 		}
 	}
 	return strings.TrimRight(text+" "+pairs(data), " ")
+}
+
+// spentText is what a model was asked for: its tokens and dollars.
+func spentText(raw json.RawMessage) string {
+	var d struct {
+		Model string
+		Usage struct {
+			InputTokens, OutputTokens int64
+			USD                       float64
+			Estimated                 bool
+		}
+	}
+	if json.Unmarshal(raw, &d) != nil {
+		return clean(oneLine(string(raw)))
+	}
+	text := fmt.Sprintf("%s %d tokens in, %d out", clean(d.Model), d.Usage.InputTokens, d.Usage.OutputTokens)
+	if d.Usage.USD > 0 {
+		text += fmt.Sprintf(", $%.4f", d.Usage.USD)
+	}
+	if d.Usage.Estimated {
+		text += " (estimated)"
+	}
+	return text
 }
 
 func pairs(data map[string]json.RawMessage) string {

@@ -115,8 +115,11 @@ it ends; without a run, those of all runs from now on, until Ctrl-C. Each line h
 run and the number of the event. What comes while nobody tails is in "arc logs".`
 	wordsCostLong = `Adds up, from the journal, what runs used: a run with all that it called, or all runs
 (--since 24h: of the last day), in one line or, with --by, a line for each agent, model,
-tenant, unit or bundle. Dollars are those of the models file when the answer came. A
-model that was asked, and whose answer a crash took, is uncertain: it may have cost.`
+tenant, unit or bundle. What unmodified clients of models in the code of units asked
+through the gateway is in it. Dollars are those of the models file when the answer came.
+An answer that did not say what it used, or that broke off, counts as the most that it
+can have been (estimated). A model that was asked, and whose answer a crash took, is
+uncertain: it may have cost.`
 	wordsResumeLong = `Takes up a run that ended because it was given up: ariad had to take it up too often
 without getting further, or a part was away for too long. It goes on from its journal;
 what it had done stays done. A run that goes on, or that ended by itself, is refused.`

@@ -105,6 +105,7 @@ type CostLine struct {
 	CPUUS        int64   `json:"cpuUs"`
 	Unpriced     bool    `json:"unpriced,omitempty"`
 	Uncertain    int64   `json:"uncertain,omitempty"` // models were asked, and no answer was recorded
+	Estimated    int64   `json:"estimated,omitempty"` // of Turns: the answer did not say what was used
 }
 
 // Cost adds up what a run and all it called used, or ("") what the runs since a
@@ -117,7 +118,7 @@ func (c *Client) Cost(ctx context.Context, run string, since time.Time, by strin
 	res, err := retry(ctx, c, c.ops.Cost, req)
 	out := []CostLine{}
 	for _, l := range res.GetLines() {
-		out = append(out, CostLine{l.Name, l.Runs, l.Turns, l.InputTokens, l.OutputTokens, l.Usd, l.CpuUs, l.Unpriced, l.Uncertain})
+		out = append(out, CostLine{l.Name, l.Runs, l.Turns, l.InputTokens, l.OutputTokens, l.Usd, l.CpuUs, l.Unpriced, l.Uncertain, l.Estimated})
 	}
 	return out, err
 }

@@ -116,7 +116,7 @@ func (o operations) Cost(ctx context.Context, r *connect.Request[ariav1.CostRequ
 	out := &ariav1.CostResponse{}
 	for _, c := range lines {
 		out.Lines = append(out.Lines, &ariav1.CostLine{Name: c.Name, Runs: c.Runs, Turns: c.Turns, InputTokens: c.InputTokens,
-			OutputTokens: c.OutputTokens, Usd: c.USD, CpuUs: c.CPUUS, Unpriced: c.Unpriced, Uncertain: c.Uncertain})
+			OutputTokens: c.OutputTokens, Usd: c.USD, CpuUs: c.CPUUS, Unpriced: c.Unpriced, Uncertain: c.Uncertain, Estimated: c.Estimated})
 	}
 	return connect.NewResponse(out), nil
 }

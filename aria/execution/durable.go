@@ -127,7 +127,7 @@ func (d *durable) execute(ctx context.Context, req tokenapi.Request) (end tokena
 			d.began, began = true, true
 			d.self.begins(req.Execution)
 		}
-		return report(d.job, d.n, ev)
+		return d.report(ev)
 	})
 	d.self.ended()
 	return end, err, unlent(req, end, err, began) && ctx.Err() == nil

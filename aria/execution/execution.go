@@ -177,15 +177,23 @@ func pause(ctx context.Context, job task.Job, attempt int, why error) error {
 }
 
 // report turns what quiltd says into the run's events.
-func report(job task.Job, attempt int, ev tokenapi.Event) error {
+func (d *durable) report(ev tokenapi.Event) error {
+	job := d.job
 	switch e := ev.(type) {
 	case tokenapi.Queued:
 		return job.Emit("queued", map[string]any{"for": "tokens", "waits_for": e.WaitsFor, "held_by": e.HeldBy, "position": e.Position})
 	case tokenapi.Started:
-		return job.Emit("started", started{attempt, e.Start, e.Took.Microseconds(), e.Waited.Microseconds(),
+		return job.Emit("started", started{d.n, e.Start, e.Took.Microseconds(), e.Waited.Microseconds(),
 			e.Lease, e.Fence, e.Isolation, e.Image})
 	case tokenapi.Log:
 		return job.Emit("log", logged{e.Level, e.Text, object(e.Fields)})
+	case tokenapi.Spent:
+		s := task.Spent{Model: e.Model}
+		s.Usage.InputTokens, s.Usage.OutputTokens, s.Usage.USD, s.Usage.Estimated = e.InputTokens, e.OutputTokens, e.USD, e.Estimated
+		if e.Call > 0 {
+			s.Effect = task.EffectName(d.scope, e.Call)
+		}
+		return job.Emit(task.KindSpent, s)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ import (
 
 // The world's own events: who waited for whom, and what a provider or a daemon
 // was like that day. A replay has none of them.
-var worlds = []string{"accepted", "queued", "resumed", "waiting", "answered", "model.retry", "model.fallback", "tools.found", "forked", "stopped", "ended"}
+var worlds = []string{"accepted", "queued", "resumed", "waiting", "answered", "model.retry", "model.fallback", "model.spent", "tools.found", "forked", "stopped", "ended"}
 
 // Volatile are the fields of events that tell how long something took or where
 // it ran, and nothing of what happened. Dollars follow from a price list.

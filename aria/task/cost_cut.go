@@ -53,9 +53,13 @@ func (b *bill) cut(ctx context.Context, db *sql.DB, ids string, args []any) erro
 	return b.cutEffects(ctx, db, ids, args)
 }
 
-// cutEffects adds those that the code of units made itself.
+// cutEffects adds those that the code of units made itself. What the gateway told of
+// one is known, also where a crash took the answer; of a stream only the gateway
+// tells, when it ends.
 func (b *bill) cutEffects(ctx context.Context, db *sql.DB, ids string, args []any) error {
-	rows, err := db.QueryContext(ctx, `SELECT run, unit, kind, bundle, state, MAX(text), SUM(intent), SUM(1 - intent) FROM effects JOIN runs ON runs.id = run
+	rows, err := db.QueryContext(ctx, `SELECT run, unit, kind, bundle, state, scope, effects.id, MAX(text), SUM(intent), SUM(1 - intent),
+			MAX(CASE WHEN intent = 0 AND op = 'net.fetch' AND value IS NOT NULL
+				THEN json_extract(CAST(value AS TEXT), '$.stream') IS NOT NULL AND json_extract(CAST(value AS TEXT), '$.status') = 200 ELSE 0 END) FROM effects JOIN runs ON runs.id = run
 		WHERE run IN (`+ids+`) AND (op LIKE 'llm.%' OR op = 'net.fetch' AND text LIKE '`+modelGateway+`') GROUP BY run, scope, effects.id`, args...)
 	if err != nil {
 		return fmt.Errorf("cost: %w", err)
@@ -63,17 +67,25 @@ func (b *bill) cutEffects(ctx context.Context, db *sql.DB, ids string, args []an
 	defer rows.Close()
 	for rows.Next() {
 		var run ID
-		var unit, kind, bundle, text string
+		var unit, kind, bundle, scope, text string
 		var state State
-		var announced, answered int64
-		if err := rows.Scan(&run, &unit, &kind, &bundle, &state, &text, &announced, &answered); err != nil {
+		var id, announced, answered int64
+		var streamed bool
+		if err := rows.Scan(&run, &unit, &kind, &bundle, &state, &scope, &id, &text, &announced, &answered, &streamed); err != nil {
 			return fmt.Errorf("cost: %w", err)
 		}
 		model := ""
 		if m := modelOf.FindStringSubmatch(text); m != nil && !strings.HasPrefix(text, `{"url"`) {
 			model = m[1]
 		}
-		b.uncertain(run, unit, kind, bundle, model, announced-answered, !state.Ended() && answered == 0)
+		under := !state.Ended() && (answered == 0 || streamed)
+		if streamed {
+			answered = 0
+		}
+		if spent := b.spent[run][EffectName(scope, id)]; spent > 0 {
+			answered, under = max(answered, spent), under && spent < announced
+		}
+		b.uncertain(run, unit, kind, bundle, model, announced-answered, under)
 	}
 	return rows.Err()
 }

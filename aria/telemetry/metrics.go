@@ -47,7 +47,7 @@ var help = map[string]string{
 	"aria_runs_started_total":      "Runs that were accepted.",
 	"aria_runs_ended_total":        "Runs that ended.",
 	"aria_steps_total":             "Steps of pipelines.",
-	"aria_model_turns_total":       "Answers of models to agents.",
+	"aria_model_turns_total":       "Answers of models to agents, and through the gateway to clients in the code of units.",
 	"aria_model_tokens_total":      "Tokens of those.",
 	"aria_model_usd_total":         "Dollars of those, where the price is known.",
 	"aria_tool_calls_total":        "Calls of tools by agents.",
@@ -108,8 +108,11 @@ func (c *Counters) Event(e task.Told) {
 		}
 	case "step.done", "step.failed", "step.skipped", "step.undone":
 		c.add("aria_steps_total", 1, "outcome", strings.TrimPrefix(e.Event.Kind, "step."))
-	case "model.reply":
+	case "model.reply", task.KindSpent:
 		model := c.models[e.Run]
+		if e.Event.Kind == task.KindSpent {
+			model = d.Model
+		}
 		c.add("aria_model_turns_total", 1, "model", model)
 		c.add("aria_model_tokens_total", float64(d.Usage.InputTokens), "model", model, "direction", "in")
 		c.add("aria_model_tokens_total", float64(d.Usage.OutputTokens), "model", model, "direction", "out")

@@ -72,7 +72,7 @@ func (r Request) wire() *quiltv1.ExecuteRequest {
 		Limits: limits}
 }
 
-// Event is one of Queued, Started and Log.
+// Event is one of Queued, Started, Log and Spent.
 type Event any
 
 // Queued: the lease could not be had at once.
@@ -100,6 +100,16 @@ type Log struct {
 	Fields json.RawMessage
 }
 
+// Spent is what a model was asked for by a client in the unit's code, through
+// quiltd's gateway.
+type Spent struct {
+	Model                     string // provider:model
+	InputTokens, OutputTokens int64
+	USD                       float64 // 0: the price is not known
+	Estimated                 bool    // the answer did not say: the most that it can have been
+	Call                      int64   // id of the effect that asked; 0: none did
+}
+
 func event(m *quiltv1.ExecuteResponse) (Event, bool) {
 	switch e := m.Event.(type) {
 	case *quiltv1.ExecuteResponse_Queued:
@@ -110,6 +120,9 @@ func event(m *quiltv1.ExecuteResponse) (Event, bool) {
 			s.Lease, s.Fence, s.Isolation, s.Image}, true
 	case *quiltv1.ExecuteResponse_Log:
 		return Log{e.Log.Level, e.Log.Text, e.Log.Fields}, true
+	case *quiltv1.ExecuteResponse_Spent:
+		s := e.Spent
+		return Spent{s.Model, s.InputTokens, s.OutputTokens, s.Usd, s.Estimated, s.Call}, true
 	}
 	return nil, false
 }

@@ -55,6 +55,10 @@ func response(e engine.Event) *quiltv1.ExecuteResponse {
 		}}
 	case e.Log != nil:
 		out.Event = &quiltv1.ExecuteResponse_Log{Log: &quiltv1.Log{Level: e.Log.Level, Text: utf8(e.Log.Text), Fields: e.Log.Fields}}
+	case e.Spent != nil:
+		s := e.Spent
+		out.Event = &quiltv1.ExecuteResponse_Spent{Spent: &quiltv1.Spent{Model: utf8(s.Model), InputTokens: s.InputTokens,
+			OutputTokens: s.OutputTokens, Usd: s.USD, Estimated: s.Estimated, Call: s.Call}}
 	case e.Ended != nil:
 		out.Event = &quiltv1.ExecuteResponse_Ended{Ended: ended(e.Ended)}
 	case e.Effect != nil:

@@ -18,6 +18,24 @@ type Charge struct {
 	Slow   func(requests, tokens int64)
 }
 
+// Spent is what one call of a model was charged with that a client in the unit's
+// code made through the gateway.
+type Spent struct {
+	Model                     string // "openai:gpt-4o-mini"
+	InputTokens, OutputTokens int64
+	USD                       float64 // 0: the price is not known
+	Estimated                 bool    // the provider did not say: the most that it can have been
+	Call                      int64   // that asked; 0: it came to the gate by itself
+}
+
+// Spent tells the caller of the execution what a model was asked for by c.
+func (c Call) Spent(s Spent) {
+	if c.Grant.Spent != nil {
+		s.Call = c.ID
+		c.Grant.Spent(s)
+	}
+}
+
 // Charger reserves what an operation under need uses up.
 type Charger func(ctx context.Context, need token.Token, estimate Spend) (Charge, error)
 

@@ -66,9 +66,10 @@ type Grant struct {
 	// Lent are the fences of tokens that the execution which waits for this one
 	// holds and lends.
 	Lent   map[token.Token]uint64
-	Charge Charger // nil: nothing is counted
-	Take   Take    // nil: nothing can be taken beside what the lease holds
-	Retake Retake  // nil: nothing was taken in a quiltd before this one
+	Charge Charger     // nil: nothing is counted
+	Spent  func(Spent) // hears of it before the operation ends; nil: nobody does
+	Take   Take        // nil: nothing can be taken beside what the lease holds
+	Retake Retake      // nil: nothing was taken in a quiltd before this one
 	// Ends is when a token of Tokens ends by its ttl=, or by that of who waits for
 	// this execution; zero: it does not. nil: none does.
 	Ends func(token.Token) time.Time

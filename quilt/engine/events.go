@@ -19,6 +19,7 @@ type Event struct {
 	Ended   *Ended
 	Effect  *broker.Effect // with a journal: to be made durable
 	Ask     *broker.Ask    // with a journal: to be answered
+	Spent   *broker.Spent  // on a model, through the gateway
 }
 
 // Queued says that the lease could not be had at once.

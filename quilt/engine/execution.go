@@ -184,7 +184,8 @@ func (x *execution) serve(ctx context.Context, c *Container, lease Lease, grante
 		j.Ask = func(a broker.Ask) { x.emit(Event{Time: time.Now(), Ask: &a}) }
 	}
 	grant := broker.Grant{Tenant: x.req.Tenant, Tokens: x.req.tokens, Fence: lease.Fence, Lent: lease.Lent,
-		Take: x.engine.leases.taker(x.req.Execution), Retake: x.engine.leases.reuse(x.req.Execution), Ends: x.engine.leases.ends(x.req.Execution), Charge: x.engine.charger(x.req.Execution)}
+		Take: x.engine.leases.taker(x.req.Execution), Retake: x.engine.leases.reuse(x.req.Execution), Ends: x.engine.leases.ends(x.req.Execution), Charge: x.engine.charger(x.req.Execution),
+		Spent: func(s broker.Spent) { x.emit(Event{Time: time.Now(), Spent: &s}) }}
 	closeGate := x.openGate(ctx, c, grant, log)
 	out := broker.Serve(ctx, c.Control, broker.Config{
 		Ops: x.engine.ops, Natures: x.engine.nature, Essence: x.engine.same, Journal: x.req.Journal, Execution: x.req.Execution, Unit: x.req.Unit,

@@ -142,10 +142,10 @@ func (e *Engine) Leave(parked []*Container) (state State, err error) {
 		}
 		x.carried.Locks = e.leases.locked(x.req.Execution)
 		x.carried.Lease.Since, x.carried.Shown = shown[x.req.Execution].Since, shown[x.req.Execution].Fence
-		x.carried.Events = carryEvents(x.tape.all())
 		if x.carried.Open, err = e.opened(x.req.Execution); err != nil {
 			return State{}, fmt.Errorf("what %s has open: %w", x.req.Execution, err)
 		}
+		x.carried.Events = carryEvents(x.tape.all()) // with what was spent on answers that end here
 		state.Executions = append(state.Executions, *x.carried)
 	}
 	for _, c := range parked {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -60,6 +61,9 @@ func (g *Gate) refusal(w http.ResponseWriter, a *ask, t llm.Target, res *http.Re
 	return free, nil
 }
 
+// errCut is the error of an answer that broke off when some of it was out.
+var errCut = errors.New("the answer broke off")
+
 // answer copies a good answer and reads what it used on the way.
 func (g *Gate) answer(w http.ResponseWriter, a *ask, t llm.Target, res *http.Response, key string) (used, error) {
 	m := meterer{ask: a, target: t, key: key}
@@ -69,8 +73,10 @@ func (g *Gate) answer(w http.ResponseWriter, a *ask, t llm.Target, res *http.Res
 		w.Header().Set("Cache-Control", "no-store")
 		if err := m.stream(w, body); err != nil {
 			g.cfg.Log.Info("a model's answer broke off", "token", t.Ref(), "err", err)
-			// A clean end would look like a whole answer.
-			panic(http.ErrAbortHandler)
+			if !m.over {
+				return unknown, errCut
+			}
+			return m.used(), errCut
 		}
 		return m.used(), nil
 	}
@@ -96,13 +102,14 @@ type meterer struct {
 	key    string
 	usage  llm.Usage
 	known  bool
+	over   bool // a stream has said its last word
 }
 
 func (m *meterer) used() used {
 	if !m.known {
 		return unknown
 	}
-	u := used{requests: 1, tokens: m.usage.Tokens(), micros: -1}
+	u := used{requests: 1, tokens: m.usage.Tokens(), micros: -1, answer: &m.usage}
 	if m.target.Price != nil {
 		u.micros = m.target.Price.Micros(m.usage)
 	}
@@ -145,6 +152,9 @@ func (m *meterer) stream(w http.ResponseWriter, r io.Reader) error {
 
 // look reads one event; hide says that the client did not ask for it.
 func (m *meterer) look(data []byte) (hide bool) {
+	if string(bytes.TrimSpace(data)) == "[DONE]" {
+		m.over = true
+	}
 	if !bytes.Contains(data, []byte(`sage`)) { // "usage", "usageMetadata", "message"
 		return false
 	}
@@ -154,6 +164,10 @@ func (m *meterer) look(data []byte) (hide bool) {
 	}
 	if m.ask.front.usage(event, &m.usage) {
 		m.known = true
+	}
+	switch body(event).text("type") {
+	case "message_stop", "response.completed", "response.incomplete":
+		m.over = true
 	}
 	if !m.ask.hideUse {
 		return false

@@ -72,6 +72,7 @@ func (g *Gate) model(t llm.Target, c broker.Call) (llm.Model, error) {
 		}
 		return g.planner, nil
 	}
+	c.Grant.Spent = nil // the operation's own answer says it
 	inner := t
 	inner.BaseURL = "http://" + gateHost + frontPath[t.Dialect]
 	inner.Model = t.Ref()
@@ -196,6 +197,7 @@ func (g *Gate) embedThere(ctx context.Context, c broker.Call, t llm.Target, inpu
 	if err != nil {
 		return nil, err
 	}
+	c.Grant.Spent = nil // as in model
 	caller, err := wire.New(wire.Config{BaseURL: "http://" + gateHost + "/openai/v1", Model: t.Ref(), Retries: 2,
 		Client: &http.Client{Transport: within{g.Handler(c)}}})
 	if err != nil {

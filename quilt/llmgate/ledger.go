@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/llm"
 )
 
 // meter of a claim: how its amount is counted.
@@ -198,6 +199,7 @@ func (l *ledger) sum(key string) *sum {
 // whole reservation counts.
 type used struct {
 	requests, tokens, micros int64
+	answer                   *llm.Usage // of a good answer that says so
 }
 
 var unknown = used{requests: 1, tokens: -1, micros: -1}

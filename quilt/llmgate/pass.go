@@ -58,33 +58,47 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, c broker.Call, a *as
 	if err != nil {
 		return err
 	}
-	worst := a.spend(gr.target, e)
+	e = a.most(e, gr.target)
+	worst := e.spend(gr.target)
 	charge, err := c.Charge(ctx, gr.need, worst)
 	if err != nil {
 		b.settle(g.cfg.Now(), used{})
 		return err
 	}
 	u := unknown
-	defer func() { charge.Settle(u.spend(worst)) }()
+	defer func() {
+		charge.Settle(u.spend(worst))
+		if s, ok := u.told(gr.target, e); ok {
+			c.Spent(s)
+		}
+	}()
 	defer func() {
 		if b.settle(g.cfg.Now(), u) {
 			g.cfg.Log.Warn("a model used more than was reserved", "execution", c.Execution, "unit", c.Unit, "token", gr.token.String(), "tokens", u.tokens)
 		}
 	}()
-	u, err = g.forward(ctx, w, a, gr.target, key)
+	if u, err = g.forward(ctx, w, a, gr.target, key); err == errCut {
+		panic(http.ErrAbortHandler) // a clean end would look like a whole answer
+	}
 	return err
 }
 
-// spend is what a call is charged with beside our own limits: in budgets of those
-// who wait for this execution, and in the policy's. Where nothing of ours is
-// limited, what has no bound counts with what is usual.
-func (a *ask) spend(t llm.Target, e estimate) broker.Spend {
-	if e == (estimate{}) {
-		var err error
-		if e, err = a.estimate(t); err != nil {
-			e = estimate{a.size + overhead, defaultOutput}
-		}
+// most is what a call can use, e where that is known already. Where nothing of ours
+// is limited, what has no bound counts with what is usual.
+func (a *ask) most(e estimate, t llm.Target) estimate {
+	if e != (estimate{}) {
+		return e
 	}
+	e, err := a.estimate(t)
+	if err != nil {
+		return estimate{a.size + overhead, defaultOutput}
+	}
+	return e
+}
+
+// spend is what a call is charged with beside our own limits: in budgets of those
+// who wait for this execution, and in the policy's.
+func (e estimate) spend(t llm.Target) broker.Spend {
 	s := broker.Spend{Tokens: e.in + e.out}
 	if t.Price != nil {
 		s.MicroUSD = t.Price.Worst(e.in, e.out)
@@ -101,6 +115,20 @@ func (u used) spend(reserved broker.Spend) broker.Spend {
 		reserved.MicroUSD = u.micros
 	}
 	return reserved
+}
+
+// told is what the caller of the execution hears of a call that used u, or at most
+// e; false: it used nothing.
+func (u used) told(t llm.Target, e estimate) (broker.Spent, bool) {
+	if u.answer == nil {
+		usd := float64(e.spend(t).MicroUSD) / 1e6
+		return broker.Spent{Model: t.Ref(), InputTokens: e.in, OutputTokens: e.out, USD: usd, Estimated: true}, u.tokens < 0
+	}
+	s := broker.Spent{Model: t.Ref(), InputTokens: u.answer.InputTokens, OutputTokens: u.answer.OutputTokens}
+	if t.Price != nil {
+		s.USD = t.Price.Of(*u.answer)
+	}
+	return s, true
 }
 
 // key is the provider's key, "" where it needs none.

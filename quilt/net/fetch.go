@@ -63,7 +63,7 @@ type Secrets interface {
 func (e *Egress) Service(secrets Secrets, gate string, inside func(broker.Call) http.Handler) broker.Service {
 	s := &service{egress: e, secrets: secrets, gate: gate, inside: inside, sessions: map[string]*session{}}
 	return broker.Service{
-		Scheme: "net", Ended: s.ended, Nature: s.nature, Essence: essence, Live: []string{"net.part"},
+		Scheme: "net", Ended: s.ended, Leave: s.leave, Nature: s.nature, Essence: essence, Live: []string{"net.part"},
 		Ops: map[string]broker.Op{"net.fetch": s.fetch, "net.part": s.part, "net.read": s.read, "net.close": s.close},
 	}
 }

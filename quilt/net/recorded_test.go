@@ -170,3 +170,37 @@ func TestInwardEnds(t *testing.T) {
 		}
 	})
 }
+
+// A handler whose answer nobody reads holds up neither the end of an execution nor
+// its move to another quiltd.
+func TestInwardUnread(t *testing.T) {
+	for _, over := range []string{"ended", "left"} {
+		synctest.Test(t, func(t *testing.T) {
+			ended := false
+			e, err := New(Config{}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			svc := e.Service(nil, "127.0.0.1:4180", func(broker.Call) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					for err = nil; err == nil; {
+						_, err = w.Write(make([]byte, 64<<10))
+					}
+					ended = true
+				})
+			})
+			c := broker.Call{Execution: "x", ID: 1, Args: json.RawMessage(`{"url":"http://127.0.0.1:4180/openai/v1"}`)}
+			if _, err := svc.Ops["net.fetch"](context.Background(), c); err != nil {
+				t.Error(err)
+			}
+			if synctest.Wait(); over == "ended" {
+				svc.Ended("x")
+			} else if left := svc.Leave("x"); left != nil {
+				t.Errorf("%v goes along", left)
+			}
+			if !ended {
+				t.Errorf("%s: a handler goes on", over)
+			}
+		})
+	}
+}

@@ -73,6 +73,13 @@ func (s *service) session(execution string) *session {
 	return x
 }
 
+// leave ends what is open of an execution that goes on in another quiltd: nothing of
+// it goes along, and what models were asked for is charged here.
+func (s *service) leave(execution string) any {
+	s.ended(execution)
+	return nil
+}
+
 // ended lets go of all that an execution had open.
 func (s *service) ended(execution string) {
 	s.mu.Lock()
@@ -81,6 +88,11 @@ func (s *service) ended(execution string) {
 	s.mu.Unlock()
 	if x != nil {
 		x.cancel()
+		x.mu.Lock()
+		for _, st := range x.streams {
+			st.close() // what nobody reads would hold up who writes it
+		}
+		x.mu.Unlock()
 		x.busy.Wait()
 		x.transport.CloseIdleConnections()
 	}

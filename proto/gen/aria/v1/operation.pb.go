@@ -857,6 +857,7 @@ type CostLine struct {
 	CpuUs         int64                  `protobuf:"varint,7,opt,name=cpu_us,json=cpuUs,proto3" json:"cpu_us,omitempty"` // of containers
 	Unpriced      bool                   `protobuf:"varint,8,opt,name=unpriced,proto3" json:"unpriced,omitempty"`        // the price of some of it is not known
 	Uncertain     int64                  `protobuf:"varint,9,opt,name=uncertain,proto3" json:"uncertain,omitempty"`      // models were asked, and a crash came before the answer was recorded: what that cost is not known
+	Estimated     int64                  `protobuf:"varint,10,opt,name=estimated,proto3" json:"estimated,omitempty"`     // of turns: the answer did not say what was used, and counts with an estimate
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -950,6 +951,13 @@ func (x *CostLine) GetUnpriced() bool {
 func (x *CostLine) GetUncertain() int64 {
 	if x != nil {
 		return x.Uncertain
+	}
+	return 0
+}
+
+func (x *CostLine) GetEstimated() int64 {
+	if x != nil {
+		return x.Estimated
 	}
 	return 0
 }
@@ -1199,7 +1207,7 @@ const file_aria_v1_operation_proto_rawDesc = "" +
 	"\rsince_unix_ms\x18\x02 \x01(\x03R\vsinceUnixMs\x12\x0e\n" +
 	"\x02by\x18\x03 \x01(\tR\x02by\"7\n" +
 	"\fCostResponse\x12'\n" +
-	"\x05lines\x18\x01 \x03(\v2\x11.aria.v1.CostLineR\x05lines\"\xf3\x01\n" +
+	"\x05lines\x18\x01 \x03(\v2\x11.aria.v1.CostLineR\x05lines\"\x91\x02\n" +
 	"\bCostLine\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04runs\x18\x02 \x01(\x03R\x04runs\x12\x14\n" +
@@ -1209,7 +1217,9 @@ const file_aria_v1_operation_proto_rawDesc = "" +
 	"\x03usd\x18\x06 \x01(\x01R\x03usd\x12\x15\n" +
 	"\x06cpu_us\x18\a \x01(\x03R\x05cpuUs\x12\x1a\n" +
 	"\bunpriced\x18\b \x01(\bR\bunpriced\x12\x1c\n" +
-	"\tuncertain\x18\t \x01(\x03R\tuncertain\"\"\n" +
+	"\tuncertain\x18\t \x01(\x03R\tuncertain\x12\x1c\n" +
+	"\testimated\x18\n" +
+	" \x01(\x03R\testimated\"\"\n" +
 	"\fDrainRequest\x12\x12\n" +
 	"\x04undo\x18\x01 \x01(\bR\x04undo\"_\n" +
 	"\rDrainResponse\x12\x1a\n" +

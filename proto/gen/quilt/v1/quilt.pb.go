@@ -768,6 +768,7 @@ type ExecuteResponse struct {
 	//	*ExecuteResponse_Log
 	//	*ExecuteResponse_Result
 	//	*ExecuteResponse_Ended
+	//	*ExecuteResponse_Spent
 	//	*ExecuteResponse_Effect
 	//	*ExecuteResponse_Ask
 	Event         isExecuteResponse_Event `protobuf_oneof:"event"`
@@ -871,6 +872,15 @@ func (x *ExecuteResponse) GetEnded() *Ended {
 	return nil
 }
 
+func (x *ExecuteResponse) GetSpent() *Spent {
+	if x != nil {
+		if x, ok := x.Event.(*ExecuteResponse_Spent); ok {
+			return x.Spent
+		}
+	}
+	return nil
+}
+
 func (x *ExecuteResponse) GetEffect() *Effect {
 	if x != nil {
 		if x, ok := x.Event.(*ExecuteResponse_Effect); ok {
@@ -913,6 +923,10 @@ type ExecuteResponse_Ended struct {
 	Ended *Ended `protobuf:"bytes,6,opt,name=ended,proto3,oneof"`
 }
 
+type ExecuteResponse_Spent struct {
+	Spent *Spent `protobuf:"bytes,7,opt,name=spent,proto3,oneof"` // before the effect of the call that asked, and before ended
+}
+
 type ExecuteResponse_Effect struct {
 	Effect *Effect `protobuf:"bytes,20,opt,name=effect,proto3,oneof"` // to be made durable and acknowledged, in order
 }
@@ -930,6 +944,8 @@ func (*ExecuteResponse_Log) isExecuteResponse_Event() {}
 func (*ExecuteResponse_Result) isExecuteResponse_Event() {}
 
 func (*ExecuteResponse_Ended) isExecuteResponse_Event() {}
+
+func (*ExecuteResponse_Spent) isExecuteResponse_Event() {}
 
 func (*ExecuteResponse_Effect) isExecuteResponse_Event() {}
 
@@ -1253,6 +1269,94 @@ func (x *Result) GetValue() []byte {
 	return nil
 }
 
+// Spent: a model was asked through the gateway by a client in the unit's code, and
+// this was charged for it. An answer of llm.chat or llm.embed says so itself.
+type Spent struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	Model        string                 `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`                                 // provider:model
+	InputTokens  int64                  `protobuf:"varint,2,opt,name=input_tokens,json=inputTokens,proto3" json:"input_tokens,omitempty"` // all of them, cached ones too
+	OutputTokens int64                  `protobuf:"varint,3,opt,name=output_tokens,json=outputTokens,proto3" json:"output_tokens,omitempty"`
+	Usd          float64                `protobuf:"fixed64,4,opt,name=usd,proto3" json:"usd,omitempty"` // 0: the price is not known
+	// The answer broke off or did not say what was used: the figures are the most
+	// that it can have been.
+	Estimated     bool  `protobuf:"varint,5,opt,name=estimated,proto3" json:"estimated,omitempty"`
+	Call          int64 `protobuf:"varint,6,opt,name=call,proto3" json:"call,omitempty"` // id of the effect that asked; 0: none did
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Spent) Reset() {
+	*x = Spent{}
+	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Spent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Spent) ProtoMessage() {}
+
+func (x *Spent) ProtoReflect() protoreflect.Message {
+	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Spent.ProtoReflect.Descriptor instead.
+func (*Spent) Descriptor() ([]byte, []int) {
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Spent) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *Spent) GetInputTokens() int64 {
+	if x != nil {
+		return x.InputTokens
+	}
+	return 0
+}
+
+func (x *Spent) GetOutputTokens() int64 {
+	if x != nil {
+		return x.OutputTokens
+	}
+	return 0
+}
+
+func (x *Spent) GetUsd() float64 {
+	if x != nil {
+		return x.Usd
+	}
+	return 0
+}
+
+func (x *Spent) GetEstimated() bool {
+	if x != nil {
+		return x.Estimated
+	}
+	return false
+}
+
+func (x *Spent) GetCall() int64 {
+	if x != nil {
+		return x.Call
+	}
+	return 0
+}
+
 type Ended struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// done | error | timeout | oom | pids | cpu | killed | denied | deadlock |
@@ -1269,7 +1373,7 @@ type Ended struct {
 
 func (x *Ended) Reset() {
 	*x = Ended{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1385,7 @@ func (x *Ended) String() string {
 func (*Ended) ProtoMessage() {}
 
 func (x *Ended) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[14]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1398,7 @@ func (x *Ended) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ended.ProtoReflect.Descriptor instead.
 func (*Ended) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{14}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Ended) GetReason() string {
@@ -1344,7 +1448,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1356,7 +1460,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[15]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1369,7 +1473,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{15}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Error) GetCode() string {
@@ -1443,7 +1547,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1559,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[16]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1572,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{16}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Usage) GetWallUs() int64 {
@@ -1531,7 +1635,7 @@ type KillRequest struct {
 
 func (x *KillRequest) Reset() {
 	*x = KillRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1543,7 +1647,7 @@ func (x *KillRequest) String() string {
 func (*KillRequest) ProtoMessage() {}
 
 func (x *KillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[17]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1556,7 +1660,7 @@ func (x *KillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillRequest.ProtoReflect.Descriptor instead.
 func (*KillRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{17}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *KillRequest) GetExecution() string {
@@ -1589,7 +1693,7 @@ type KillResponse struct {
 
 func (x *KillResponse) Reset() {
 	*x = KillResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1601,7 +1705,7 @@ func (x *KillResponse) String() string {
 func (*KillResponse) ProtoMessage() {}
 
 func (x *KillResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[18]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1614,7 +1718,7 @@ func (x *KillResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KillResponse.ProtoReflect.Descriptor instead.
 func (*KillResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{18}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *KillResponse) GetFound() bool {
@@ -1632,7 +1736,7 @@ type LeasesRequest struct {
 
 func (x *LeasesRequest) Reset() {
 	*x = LeasesRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1644,7 +1748,7 @@ func (x *LeasesRequest) String() string {
 func (*LeasesRequest) ProtoMessage() {}
 
 func (x *LeasesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[19]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1657,7 +1761,7 @@ func (x *LeasesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasesRequest.ProtoReflect.Descriptor instead.
 func (*LeasesRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{19}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
 }
 
 type LeasesResponse struct {
@@ -1670,7 +1774,7 @@ type LeasesResponse struct {
 
 func (x *LeasesResponse) Reset() {
 	*x = LeasesResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1682,7 +1786,7 @@ func (x *LeasesResponse) String() string {
 func (*LeasesResponse) ProtoMessage() {}
 
 func (x *LeasesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[20]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1695,7 +1799,7 @@ func (x *LeasesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeasesResponse.ProtoReflect.Descriptor instead.
 func (*LeasesResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{20}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *LeasesResponse) GetLeases() []*Lease {
@@ -1728,7 +1832,7 @@ type Lease struct {
 
 func (x *Lease) Reset() {
 	*x = Lease{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1740,7 +1844,7 @@ func (x *Lease) String() string {
 func (*Lease) ProtoMessage() {}
 
 func (x *Lease) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[21]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1753,7 +1857,7 @@ func (x *Lease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lease.ProtoReflect.Descriptor instead.
 func (*Lease) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{21}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Lease) GetId() string {
@@ -1833,7 +1937,7 @@ type Wait struct {
 
 func (x *Wait) Reset() {
 	*x = Wait{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +1949,7 @@ func (x *Wait) String() string {
 func (*Wait) ProtoMessage() {}
 
 func (x *Wait) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[22]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +1962,7 @@ func (x *Wait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Wait.ProtoReflect.Descriptor instead.
 func (*Wait) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{22}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Wait) GetExecution() string {
@@ -1967,7 +2071,7 @@ type SessionRequest struct {
 
 func (x *SessionRequest) Reset() {
 	*x = SessionRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1979,7 +2083,7 @@ func (x *SessionRequest) String() string {
 func (*SessionRequest) ProtoMessage() {}
 
 func (x *SessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[23]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1992,7 +2096,7 @@ func (x *SessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRequest.ProtoReflect.Descriptor instead.
 func (*SessionRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{23}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *SessionRequest) GetAsk() isSessionRequest_Ask {
@@ -2079,7 +2183,7 @@ type SessionOpen struct {
 
 func (x *SessionOpen) Reset() {
 	*x = SessionOpen{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2091,7 +2195,7 @@ func (x *SessionOpen) String() string {
 func (*SessionOpen) ProtoMessage() {}
 
 func (x *SessionOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[24]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2104,7 +2208,7 @@ func (x *SessionOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpen.ProtoReflect.Descriptor instead.
 func (*SessionOpen) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{24}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SessionOpen) GetSession() string {
@@ -2154,7 +2258,7 @@ type SessionAcquire struct {
 
 func (x *SessionAcquire) Reset() {
 	*x = SessionAcquire{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2166,7 +2270,7 @@ func (x *SessionAcquire) String() string {
 func (*SessionAcquire) ProtoMessage() {}
 
 func (x *SessionAcquire) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[25]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2179,7 +2283,7 @@ func (x *SessionAcquire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionAcquire.ProtoReflect.Descriptor instead.
 func (*SessionAcquire) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{25}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SessionAcquire) GetId() uint64 {
@@ -2220,7 +2324,7 @@ type SessionRelease struct {
 
 func (x *SessionRelease) Reset() {
 	*x = SessionRelease{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2232,7 +2336,7 @@ func (x *SessionRelease) String() string {
 func (*SessionRelease) ProtoMessage() {}
 
 func (x *SessionRelease) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[26]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2245,7 +2349,7 @@ func (x *SessionRelease) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRelease.ProtoReflect.Descriptor instead.
 func (*SessionRelease) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{26}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SessionRelease) GetId() uint64 {
@@ -2273,7 +2377,7 @@ type Spend struct {
 
 func (x *Spend) Reset() {
 	*x = Spend{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2285,7 +2389,7 @@ func (x *Spend) String() string {
 func (*Spend) ProtoMessage() {}
 
 func (x *Spend) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[27]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2298,7 +2402,7 @@ func (x *Spend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Spend.ProtoReflect.Descriptor instead.
 func (*Spend) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{27}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Spend) GetTokens() int64 {
@@ -2331,7 +2435,7 @@ type SessionResponse struct {
 
 func (x *SessionResponse) Reset() {
 	*x = SessionResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2343,7 +2447,7 @@ func (x *SessionResponse) String() string {
 func (*SessionResponse) ProtoMessage() {}
 
 func (x *SessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[28]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2356,7 +2460,7 @@ func (x *SessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionResponse.ProtoReflect.Descriptor instead.
 func (*SessionResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{28}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *SessionResponse) GetAnswer() isSessionResponse_Answer {
@@ -2454,7 +2558,7 @@ type SessionOpened struct {
 
 func (x *SessionOpened) Reset() {
 	*x = SessionOpened{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2466,7 +2570,7 @@ func (x *SessionOpened) String() string {
 func (*SessionOpened) ProtoMessage() {}
 
 func (x *SessionOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[29]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2479,7 +2583,7 @@ func (x *SessionOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionOpened.ProtoReflect.Descriptor instead.
 func (*SessionOpened) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{29}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *SessionOpened) GetEpoch() uint64 {
@@ -2500,7 +2604,7 @@ type SessionWaits struct {
 
 func (x *SessionWaits) Reset() {
 	*x = SessionWaits{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2512,7 +2616,7 @@ func (x *SessionWaits) String() string {
 func (*SessionWaits) ProtoMessage() {}
 
 func (x *SessionWaits) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[30]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2525,7 +2629,7 @@ func (x *SessionWaits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionWaits.ProtoReflect.Descriptor instead.
 func (*SessionWaits) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{30}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *SessionWaits) GetId() uint64 {
@@ -2552,7 +2656,7 @@ type SessionGranted struct {
 
 func (x *SessionGranted) Reset() {
 	*x = SessionGranted{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2668,7 @@ func (x *SessionGranted) String() string {
 func (*SessionGranted) ProtoMessage() {}
 
 func (x *SessionGranted) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[31]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2681,7 @@ func (x *SessionGranted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionGranted.ProtoReflect.Descriptor instead.
 func (*SessionGranted) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{31}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *SessionGranted) GetId() uint64 {
@@ -2604,7 +2708,7 @@ type SessionRefused struct {
 
 func (x *SessionRefused) Reset() {
 	*x = SessionRefused{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2616,7 +2720,7 @@ func (x *SessionRefused) String() string {
 func (*SessionRefused) ProtoMessage() {}
 
 func (x *SessionRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[32]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2629,7 +2733,7 @@ func (x *SessionRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRefused.ProtoReflect.Descriptor instead.
 func (*SessionRefused) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{32}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *SessionRefused) GetId() uint64 {
@@ -2656,7 +2760,7 @@ type SessionRevoked struct {
 
 func (x *SessionRevoked) Reset() {
 	*x = SessionRevoked{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2668,7 +2772,7 @@ func (x *SessionRevoked) String() string {
 func (*SessionRevoked) ProtoMessage() {}
 
 func (x *SessionRevoked) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[33]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2681,7 +2785,7 @@ func (x *SessionRevoked) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionRevoked.ProtoReflect.Descriptor instead.
 func (*SessionRevoked) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{33}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *SessionRevoked) GetReason() string {
@@ -2699,7 +2803,7 @@ type PolicyRequest struct {
 
 func (x *PolicyRequest) Reset() {
 	*x = PolicyRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2711,7 +2815,7 @@ func (x *PolicyRequest) String() string {
 func (*PolicyRequest) ProtoMessage() {}
 
 func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[34]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2724,7 +2828,7 @@ func (x *PolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyRequest.ProtoReflect.Descriptor instead.
 func (*PolicyRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{34}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{35}
 }
 
 type PolicyResponse struct {
@@ -2739,7 +2843,7 @@ type PolicyResponse struct {
 
 func (x *PolicyResponse) Reset() {
 	*x = PolicyResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2751,7 +2855,7 @@ func (x *PolicyResponse) String() string {
 func (*PolicyResponse) ProtoMessage() {}
 
 func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[35]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2764,7 +2868,7 @@ func (x *PolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PolicyResponse.ProtoReflect.Descriptor instead.
 func (*PolicyResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{35}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PolicyResponse) GetFile() string {
@@ -2804,7 +2908,7 @@ type WatchRequest struct {
 
 func (x *WatchRequest) Reset() {
 	*x = WatchRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2816,7 +2920,7 @@ func (x *WatchRequest) String() string {
 func (*WatchRequest) ProtoMessage() {}
 
 func (x *WatchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[36]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2829,7 +2933,7 @@ func (x *WatchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchRequest.ProtoReflect.Descriptor instead.
 func (*WatchRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{36}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *WatchRequest) GetAfter() uint64 {
@@ -2858,7 +2962,7 @@ type WatchResponse struct {
 
 func (x *WatchResponse) Reset() {
 	*x = WatchResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2870,7 +2974,7 @@ func (x *WatchResponse) String() string {
 func (*WatchResponse) ProtoMessage() {}
 
 func (x *WatchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[37]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2883,7 +2987,7 @@ func (x *WatchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchResponse.ProtoReflect.Descriptor instead.
 func (*WatchResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{37}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *WatchResponse) GetSeq() uint64 {
@@ -2971,7 +3075,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[38]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2983,7 +3087,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[38]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2996,7 +3100,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{38}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{39}
 }
 
 type StatusResponse struct {
@@ -3025,7 +3129,7 @@ type StatusResponse struct {
 
 func (x *StatusResponse) Reset() {
 	*x = StatusResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[39]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3037,7 +3141,7 @@ func (x *StatusResponse) String() string {
 func (*StatusResponse) ProtoMessage() {}
 
 func (x *StatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[39]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3050,7 +3154,7 @@ func (x *StatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusResponse.ProtoReflect.Descriptor instead.
 func (*StatusResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{39}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *StatusResponse) GetVersion() string {
@@ -3198,7 +3302,7 @@ type TokenCounts struct {
 
 func (x *TokenCounts) Reset() {
 	*x = TokenCounts{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[40]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3210,7 +3314,7 @@ func (x *TokenCounts) String() string {
 func (*TokenCounts) ProtoMessage() {}
 
 func (x *TokenCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[40]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3223,7 +3327,7 @@ func (x *TokenCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TokenCounts.ProtoReflect.Descriptor instead.
 func (*TokenCounts) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{40}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *TokenCounts) GetSessions() int64 {
@@ -3309,7 +3413,7 @@ type PoolCount struct {
 
 func (x *PoolCount) Reset() {
 	*x = PoolCount{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[41]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3321,7 +3425,7 @@ func (x *PoolCount) String() string {
 func (*PoolCount) ProtoMessage() {}
 
 func (x *PoolCount) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[41]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3334,7 +3438,7 @@ func (x *PoolCount) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PoolCount.ProtoReflect.Descriptor instead.
 func (*PoolCount) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{41}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *PoolCount) GetName() string {
@@ -3383,7 +3487,7 @@ type SetSecretRequest struct {
 
 func (x *SetSecretRequest) Reset() {
 	*x = SetSecretRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[42]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3395,7 +3499,7 @@ func (x *SetSecretRequest) String() string {
 func (*SetSecretRequest) ProtoMessage() {}
 
 func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[42]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3408,7 +3512,7 @@ func (x *SetSecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSecretRequest.ProtoReflect.Descriptor instead.
 func (*SetSecretRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{42}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *SetSecretRequest) GetTenant() string {
@@ -3441,7 +3545,7 @@ type SetSecretResponse struct {
 
 func (x *SetSecretResponse) Reset() {
 	*x = SetSecretResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[43]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3453,7 +3557,7 @@ func (x *SetSecretResponse) String() string {
 func (*SetSecretResponse) ProtoMessage() {}
 
 func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[43]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3466,7 +3570,7 @@ func (x *SetSecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetSecretResponse.ProtoReflect.Descriptor instead.
 func (*SetSecretResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{43}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SetSecretResponse) GetSecret() *Secret {
@@ -3485,7 +3589,7 @@ type ListSecretsRequest struct {
 
 func (x *ListSecretsRequest) Reset() {
 	*x = ListSecretsRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[44]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3497,7 +3601,7 @@ func (x *ListSecretsRequest) String() string {
 func (*ListSecretsRequest) ProtoMessage() {}
 
 func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[44]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3510,7 +3614,7 @@ func (x *ListSecretsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSecretsRequest.ProtoReflect.Descriptor instead.
 func (*ListSecretsRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{44}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListSecretsRequest) GetTenant() string {
@@ -3529,7 +3633,7 @@ type ListSecretsResponse struct {
 
 func (x *ListSecretsResponse) Reset() {
 	*x = ListSecretsResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[45]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3541,7 +3645,7 @@ func (x *ListSecretsResponse) String() string {
 func (*ListSecretsResponse) ProtoMessage() {}
 
 func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[45]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3554,7 +3658,7 @@ func (x *ListSecretsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSecretsResponse.ProtoReflect.Descriptor instead.
 func (*ListSecretsResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{45}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListSecretsResponse) GetSecrets() []*Secret {
@@ -3574,7 +3678,7 @@ type RemoveSecretRequest struct {
 
 func (x *RemoveSecretRequest) Reset() {
 	*x = RemoveSecretRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[46]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3586,7 +3690,7 @@ func (x *RemoveSecretRequest) String() string {
 func (*RemoveSecretRequest) ProtoMessage() {}
 
 func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[46]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3599,7 +3703,7 @@ func (x *RemoveSecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSecretRequest.ProtoReflect.Descriptor instead.
 func (*RemoveSecretRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{46}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RemoveSecretRequest) GetTenant() string {
@@ -3624,7 +3728,7 @@ type RemoveSecretResponse struct {
 
 func (x *RemoveSecretResponse) Reset() {
 	*x = RemoveSecretResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[47]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3636,7 +3740,7 @@ func (x *RemoveSecretResponse) String() string {
 func (*RemoveSecretResponse) ProtoMessage() {}
 
 func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[47]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3649,7 +3753,7 @@ func (x *RemoveSecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveSecretResponse.ProtoReflect.Descriptor instead.
 func (*RemoveSecretResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{47}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{48}
 }
 
 type VerifySecretRequest struct {
@@ -3664,7 +3768,7 @@ type VerifySecretRequest struct {
 
 func (x *VerifySecretRequest) Reset() {
 	*x = VerifySecretRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3676,7 +3780,7 @@ func (x *VerifySecretRequest) String() string {
 func (*VerifySecretRequest) ProtoMessage() {}
 
 func (x *VerifySecretRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[48]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3689,7 +3793,7 @@ func (x *VerifySecretRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifySecretRequest.ProtoReflect.Descriptor instead.
 func (*VerifySecretRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{48}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *VerifySecretRequest) GetTenant() string {
@@ -3729,7 +3833,7 @@ type VerifySecretResponse struct {
 
 func (x *VerifySecretResponse) Reset() {
 	*x = VerifySecretResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[49]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3741,7 +3845,7 @@ func (x *VerifySecretResponse) String() string {
 func (*VerifySecretResponse) ProtoMessage() {}
 
 func (x *VerifySecretResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[49]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3754,7 +3858,7 @@ func (x *VerifySecretResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VerifySecretResponse.ProtoReflect.Descriptor instead.
 func (*VerifySecretResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{49}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *VerifySecretResponse) GetOk() bool {
@@ -3776,7 +3880,7 @@ type Secret struct {
 
 func (x *Secret) Reset() {
 	*x = Secret{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[50]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3788,7 +3892,7 @@ func (x *Secret) String() string {
 func (*Secret) ProtoMessage() {}
 
 func (x *Secret) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[50]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3801,7 +3905,7 @@ func (x *Secret) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Secret.ProtoReflect.Descriptor instead.
 func (*Secret) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{50}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Secret) GetName() string {
@@ -3833,7 +3937,7 @@ type BackupRequest struct {
 
 func (x *BackupRequest) Reset() {
 	*x = BackupRequest{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[51]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3845,7 +3949,7 @@ func (x *BackupRequest) String() string {
 func (*BackupRequest) ProtoMessage() {}
 
 func (x *BackupRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[51]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3858,7 +3962,7 @@ func (x *BackupRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupRequest.ProtoReflect.Descriptor instead.
 func (*BackupRequest) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{51}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{52}
 }
 
 type BackupResponse struct {
@@ -3870,7 +3974,7 @@ type BackupResponse struct {
 
 func (x *BackupResponse) Reset() {
 	*x = BackupResponse{}
-	mi := &file_quilt_v1_quilt_proto_msgTypes[52]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3882,7 +3986,7 @@ func (x *BackupResponse) String() string {
 func (*BackupResponse) ProtoMessage() {}
 
 func (x *BackupResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_quilt_v1_quilt_proto_msgTypes[52]
+	mi := &file_quilt_v1_quilt_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3895,7 +3999,7 @@ func (x *BackupResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackupResponse.ProtoReflect.Descriptor instead.
 func (*BackupResponse) Descriptor() ([]byte, []int) {
-	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{52}
+	return file_quilt_v1_quilt_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *BackupResponse) GetData() []byte {
@@ -3972,7 +4076,7 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\fresult_bytes\x18\a \x01(\x03R\vresultBytes\x12\x17\n" +
 	"\await_ms\x18\b \x01(\x03R\x06waitMs\x12\x1e\n" +
 	"\bgrace_ms\x18\t \x01(\x03H\x00R\agraceMs\x88\x01\x01B\v\n" +
-	"\t_grace_ms\"\xf4\x02\n" +
+	"\t_grace_ms\"\x9d\x03\n" +
 	"\x0fExecuteResponse\x12$\n" +
 	"\x0etime_unix_nano\x18\x01 \x01(\x03R\ftimeUnixNano\x12\x10\n" +
 	"\x03seq\x18\x1e \x01(\x04R\x03seq\x12*\n" +
@@ -3980,7 +4084,8 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\astarted\x18\x03 \x01(\v2\x11.quilt.v1.StartedH\x00R\astarted\x12!\n" +
 	"\x03log\x18\x04 \x01(\v2\r.quilt.v1.LogH\x00R\x03log\x12*\n" +
 	"\x06result\x18\x05 \x01(\v2\x10.quilt.v1.ResultH\x00R\x06result\x12'\n" +
-	"\x05ended\x18\x06 \x01(\v2\x0f.quilt.v1.EndedH\x00R\x05ended\x12*\n" +
+	"\x05ended\x18\x06 \x01(\v2\x0f.quilt.v1.EndedH\x00R\x05ended\x12'\n" +
+	"\x05spent\x18\a \x01(\v2\x0f.quilt.v1.SpentH\x00R\x05spent\x12*\n" +
 	"\x06effect\x18\x14 \x01(\v2\x10.quilt.v1.EffectH\x00R\x06effect\x12!\n" +
 	"\x03ask\x18\x15 \x01(\v2\r.quilt.v1.AskH\x00R\x03askB\a\n" +
 	"\x05event\"9\n" +
@@ -4005,7 +4110,14 @@ const file_quilt_v1_quilt_proto_rawDesc = "" +
 	"\x04text\x18\x02 \x01(\tR\x04text\x12\x16\n" +
 	"\x06fields\x18\x03 \x01(\fR\x06fields\"\x1e\n" +
 	"\x06Result\x12\x14\n" +
-	"\x05value\x18\x01 \x01(\fR\x05value\"\x87\x01\n" +
+	"\x05value\x18\x01 \x01(\fR\x05value\"\xa9\x01\n" +
+	"\x05Spent\x12\x14\n" +
+	"\x05model\x18\x01 \x01(\tR\x05model\x12!\n" +
+	"\finput_tokens\x18\x02 \x01(\x03R\vinputTokens\x12#\n" +
+	"\routput_tokens\x18\x03 \x01(\x03R\foutputTokens\x12\x10\n" +
+	"\x03usd\x18\x04 \x01(\x01R\x03usd\x12\x1c\n" +
+	"\testimated\x18\x05 \x01(\bR\testimated\x12\x12\n" +
+	"\x04call\x18\x06 \x01(\x03R\x04call\"\x87\x01\n" +
 	"\x05Ended\x12\x16\n" +
 	"\x06reason\x18\x01 \x01(\tR\x06reason\x12%\n" +
 	"\x05error\x18\x02 \x01(\v2\x0f.quilt.v1.ErrorR\x05error\x12%\n" +
@@ -4231,7 +4343,7 @@ func file_quilt_v1_quilt_proto_rawDescGZIP() []byte {
 	return file_quilt_v1_quilt_proto_rawDescData
 }
 
-var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
+var file_quilt_v1_quilt_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*ExecuteRequest)(nil),       // 0: quilt.v1.ExecuteRequest
 	(*Journal)(nil),              // 1: quilt.v1.Journal
@@ -4247,46 +4359,47 @@ var file_quilt_v1_quilt_proto_goTypes = []any{
 	(*Started)(nil),              // 11: quilt.v1.Started
 	(*Log)(nil),                  // 12: quilt.v1.Log
 	(*Result)(nil),               // 13: quilt.v1.Result
-	(*Ended)(nil),                // 14: quilt.v1.Ended
-	(*Error)(nil),                // 15: quilt.v1.Error
-	(*Usage)(nil),                // 16: quilt.v1.Usage
-	(*KillRequest)(nil),          // 17: quilt.v1.KillRequest
-	(*KillResponse)(nil),         // 18: quilt.v1.KillResponse
-	(*LeasesRequest)(nil),        // 19: quilt.v1.LeasesRequest
-	(*LeasesResponse)(nil),       // 20: quilt.v1.LeasesResponse
-	(*Lease)(nil),                // 21: quilt.v1.Lease
-	(*Wait)(nil),                 // 22: quilt.v1.Wait
-	(*SessionRequest)(nil),       // 23: quilt.v1.SessionRequest
-	(*SessionOpen)(nil),          // 24: quilt.v1.SessionOpen
-	(*SessionAcquire)(nil),       // 25: quilt.v1.SessionAcquire
-	(*SessionRelease)(nil),       // 26: quilt.v1.SessionRelease
-	(*Spend)(nil),                // 27: quilt.v1.Spend
-	(*SessionResponse)(nil),      // 28: quilt.v1.SessionResponse
-	(*SessionOpened)(nil),        // 29: quilt.v1.SessionOpened
-	(*SessionWaits)(nil),         // 30: quilt.v1.SessionWaits
-	(*SessionGranted)(nil),       // 31: quilt.v1.SessionGranted
-	(*SessionRefused)(nil),       // 32: quilt.v1.SessionRefused
-	(*SessionRevoked)(nil),       // 33: quilt.v1.SessionRevoked
-	(*PolicyRequest)(nil),        // 34: quilt.v1.PolicyRequest
-	(*PolicyResponse)(nil),       // 35: quilt.v1.PolicyResponse
-	(*WatchRequest)(nil),         // 36: quilt.v1.WatchRequest
-	(*WatchResponse)(nil),        // 37: quilt.v1.WatchResponse
-	(*StatusRequest)(nil),        // 38: quilt.v1.StatusRequest
-	(*StatusResponse)(nil),       // 39: quilt.v1.StatusResponse
-	(*TokenCounts)(nil),          // 40: quilt.v1.TokenCounts
-	(*PoolCount)(nil),            // 41: quilt.v1.PoolCount
-	(*SetSecretRequest)(nil),     // 42: quilt.v1.SetSecretRequest
-	(*SetSecretResponse)(nil),    // 43: quilt.v1.SetSecretResponse
-	(*ListSecretsRequest)(nil),   // 44: quilt.v1.ListSecretsRequest
-	(*ListSecretsResponse)(nil),  // 45: quilt.v1.ListSecretsResponse
-	(*RemoveSecretRequest)(nil),  // 46: quilt.v1.RemoveSecretRequest
-	(*RemoveSecretResponse)(nil), // 47: quilt.v1.RemoveSecretResponse
-	(*VerifySecretRequest)(nil),  // 48: quilt.v1.VerifySecretRequest
-	(*VerifySecretResponse)(nil), // 49: quilt.v1.VerifySecretResponse
-	(*Secret)(nil),               // 50: quilt.v1.Secret
-	(*BackupRequest)(nil),        // 51: quilt.v1.BackupRequest
-	(*BackupResponse)(nil),       // 52: quilt.v1.BackupResponse
-	nil,                          // 53: quilt.v1.TokenCounts.RefusedEntry
+	(*Spent)(nil),                // 14: quilt.v1.Spent
+	(*Ended)(nil),                // 15: quilt.v1.Ended
+	(*Error)(nil),                // 16: quilt.v1.Error
+	(*Usage)(nil),                // 17: quilt.v1.Usage
+	(*KillRequest)(nil),          // 18: quilt.v1.KillRequest
+	(*KillResponse)(nil),         // 19: quilt.v1.KillResponse
+	(*LeasesRequest)(nil),        // 20: quilt.v1.LeasesRequest
+	(*LeasesResponse)(nil),       // 21: quilt.v1.LeasesResponse
+	(*Lease)(nil),                // 22: quilt.v1.Lease
+	(*Wait)(nil),                 // 23: quilt.v1.Wait
+	(*SessionRequest)(nil),       // 24: quilt.v1.SessionRequest
+	(*SessionOpen)(nil),          // 25: quilt.v1.SessionOpen
+	(*SessionAcquire)(nil),       // 26: quilt.v1.SessionAcquire
+	(*SessionRelease)(nil),       // 27: quilt.v1.SessionRelease
+	(*Spend)(nil),                // 28: quilt.v1.Spend
+	(*SessionResponse)(nil),      // 29: quilt.v1.SessionResponse
+	(*SessionOpened)(nil),        // 30: quilt.v1.SessionOpened
+	(*SessionWaits)(nil),         // 31: quilt.v1.SessionWaits
+	(*SessionGranted)(nil),       // 32: quilt.v1.SessionGranted
+	(*SessionRefused)(nil),       // 33: quilt.v1.SessionRefused
+	(*SessionRevoked)(nil),       // 34: quilt.v1.SessionRevoked
+	(*PolicyRequest)(nil),        // 35: quilt.v1.PolicyRequest
+	(*PolicyResponse)(nil),       // 36: quilt.v1.PolicyResponse
+	(*WatchRequest)(nil),         // 37: quilt.v1.WatchRequest
+	(*WatchResponse)(nil),        // 38: quilt.v1.WatchResponse
+	(*StatusRequest)(nil),        // 39: quilt.v1.StatusRequest
+	(*StatusResponse)(nil),       // 40: quilt.v1.StatusResponse
+	(*TokenCounts)(nil),          // 41: quilt.v1.TokenCounts
+	(*PoolCount)(nil),            // 42: quilt.v1.PoolCount
+	(*SetSecretRequest)(nil),     // 43: quilt.v1.SetSecretRequest
+	(*SetSecretResponse)(nil),    // 44: quilt.v1.SetSecretResponse
+	(*ListSecretsRequest)(nil),   // 45: quilt.v1.ListSecretsRequest
+	(*ListSecretsResponse)(nil),  // 46: quilt.v1.ListSecretsResponse
+	(*RemoveSecretRequest)(nil),  // 47: quilt.v1.RemoveSecretRequest
+	(*RemoveSecretResponse)(nil), // 48: quilt.v1.RemoveSecretResponse
+	(*VerifySecretRequest)(nil),  // 49: quilt.v1.VerifySecretRequest
+	(*VerifySecretResponse)(nil), // 50: quilt.v1.VerifySecretResponse
+	(*Secret)(nil),               // 51: quilt.v1.Secret
+	(*BackupRequest)(nil),        // 52: quilt.v1.BackupRequest
+	(*BackupResponse)(nil),       // 53: quilt.v1.BackupResponse
+	nil,                          // 54: quilt.v1.TokenCounts.RefusedEntry
 }
 var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	5,  // 0: quilt.v1.ExecuteRequest.code:type_name -> quilt.v1.Code
@@ -4295,68 +4408,69 @@ var file_quilt_v1_quilt_proto_depIdxs = []int32{
 	1,  // 3: quilt.v1.ExecuteRequest.journal:type_name -> quilt.v1.Journal
 	3,  // 4: quilt.v1.ExecuteRequest.answer:type_name -> quilt.v1.Answer
 	2,  // 5: quilt.v1.Journal.effects:type_name -> quilt.v1.Effect
-	15, // 6: quilt.v1.Effect.error:type_name -> quilt.v1.Error
-	15, // 7: quilt.v1.Answer.error:type_name -> quilt.v1.Error
+	16, // 6: quilt.v1.Effect.error:type_name -> quilt.v1.Error
+	16, // 7: quilt.v1.Answer.error:type_name -> quilt.v1.Error
 	6,  // 8: quilt.v1.Code.files:type_name -> quilt.v1.File
 	10, // 9: quilt.v1.ExecuteResponse.queued:type_name -> quilt.v1.Queued
 	11, // 10: quilt.v1.ExecuteResponse.started:type_name -> quilt.v1.Started
 	12, // 11: quilt.v1.ExecuteResponse.log:type_name -> quilt.v1.Log
 	13, // 12: quilt.v1.ExecuteResponse.result:type_name -> quilt.v1.Result
-	14, // 13: quilt.v1.ExecuteResponse.ended:type_name -> quilt.v1.Ended
-	2,  // 14: quilt.v1.ExecuteResponse.effect:type_name -> quilt.v1.Effect
-	9,  // 15: quilt.v1.ExecuteResponse.ask:type_name -> quilt.v1.Ask
-	15, // 16: quilt.v1.Ended.error:type_name -> quilt.v1.Error
-	16, // 17: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
-	21, // 18: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
-	22, // 19: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
-	24, // 20: quilt.v1.SessionRequest.open:type_name -> quilt.v1.SessionOpen
-	25, // 21: quilt.v1.SessionRequest.acquire:type_name -> quilt.v1.SessionAcquire
-	26, // 22: quilt.v1.SessionRequest.release:type_name -> quilt.v1.SessionRelease
-	4,  // 23: quilt.v1.SessionOpen.standing:type_name -> quilt.v1.Standing
-	27, // 24: quilt.v1.SessionAcquire.estimate:type_name -> quilt.v1.Spend
-	27, // 25: quilt.v1.SessionRelease.used:type_name -> quilt.v1.Spend
-	29, // 26: quilt.v1.SessionResponse.opened:type_name -> quilt.v1.SessionOpened
-	30, // 27: quilt.v1.SessionResponse.waits:type_name -> quilt.v1.SessionWaits
-	31, // 28: quilt.v1.SessionResponse.granted:type_name -> quilt.v1.SessionGranted
-	32, // 29: quilt.v1.SessionResponse.refused:type_name -> quilt.v1.SessionRefused
-	33, // 30: quilt.v1.SessionResponse.revoked:type_name -> quilt.v1.SessionRevoked
-	10, // 31: quilt.v1.SessionWaits.queued:type_name -> quilt.v1.Queued
-	15, // 32: quilt.v1.SessionRefused.error:type_name -> quilt.v1.Error
-	20, // 33: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
-	40, // 34: quilt.v1.StatusResponse.tokens:type_name -> quilt.v1.TokenCounts
-	53, // 35: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
-	41, // 36: quilt.v1.TokenCounts.pools:type_name -> quilt.v1.PoolCount
-	50, // 37: quilt.v1.SetSecretResponse.secret:type_name -> quilt.v1.Secret
-	50, // 38: quilt.v1.ListSecretsResponse.secrets:type_name -> quilt.v1.Secret
-	0,  // 39: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
-	17, // 40: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
-	19, // 41: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
-	36, // 42: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
-	23, // 43: quilt.v1.QuiltService.Session:input_type -> quilt.v1.SessionRequest
-	34, // 44: quilt.v1.QuiltService.Policy:input_type -> quilt.v1.PolicyRequest
-	51, // 45: quilt.v1.QuiltService.Backup:input_type -> quilt.v1.BackupRequest
-	38, // 46: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
-	42, // 47: quilt.v1.SecretService.Set:input_type -> quilt.v1.SetSecretRequest
-	44, // 48: quilt.v1.SecretService.List:input_type -> quilt.v1.ListSecretsRequest
-	46, // 49: quilt.v1.SecretService.Remove:input_type -> quilt.v1.RemoveSecretRequest
-	48, // 50: quilt.v1.SecretService.Verify:input_type -> quilt.v1.VerifySecretRequest
-	8,  // 51: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
-	18, // 52: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
-	20, // 53: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
-	37, // 54: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
-	28, // 55: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
-	35, // 56: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
-	52, // 57: quilt.v1.QuiltService.Backup:output_type -> quilt.v1.BackupResponse
-	39, // 58: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
-	43, // 59: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
-	45, // 60: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
-	47, // 61: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
-	49, // 62: quilt.v1.SecretService.Verify:output_type -> quilt.v1.VerifySecretResponse
-	51, // [51:63] is the sub-list for method output_type
-	39, // [39:51] is the sub-list for method input_type
-	39, // [39:39] is the sub-list for extension type_name
-	39, // [39:39] is the sub-list for extension extendee
-	0,  // [0:39] is the sub-list for field type_name
+	15, // 13: quilt.v1.ExecuteResponse.ended:type_name -> quilt.v1.Ended
+	14, // 14: quilt.v1.ExecuteResponse.spent:type_name -> quilt.v1.Spent
+	2,  // 15: quilt.v1.ExecuteResponse.effect:type_name -> quilt.v1.Effect
+	9,  // 16: quilt.v1.ExecuteResponse.ask:type_name -> quilt.v1.Ask
+	16, // 17: quilt.v1.Ended.error:type_name -> quilt.v1.Error
+	17, // 18: quilt.v1.Ended.usage:type_name -> quilt.v1.Usage
+	22, // 19: quilt.v1.LeasesResponse.leases:type_name -> quilt.v1.Lease
+	23, // 20: quilt.v1.LeasesResponse.waits:type_name -> quilt.v1.Wait
+	25, // 21: quilt.v1.SessionRequest.open:type_name -> quilt.v1.SessionOpen
+	26, // 22: quilt.v1.SessionRequest.acquire:type_name -> quilt.v1.SessionAcquire
+	27, // 23: quilt.v1.SessionRequest.release:type_name -> quilt.v1.SessionRelease
+	4,  // 24: quilt.v1.SessionOpen.standing:type_name -> quilt.v1.Standing
+	28, // 25: quilt.v1.SessionAcquire.estimate:type_name -> quilt.v1.Spend
+	28, // 26: quilt.v1.SessionRelease.used:type_name -> quilt.v1.Spend
+	30, // 27: quilt.v1.SessionResponse.opened:type_name -> quilt.v1.SessionOpened
+	31, // 28: quilt.v1.SessionResponse.waits:type_name -> quilt.v1.SessionWaits
+	32, // 29: quilt.v1.SessionResponse.granted:type_name -> quilt.v1.SessionGranted
+	33, // 30: quilt.v1.SessionResponse.refused:type_name -> quilt.v1.SessionRefused
+	34, // 31: quilt.v1.SessionResponse.revoked:type_name -> quilt.v1.SessionRevoked
+	10, // 32: quilt.v1.SessionWaits.queued:type_name -> quilt.v1.Queued
+	16, // 33: quilt.v1.SessionRefused.error:type_name -> quilt.v1.Error
+	21, // 34: quilt.v1.WatchResponse.snapshot:type_name -> quilt.v1.LeasesResponse
+	41, // 35: quilt.v1.StatusResponse.tokens:type_name -> quilt.v1.TokenCounts
+	54, // 36: quilt.v1.TokenCounts.refused:type_name -> quilt.v1.TokenCounts.RefusedEntry
+	42, // 37: quilt.v1.TokenCounts.pools:type_name -> quilt.v1.PoolCount
+	51, // 38: quilt.v1.SetSecretResponse.secret:type_name -> quilt.v1.Secret
+	51, // 39: quilt.v1.ListSecretsResponse.secrets:type_name -> quilt.v1.Secret
+	0,  // 40: quilt.v1.QuiltService.Execute:input_type -> quilt.v1.ExecuteRequest
+	18, // 41: quilt.v1.QuiltService.Kill:input_type -> quilt.v1.KillRequest
+	20, // 42: quilt.v1.QuiltService.Leases:input_type -> quilt.v1.LeasesRequest
+	37, // 43: quilt.v1.QuiltService.Watch:input_type -> quilt.v1.WatchRequest
+	24, // 44: quilt.v1.QuiltService.Session:input_type -> quilt.v1.SessionRequest
+	35, // 45: quilt.v1.QuiltService.Policy:input_type -> quilt.v1.PolicyRequest
+	52, // 46: quilt.v1.QuiltService.Backup:input_type -> quilt.v1.BackupRequest
+	39, // 47: quilt.v1.QuiltService.Status:input_type -> quilt.v1.StatusRequest
+	43, // 48: quilt.v1.SecretService.Set:input_type -> quilt.v1.SetSecretRequest
+	45, // 49: quilt.v1.SecretService.List:input_type -> quilt.v1.ListSecretsRequest
+	47, // 50: quilt.v1.SecretService.Remove:input_type -> quilt.v1.RemoveSecretRequest
+	49, // 51: quilt.v1.SecretService.Verify:input_type -> quilt.v1.VerifySecretRequest
+	8,  // 52: quilt.v1.QuiltService.Execute:output_type -> quilt.v1.ExecuteResponse
+	19, // 53: quilt.v1.QuiltService.Kill:output_type -> quilt.v1.KillResponse
+	21, // 54: quilt.v1.QuiltService.Leases:output_type -> quilt.v1.LeasesResponse
+	38, // 55: quilt.v1.QuiltService.Watch:output_type -> quilt.v1.WatchResponse
+	29, // 56: quilt.v1.QuiltService.Session:output_type -> quilt.v1.SessionResponse
+	36, // 57: quilt.v1.QuiltService.Policy:output_type -> quilt.v1.PolicyResponse
+	53, // 58: quilt.v1.QuiltService.Backup:output_type -> quilt.v1.BackupResponse
+	40, // 59: quilt.v1.QuiltService.Status:output_type -> quilt.v1.StatusResponse
+	44, // 60: quilt.v1.SecretService.Set:output_type -> quilt.v1.SetSecretResponse
+	46, // 61: quilt.v1.SecretService.List:output_type -> quilt.v1.ListSecretsResponse
+	48, // 62: quilt.v1.SecretService.Remove:output_type -> quilt.v1.RemoveSecretResponse
+	50, // 63: quilt.v1.SecretService.Verify:output_type -> quilt.v1.VerifySecretResponse
+	52, // [52:64] is the sub-list for method output_type
+	40, // [40:52] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_quilt_v1_quilt_proto_init() }
@@ -4371,16 +4485,17 @@ func file_quilt_v1_quilt_proto_init() {
 		(*ExecuteResponse_Log)(nil),
 		(*ExecuteResponse_Result)(nil),
 		(*ExecuteResponse_Ended)(nil),
+		(*ExecuteResponse_Spent)(nil),
 		(*ExecuteResponse_Effect)(nil),
 		(*ExecuteResponse_Ask)(nil),
 	}
-	file_quilt_v1_quilt_proto_msgTypes[23].OneofWrappers = []any{
+	file_quilt_v1_quilt_proto_msgTypes[24].OneofWrappers = []any{
 		(*SessionRequest_Open)(nil),
 		(*SessionRequest_Acquire)(nil),
 		(*SessionRequest_Release)(nil),
 		(*SessionRequest_Cancel)(nil),
 	}
-	file_quilt_v1_quilt_proto_msgTypes[28].OneofWrappers = []any{
+	file_quilt_v1_quilt_proto_msgTypes[29].OneofWrappers = []any{
 		(*SessionResponse_Opened)(nil),
 		(*SessionResponse_Waits)(nil),
 		(*SessionResponse_Granted)(nil),
@@ -4393,7 +4508,7 @@ func file_quilt_v1_quilt_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_quilt_v1_quilt_proto_rawDesc), len(file_quilt_v1_quilt_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   54,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   2,
 		},
