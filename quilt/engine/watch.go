@@ -30,8 +30,9 @@ type TokenNews struct {
 	Waits    []Wait
 }
 
-// journalSize is how many events are kept for watchers.
-const journalSize = 65_536
+// journalSize is how many events are kept for watchers, two megabytes of them. One that
+// is further behind begins again with what there is.
+const journalSize = 8192
 
 // journal is a ring of events. Whoever writes waits for nobody: a watcher reads
 // at its own pace and is cut when the ring has gone past it.
