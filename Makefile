@@ -16,7 +16,7 @@ ROUND ?= -1
 .PHONY: all arm64-test bench bench-arc bench-containers bench-runtime bench-tokens bench-vector boot-devices boot-test \
 	boot-test-full boot-tools budgets build chaos chaos-copy chaos-quilt check clean conformance cycles deadlocks \
 	demo egress egress-mutants faults fmt fuzz generate generate-check help hostile image kill mutants nested \
-	oci-suites outside-eyes parked path powercut resume rootless sdks setup setup-test sim spin syscall-fuzz test \
+	oci-suites outside-eyes parked path powercut resume rootless rootless-v2 sdks setup setup-test sim spin syscall-fuzz test \
 	tool-choice update-test walls
 T ?= 30s
 
@@ -176,8 +176,13 @@ spin: ## the two Spin models and the variants that must fail (Debian packages sp
 hostile: $(BIN)/sandbox.test ## every hostile case against the default profile
 	@$(SANDBOX_TEST) -test.run '^TestHostile$$'
 
-rootless: build $(BIN)/sandbox.test ## Aria as a user without root: tool, agent, limits, kill -9, and the hostile cases in such containers
+rootless: build $(BIN)/sandbox.test ## Aria as a user without root, with ids and without: arc dev, tool, agent, limits, restart, kill -9, hostile cases
+	@command -v newuidmap >/dev/null || { apt-get update -qq && apt-get install -y -qq --no-install-recommends uidmap >/dev/null; }
 	@go run ./test/cmd/rootless -bin $(BIN)
+
+rootless-v2: image ## the same in a v2 group that was handed on, in the boot image: limits, kill -9 and sweep, hostile cases (five minutes)
+	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot -only suite -run 'quilt/daemon ^TestWithoutRoot$$'
+	@go run ./test/cmd/boot -bin $(BIN) -boot $(BIN)/boot -only suite -run 'quilt/sandbox ^TestHostile$$ ARIA_ROOTLESS=65532'
 
 oci-suites: build ## runc's integration tests and the OCI's validation against quilt-oci (a quarter of an hour)
 	@need=""; for t in bats:bats jq:jq gawk:gawk busybox:busybox-static gcc:gcc xz:xz-utils newuidmap:uidmap; do command -v $${t%%:*} >/dev/null || need="$$need $${t##*:}"; done; \

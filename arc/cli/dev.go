@@ -47,6 +47,7 @@ func (a *app) devCmd() *cobra.Command {
 	a.addProgress(c)
 	c.Flags().StringVar(&flags.place.Data, "data", "", "data folder of the daemons that are started (default: ariad's own)")
 	c.Flags().StringVar(&flags.place.Listen, "listen", "", "address of the daemons that are started (default: ariad's own)")
+	c.Flags().StringVar(&flags.place.AllowDegraded, "allow-degraded", "", "what the daemons that are started may do without where you are not root: cgroups,ids")
 	c.Flags().StringVar(&flags.unit, "run", "", "run this unit after every upload and print its result")
 	c.Flags().BoolVar(&flags.rerun, "rerun", false, "run the last call again after every upload, with its input, and print its events and result")
 	c.MarkFlagsMutuallyExclusive("run", "rerun")
@@ -105,7 +106,7 @@ func (a *app) devPair(ctx context.Context, at dev.Place) (*dev.Pair, error) {
 	if first(a.server, a.env("ARIA_SERVER")) != "" {
 		return nil, nil
 	}
-	if at == (dev.Place{}) {
+	if at.Data == "" && at.Listen == "" {
 		err := a.answers(ctx)
 		if err == nil {
 			a.note("using the ariad that runs at %s", remote.DefaultServer)
@@ -114,10 +115,6 @@ func (a *app) devPair(ctx context.Context, at dev.Place) (*dev.Pair, error) {
 		if os.Geteuid() != 0 && fault.CodeOf(err) == fault.Unauthenticated && listens(remote.DefaultServer) {
 			return nil, err // one runs, and it is the credential that is missing
 		}
-	}
-	if os.Geteuid() != 0 {
-		return nil, fault.New(fault.Denied, "arc dev starts the daemons, which needs root, and none runs at %s yet", remote.DefaultServer).
-			WithHint(`run it with sudo, or start "ariad up" on its own; --server names one that runs elsewhere`)
 	}
 	at.Bun = a.env("ARIA_BUN")
 	step := a.step("start", "ariad and quiltd", 0)

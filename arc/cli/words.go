@@ -28,13 +28,14 @@ units, without writing anything.`
 	wordsBuildLong = `Type-checks the project in DIR (default: here, or a folder above) and packs it
 into one .aria file. Prints the path of the file on stdout. The same source gives
 the same bytes, always.`
-	wordsDevLong = `Starts the daemons (which needs root, unless they run already or --server names
-some), builds the project in DIR (default: here, or a folder above), uploads it, and
-does so again at every change until Ctrl-C. Each build gets a version of its own, below
-the one in aria.toml, or above it once that is uploaded, so that the plain name of a
-unit means the newest, and takes the place of the build before it. With --run a unit runs
-after every upload, with --rerun whatever was called last (by "arc run" in another terminal):
-its events on stderr, its result on stdout.`
+	wordsDevLong = `Starts the daemons (unless they run already or --server names some; without root
+they refuse to do without what your host does not give you, unless --allow-degraded says
+so), builds the project in DIR (default: here, or a folder above), uploads it, and does so
+again at every change until Ctrl-C. Each build gets a version of its own, below the one in
+aria.toml, or above it once that is uploaded, so that the plain name of a unit means the
+newest, and takes the place of the build before it. With --run a unit runs after every
+upload, with --rerun whatever was called last (by "arc run" in another terminal): its
+events on stderr, its result on stdout.`
 	wordsInspectLong = `Shows what is in a bundle: its digest, units, every permission with the places
 in the source that ask for it, and its files. Everything is verified on the way.`
 	wordsUploadLong = `Uploads a bundle, or builds the project in DIR (default: here) and uploads that.

@@ -29,8 +29,9 @@ type Pair struct {
 // Place says where the pair keeps its data and where it listens; empty values
 // are ariad's own defaults.
 type Place struct {
-	Data, Listen string
-	Bun          string
+	Data, Listen  string
+	Bun           string
+	AllowDegraded string // what quiltd may do without where we are not root
 }
 
 // stopTime is a little more than ariad gives its runs to end.
@@ -38,14 +39,15 @@ const stopTime = 20 * time.Second
 
 var readyLine = regexp.MustCompile(`^aria ready +(http://\S+) +credential (\S+)$`)
 
-// StartPair starts the daemons and returns when they serve. It needs root.
+// StartPair starts the daemons and returns when they serve. Who is not root may have to
+// allow what the host does not give (docs/spec/rootless.md).
 func StartPair(ctx context.Context, at Place) (*Pair, error) {
 	ariad, err := beside("ariad")
 	if err != nil {
 		return nil, err
 	}
 	args := []string{"up"}
-	for _, f := range [][2]string{{"--data", at.Data}, {"--listen", at.Listen}, {"--bun", at.Bun}} {
+	for _, f := range [][2]string{{"--data", at.Data}, {"--listen", at.Listen}, {"--bun", at.Bun}, {"--allow-degraded", at.AllowDegraded}} {
 		if f[1] != "" {
 			args = append(args, f[0], f[1])
 		}
@@ -98,7 +100,11 @@ func (p *Pair) Failure() error {
 	if words == "" {
 		words = "it said nothing"
 	}
-	return fault.New(fault.Unavailable, "ariad up ended: %s", words).WithHint(`"ariad up" alone shows its whole log`)
+	hint := `"ariad up" alone shows its whole log`
+	if os.Geteuid() != 0 {
+		hint = `sudo, or --allow-degraded with what it names: cgroups, ids or both; ` + hint
+	}
+	return fault.New(fault.Unavailable, "ariad up ended: %s", words).WithHint("%s", hint)
 }
 
 // Stop ends the daemons and waits until they are gone.

@@ -15,7 +15,9 @@ const maxCredential = 4096
 
 // FindCredential reads the credential from file, or, if file is "", from the
 // first of these that exists: $XDG_CONFIG_HOME/aria/credential,
-// ~/.config/aria/credential, /var/lib/aria/aria/credential. A file that others
+// ~/.config/aria/credential, what an ariad without root writes
+// ($XDG_DATA_HOME/aria/aria/credential, ~/.local/share/aria/aria/credential), and
+// what one of the system writes, /var/lib/aria/aria/credential. A file that others
 // can read is refused. None is fault.Unauthenticated.
 func FindCredential(file string, env func(string) string) (string, error) {
 	if file != "" {
@@ -42,6 +44,12 @@ func defaultCredentials(env func(string) string) []string {
 	}
 	if h := env("HOME"); filepath.IsAbs(h) {
 		at = append(at, filepath.Join(h, ".config", "aria", "credential"))
+	}
+	if x := env("XDG_DATA_HOME"); filepath.IsAbs(x) {
+		at = append(at, filepath.Join(x, "aria", "aria", "credential"))
+	}
+	if h := env("HOME"); filepath.IsAbs(h) {
+		at = append(at, filepath.Join(h, ".local", "share", "aria", "aria", "credential"))
 	}
 	return append(at, "/var/lib/aria/aria/credential")
 }

@@ -192,6 +192,8 @@ func TestFindCredential(t *testing.T) {
 			t.Errorf("got %q, hint %q; want %q, %q", f.Message, f.Hint, message, hint)
 		}
 	}
+	put(filepath.Join(home, ".local/share/aria/aria/credential"), "rootless\n", 0o600)
+	want("", "rootless")
 	put(filepath.Join(home, ".config/aria/credential"), "home\n", 0o600)
 	want("", "home")
 	put(filepath.Join(xdg, "aria/credential"), "xdg\n", 0o600)

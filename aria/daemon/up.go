@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/groups"
 	"github.com/ariacomputecompany/firmware/internal/idle"
 )
 
@@ -30,6 +31,9 @@ const user = 64101
 // them running until SIGTERM or SIGINT. It opens no store and serves nothing.
 func up(cfg Config, stdout io.Writer, log *slog.Logger) error {
 	debug.SetGCPercent(20)
+	if os.Geteuid() != 0 {
+		groups.StepAside() // quiltd needs the group in which we were started for its own
+	}
 	quiltd, err := find(cfg.Quiltd, "quiltd")
 	if err != nil {
 		return err

@@ -139,7 +139,7 @@ func runLauncher(cfg Config, as standing, log *slog.Logger) error {
 	return sandbox.RunLauncher(sandbox.LauncherConfig{
 		EnginePath: self, EngineFiles: []*os.File{socket}, EngineArgv: []string{"quiltd", "engine", string(arg)}, EngineUID: cfg.UID, EngineGID: cfg.GID,
 		ImageDir: img.Dir, ImageDigest: img.Digest, ImageInPlace: cfg.Image != "", Log: log,
-		Rootless: as.rootless, IDs: as.ids, AllowDegraded: cfg.AllowDegraded,
+		GroupsNote: filepath.Join(cfg.Data, groupsName), Rootless: as.rootless, IDs: as.ids, AllowDegraded: cfg.AllowDegraded,
 	})
 }
 
@@ -199,8 +199,12 @@ func prepare(cfg Config) error {
 	return nil
 }
 
-// lockName is the lock in the data folder; it holds the launcher's pid.
-const lockName = "quiltd.lock"
+const (
+	// lockName is the lock in the data folder; it holds the launcher's pid.
+	lockName = "quiltd.lock"
+	// groupsName says there where the launcher's control groups are.
+	groupsName = "quiltd.groups"
+)
 
 func writePID(f *os.File) error {
 	_, err := fmt.Fprintln(f, os.Getpid())

@@ -59,6 +59,15 @@ func startPair(t testing.TB, data string, flags ...string) *pair {
 func startBinary(t testing.TB, path, data string, flags ...string) *pair {
 	t.Helper()
 	testenv.NeedRoot(t)
+	p, said := startCommand(t, quiltdCommand(t, path, data, flags...), data)
+	if p == nil {
+		t.Fatalf("quiltd did not start:\n%s", said)
+	}
+	return p
+}
+
+// quiltdCommand runs the quiltd that lies at path.
+func quiltdCommand(t testing.TB, path, data string, flags ...string) *exec.Cmd {
 	cmd := exec.Command(path, append([]string{"-data", data}, flags...)...)
 	switch image := testenv.Image(); {
 	case slices.Contains(flags, "-bun"): // it is to make its own image
@@ -68,6 +77,13 @@ func startBinary(t testing.TB, path, data string, flags ...string) *pair {
 		cmd.Args = append(cmd.Args, "-bun", testenv.Bun(t))
 	}
 	cmd.Env = append(os.Environ(), "QUILTD_TEST=1")
+	return cmd
+}
+
+// startCommand returns when cmd, a quiltd, is ready, and what it said until then.
+// Without a pair it has ended.
+func startCommand(t testing.TB, cmd *exec.Cmd, data string, o ...grpc.DialOption) (*pair, string) {
+	t.Helper()
 	stderr, err := cmd.StderrPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -85,17 +101,17 @@ func startBinary(t testing.TB, path, data string, flags ...string) *pair {
 		}
 		if err != nil {
 			cmd.Wait()
-			t.Fatalf("quiltd did not start:\n%s", seen.String())
+			return nil, seen.String()
 		}
 	}
 	go io.Copy(os.Stderr, lines)
-	conn, err := grpc.NewClient("unix:"+filepath.Join(data, "run", "quilt.sock"), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	conn, err := grpc.NewClient("unix:"+filepath.Join(data, "run", "quilt.sock"), append(o, grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &pair{QuiltServiceClient: quiltv1.NewQuiltServiceClient(conn), cmd: cmd, conn: conn, data: data}
 	t.Cleanup(func() { p.stop(t) })
-	return p
+	return p, seen.String()
 }
 
 func (p *pair) stop(t testing.TB) {

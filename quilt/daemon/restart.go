@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -85,16 +87,17 @@ func engineOf(launcher int) (pid int) {
 }
 
 // gc removes what crashes left: control groups of launchers that are dead, with
-// whatever runs in them, and images that were never finished.
+// whatever runs in them, and images that were never finished. Without root these are
+// the user's own.
 func gc(cfg Config, out io.Writer) error {
-	if os.Geteuid() != 0 {
-		return fault.New(fault.Denied, "quiltd gc has to run as root").WithHint("use sudo")
-	}
-	groups, err := sandbox.Sweep("")
+	groups, err := sandbox.Sweep("", filepath.Join(cfg.Data, groupsName))
 	if err != nil {
 		return err
 	}
 	images, err := image.Clean(filepath.Join(cfg.Data, "images"))
+	if errors.Is(err, fs.ErrPermission) {
+		return fault.Wrap(err, fault.Denied, "the data folder %s belongs to another user", cfg.Data).WithHint("use sudo, or name your own with -data")
+	}
 	if err != nil {
 		return err
 	}

@@ -57,7 +57,7 @@ func (l *launcher) groups(cfg LauncherConfig) error {
 	l.log.Warn("no control groups", "err", err)
 	l.tree = noGroups()
 	return l.degrade(cfg, WithoutCgroups, "this host hands no control groups on to this user",
-		"start quiltd in a group of its own: systemd-run --user --scope -p Delegate=yes quiltd")
+		"on cgroup v2, start it in a group of its own: systemd-run --user --scope -p Delegate=yes ariad up (or quiltd)")
 }
 
 // noGroups is the hierarchy of a host that gives us none: everything about it does

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/groups"
 )
 
 // hierarchy is where the launcher's groups live: below the launcher's own
@@ -23,6 +24,7 @@ type hierarchy struct {
 	own     map[string]string // controller to the launcher's own directory; "" on v2
 	base    string            // name of our group in each
 	top     string            // v2: the mounted hierarchy's root
+	aside   bool              // v2: we were started in groups.Leaf below our own
 }
 
 // findHierarchy looks for v2 with the controllers we need, then for v1.
@@ -32,12 +34,15 @@ func findHierarchy(mountinfo, selfCgroup, name string) (*hierarchy, error) {
 		return nil, err
 	}
 	h := &hierarchy{base: fmt.Sprintf("%s.%d.%d", name, os.Getpid(), start)}
-	mounts := cgroupMounts(mountinfo)
-	paths := cgroupPaths(selfCgroup)
+	mounts := groups.Mounts(mountinfo)
+	paths := groups.Paths(selfCgroup)
 	if m, ok := mounts[""]; ok {
-		dir := m.resolve(paths[""])
+		dir := m.Resolve(paths[""])
+		if h.aside = filepath.Base(dir) == groups.Leaf; h.aside {
+			dir = filepath.Dir(dir)
+		}
 		if hasControllers(dir) {
-			h.version, h.own, h.top = 2, map[string]string{"": dir}, m.point
+			h.version, h.own, h.top = 2, map[string]string{"": dir}, m.Point
 			return h, nil
 		}
 	}
@@ -50,7 +55,7 @@ func findHierarchy(mountinfo, selfCgroup, name string) (*hierarchy, error) {
 			missing = append(missing, c)
 			continue
 		}
-		h.own[c] = strings.TrimSuffix(m.resolve(paths[c]), ours)
+		h.own[c] = strings.TrimSuffix(m.Resolve(paths[c]), ours)
 	}
 	if len(missing) > 0 {
 		return nil, fault.New(fault.Unavailable, "no cgroup controller for %s", strings.Join(missing, ", ")).
@@ -185,7 +190,7 @@ func preferThread(name string) {
 	if name == "" {
 		name = defaultCgroup
 	}
-	if h, ok := ownHierarchy(name); ok && h.version == 1 {
+	if h, err := ownHierarchy(name); err == nil && h.version == 1 {
 		_ = os.Mkdir(h.daemons(), 0o755)
 		h.weigh(filepath.Base(h.daemons()), daemonWeight)
 		_ = writeFile(filepath.Join(h.daemons(), "tasks"), "0")
@@ -193,17 +198,16 @@ func preferThread(name string) {
 }
 
 // ownHierarchy is where our groups are, or will be.
-func ownHierarchy(name string) (*hierarchy, bool) {
+func ownHierarchy(name string) (*hierarchy, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return nil, false
+		return nil, fmt.Errorf("cgroups: %w", err)
 	}
 	self, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
-		return nil, false
+		return nil, fmt.Errorf("cgroups: %w", err)
 	}
-	h, err := findHierarchy(string(mounts), string(self), name)
-	return h, err == nil
+	return findHierarchy(string(mounts), string(self), name)
 }
 
 // prefer moves whole processes to the group of the daemons. On v2 it is there only where
@@ -219,8 +223,11 @@ func (h *hierarchy) prefer(pids ...int) {
 }
 
 // daemons is the group of launcher and engines, beside the base group and with a name
-// that a sweep knows.
+// that a sweep knows; or the one to which whoever started us has stepped aside.
 func (h *hierarchy) daemons() string {
+	if h.version == 2 && h.aside {
+		return filepath.Join(h.own[""], groups.Leaf)
+	}
 	return filepath.Join(h.own[map[int]string{1: "cpu"}[h.version]], h.base+".launcher")
 }
 
@@ -318,55 +325,6 @@ func (h *hierarchy) close() error {
 		g.dirs = append(g.dirs, filepath.Join(d, h.base))
 	}
 	return g.remove()
-}
-
-// cgroupMount is one mounted hierarchy: where, and which part of it.
-type cgroupMount struct{ root, point string }
-
-// resolve turns a path of /proc/self/cgroup into a directory.
-func (m cgroupMount) resolve(path string) string {
-	if rest, ok := strings.CutPrefix(path, m.root); ok && m.root != "/" {
-		path = rest
-	}
-	return filepath.Join(m.point, path)
-}
-
-// cgroupMounts reads mountinfo (proc_pid_mountinfo(5)); the key is a v1
-// controller, or "" for v2.
-func cgroupMounts(mountinfo string) map[string]cgroupMount {
-	out := map[string]cgroupMount{}
-	for line := range strings.Lines(mountinfo) {
-		left, right, ok := strings.Cut(line, " - ")
-		l, r := strings.Fields(left), strings.Fields(right)
-		if !ok || len(l) < 5 || len(r) < 3 {
-			continue
-		}
-		m := cgroupMount{root: l[3], point: l[4]}
-		switch r[0] {
-		case "cgroup2":
-			out[""] = m
-		case "cgroup":
-			for c := range strings.SplitSeq(r[2], ",") {
-				out[c] = m
-			}
-		}
-	}
-	return out
-}
-
-// cgroupPaths reads /proc/self/cgroup (cgroups(7)).
-func cgroupPaths(text string) map[string]string {
-	out := map[string]string{}
-	for line := range strings.Lines(text) {
-		part := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(part) != 3 {
-			continue
-		}
-		for c := range strings.SplitSeq(part[1], ",") {
-			out[c] = part[2]
-		}
-	}
-	return out
 }
 
 // startTime is when a process began, in clock ticks since boot: with the pid it

@@ -7,24 +7,33 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ariacomputecompany/firmware/internal/groups"
 )
 
-func TestCgroupMounts(t *testing.T) {
-	const info = `30 23 0:26 / /sys/fs/cgroup ro - tmpfs tmpfs ro
-31 30 0:27 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
-32 30 0:28 /docker/abc /sys/fs/cgroup/cpu,cpuacct rw shared:9 - cgroup cgroup rw,cpu,cpuacct
-33 30 0:29 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory
-`
-	m := cgroupMounts(info)
-	p := cgroupPaths("4:memory:/process/x\n3:cpu,cpuacct:/docker/abc/run\n0::/\n")
-	got := map[string]string{}
-	for _, c := range []string{"", "cpu", "cpuacct", "memory"} {
-		got[c] = m[c].resolve(p[c])
+// TestFindHierarchy: on v2 our groups are below our own, or beside the one to which our
+// starter has stepped aside.
+func TestFindHierarchy(t *testing.T) {
+	top := t.TempDir()
+	dir := filepath.Join(top, "user", "run.scope")
+	if err := os.MkdirAll(filepath.Join(dir, groups.Leaf), 0o755); err != nil {
+		t.Fatal(err)
 	}
-	want := map[string]string{"": "/sys/fs/cgroup/unified", "cpu": "/sys/fs/cgroup/cpu,cpuacct/run",
-		"cpuacct": "/sys/fs/cgroup/cpu,cpuacct/run", "memory": "/sys/fs/cgroup/memory/process/x"}
-	if d := cmp.Diff(want, got); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
+	if err := os.WriteFile(filepath.Join(dir, "cgroup.controllers"), []byte("cpu io memory pids\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mounts := fmt.Sprintf("31 30 0:27 / %s rw - cgroup2 cgroup2 rw\n", top)
+	for self, daemons := range map[string]string{"/user/run.scope": "", "/user/run.scope/" + groups.Leaf: groups.Leaf} {
+		h, err := findHierarchy(mounts, "0::"+self+"\n", "aria")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if daemons == "" {
+			daemons = h.base + ".launcher"
+		}
+		if h.version != 2 || h.own[""] != dir || h.top != top || h.daemons() != filepath.Join(dir, daemons) {
+			t.Errorf("%s: v%d in %s, daemons in %s", self, h.version, h.own[""], h.daemons())
+		}
 	}
 }
 

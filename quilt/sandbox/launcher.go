@@ -30,6 +30,7 @@ type LauncherConfig struct {
 	// unless it lies on a read-only file system.
 	ImageInPlace bool
 	CgroupName   string // empty: "aria-quilt"
+	GroupsNote   string // file that will say where the groups are, for Sweep; empty: none
 	UIDBase      int    // first host id of the containers' ranges; 0: 200000
 	// Rootless: this process is root of a user namespace that has IDs more ids from 1
 	// on, for containers. EngineUID is 0 then, without any capability.
@@ -142,16 +143,8 @@ func newLauncher(cfg LauncherConfig) (*launcher, error) {
 	return l, nil
 }
 
-func (l *launcher) openTree(cfg LauncherConfig) error {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return fmt.Errorf("cgroups: %w", err)
-	}
-	self, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return fmt.Errorf("cgroups: %w", err)
-	}
-	if l.tree, err = findHierarchy(string(mounts), string(self), cfg.CgroupName); err != nil {
+func (l *launcher) openTree(cfg LauncherConfig) (err error) {
+	if l.tree, err = ownHierarchy(cfg.CgroupName); err != nil {
 		return err
 	}
 	dead, err := l.tree.strike(cfg.CgroupName)
@@ -164,6 +157,11 @@ func (l *launcher) openTree(cfg LauncherConfig) error {
 	if err := l.tree.open(cfg.CgroupName); err != nil {
 		_ = l.tree.close()
 		return err
+	}
+	if cfg.GroupsNote != "" {
+		if err := l.tree.note(cfg.GroupsNote); err != nil {
+			l.log.Warn("not noted where the groups are; quiltd gc will look below its own", "err", err)
+		}
 	}
 	return nil
 }

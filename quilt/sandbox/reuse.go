@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/ariacomputecompany/firmware/internal/groups"
 )
 
 // What quilt/oci takes from this room: the filter compiler, and where control
@@ -188,13 +190,13 @@ func FindGroups() (Groups, error) {
 		return Groups{}, fmt.Errorf("control groups: %w", err)
 	}
 	g := Groups{Own: map[string]string{}, Top: map[string]string{}}
-	found, paths := cgroupMounts(string(mounts)), cgroupPaths(string(self))
+	found, paths := groups.Mounts(string(mounts)), groups.Paths(string(self))
 	for name, path := range paths {
 		m, ok := found[name]
 		if !ok {
 			continue
 		}
-		g.Own[name], g.Top[name] = m.resolve(path), m.point
+		g.Own[name], g.Top[name] = m.Resolve(path), m.Point
 	}
 	return g, nil
 }

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ariacomputecompany/firmware/internal/fault"
+	"github.com/ariacomputecompany/firmware/internal/groups"
 )
 
 // Without root, the launcher is root of a user namespace in which nobody else is:
@@ -27,6 +28,7 @@ import (
 // "ids=N" as its last element, how many more ids the namespace has. The other
 // process calls InUserNamespace first, and dies with this one.
 func RunRootless(argv []string) error {
+	groups.StepAside()
 	ids, err := subordinates()
 	if err != nil {
 		return err

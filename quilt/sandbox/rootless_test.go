@@ -1,10 +1,12 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,10 +41,47 @@ func withoutRoot() {
 		cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid), Groups: []uint32{}}}
-		exit(cmd.Run())
+		undo, err := handOver(cmd, uid)
+		if err == nil {
+			err = cmd.Run()
+		}
+		undo()
+		exit(err)
 	default:
 		exit(RunRootless(slices.Clone(os.Args)))
 	}
+}
+
+// handOver lets the user of cmd make user namespaces, a wall of the boot image, and on
+// v2 gives it a group of its own, as systemd does for Delegate=yes.
+func handOver(cmd *exec.Cmd, uid int) (undo func(), err error) {
+	const wall = "/proc/sys/kernel/unprivileged_userns_clone"
+	was, _ := os.ReadFile(wall) // Debian's kernels have it
+	_ = writeFile(wall, "1")
+	var group *os.File
+	undo = func() {
+		_ = writeFile(wall, string(was))
+		if group != nil {
+			group.Close()
+			_ = removeTree(group.Name(), 2)
+		}
+	}
+	found, err := FindGroups()
+	if err != nil || !hasControllers(found.Own[""]) {
+		return undo, err
+	}
+	dir := filepath.Join(found.Top[""], "handed-"+strconv.Itoa(os.Getpid()))
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		return undo, err
+	}
+	for _, file := range []string{"", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"} {
+		err = errors.Join(err, os.Chown(filepath.Join(dir, file), uid, uid))
+	}
+	group, open := os.Open(dir)
+	if err = errors.Join(err, open); err == nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(group.Fd())
+	}
+	return undo, err
 }
 
 func exit(err error) {
@@ -87,8 +126,11 @@ func (p profile) withoutRoot(h Host) profile {
 			bombs["memory in pipes and memfds is its own"] = killed
 		}
 		bombs["fork bomb"] = func(o outcome) bool { return o.exit.Signal == 9 }
+		// A thread that Bun needs for itself and does not get ends in abort(). The first
+		// process of a pid namespace gets no SIGABRT, so Bun's report ends in a trap.
 		bombs["thread bomb"] = func(o outcome) bool {
-			return o.exit.Code == 1 && strings.Contains(o.stderr, "spawn worker") || o.exit.Signal == 6 || o.exit.Signal == 9
+			aborted := o.exit.Signal == 6 || o.exit.Signal == 4 && strings.Contains(o.stderr, "Bun v")
+			return o.exit.Code == 1 && strings.Contains(o.stderr, "spawn worker") || aborted || o.exit.Signal == 9
 		}
 		bombs["processor spin"] = func(o outcome) bool { return o.exit.Signal == 9 } // nothing but its nice value bounds it
 	}

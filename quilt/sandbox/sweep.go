@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,8 +34,8 @@ func (h *hierarchy) strike(name string) (dead []string, err error) {
 			return dead, fmt.Errorf("sweep: %w", err)
 		}
 		for _, e := range entries {
-			if e.IsDir() && ownerDead(e.Name(), name) {
-				dead = append(dead, filepath.Join(own, e.Name()))
+			if dir := filepath.Join(own, e.Name()); e.IsDir() && ownerDead(e.Name(), name) && removable(dir) {
+				dead = append(dead, dir)
 			}
 		}
 	}
@@ -63,8 +65,11 @@ func (h *hierarchy) clear(dead []string) error {
 	return nil
 }
 
-// endGroup kills what runs in one group.
+// endGroup kills what runs in one group. The kernel does it on v2 (since 5.14) for
+// whoever may write to the group, which root of a user namespace may not do by itself
+// where another such root gave the processes ids.
 func endGroup(dir string) {
+	_ = writeFile(filepath.Join(dir, "cgroup.kill"), "1")
 	procs, _ := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
 	for p := range strings.FieldsSeq(string(procs)) {
 		if pid, err := strconv.Atoi(p); err == nil && pid > 1 {
@@ -117,23 +122,67 @@ func removeTree(dir string, version int) error {
 	return (&cgroup{version: version, dirs: []string{dir}}).remove()
 }
 
-// Sweep removes what launchers that are dead left behind, without being one. An
-// empty name is the usual one. It returns how many groups it took away.
-func Sweep(name string) (int, error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+// place is where a launcher had its groups, as it notes it for Sweep: whoever cleans up
+// is seldom in the same group.
+type place struct {
+	Version int               `json:"version"`
+	Own     map[string]string `json:"own"`
+}
+
+// note writes down where our groups are.
+func (h *hierarchy) note(file string) error {
+	text, err := json.Marshal(place{h.version, h.own})
 	if err != nil {
-		return 0, fmt.Errorf("sweep: %w", err)
+		return err
 	}
-	self, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return 0, fmt.Errorf("sweep: %w", err)
+	return os.WriteFile(file, text, 0o600)
+}
+
+// noted is what a launcher wrote down, if that is still there.
+func noted(file string) (*hierarchy, bool) {
+	text, err := os.ReadFile(file)
+	var p place
+	if err != nil || json.Unmarshal(text, &p) != nil || p.Version != 1 && p.Version != 2 {
+		return nil, false
 	}
+	h := &hierarchy{version: p.Version, own: p.Own}
+	for _, dir := range h.dirs() {
+		var st unix.Statfs_t
+		if unix.Statfs(dir, &st) != nil || st.Type != unix.CGROUP_SUPER_MAGIC && st.Type != unix.CGROUP2_SUPER_MAGIC {
+			return nil, false
+		}
+	}
+	return h, true
+}
+
+// Sweep removes what launchers that are dead left behind, without being one: below our
+// own groups, and where the launcher that wrote the file note had its. An empty name is
+// the usual one. It returns how many groups it took away. Without root there may be no
+// groups at all, and those of others are left alone.
+func Sweep(name, note string) (gone int, err error) {
 	if name == "" {
 		name = defaultCgroup
 	}
-	h, err := findHierarchy(string(mounts), string(self), name)
-	if err != nil {
+	var all []*hierarchy
+	own, err := ownHierarchy(name)
+	switch {
+	case err == nil:
+		all = append(all, own)
+	case os.Geteuid() == 0:
 		return 0, err
 	}
-	return h.sweep(name)
+	if h, ok := noted(note); ok && (own == nil || !slices.Equal(h.dirs(), own.dirs())) {
+		all = append(all, h)
+	}
+	for _, h := range all {
+		n, err := h.sweep(name)
+		if gone += n; err != nil {
+			return gone, err
+		}
+	}
+	return gone, nil
 }
+
+// removable: root removes what anybody left, a user, and root of a user namespace, only
+// what may be written to.
+func removable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }

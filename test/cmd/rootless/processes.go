@@ -9,14 +9,14 @@ import (
 )
 
 // processesOf are all processes of one user, dead ones left out.
-func processesOf(uid uint32) (out []int) {
+func processesOf(u users) (out []int) {
 	entries, _ := os.ReadDir("/proc")
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || system.CommandLine(pid) == "" {
 			continue
 		}
-		if owner(pid) == uid {
+		if u.has(owner(pid)) {
 			out = append(out, pid)
 		}
 	}
@@ -33,8 +33,8 @@ func owner(pid int) uint32 {
 }
 
 // containersOf are those of them that run in containers.
-func containersOf(uid uint32) (out []int) {
-	for _, pid := range processesOf(uid) {
+func containersOf(u users) (out []int) {
+	for _, pid := range processesOf(u) {
 		if system.InContainer(pid) {
 			out = append(out, pid)
 		}

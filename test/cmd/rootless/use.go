@@ -70,7 +70,7 @@ export class Work {
 
 // tool starts the pair and uses it.
 func tool(ctx context.Context, p *place) (err error) {
-	if p.inst, err = system.StartAs(ctx, p.uid, p.bin, p.data, "--allow-degraded", "cgroups,ids"); err != nil {
+	if p.inst, err = system.StartAs(ctx, p.users.own, p.bin, p.data, "--allow-degraded", p.users.degraded()); err != nil {
 		return err
 	}
 	dir, err := system.Project(map[string]string{"aria.toml": "name = \"work\"\nversion = \"1.0.0\"\n", "src/work.ts": source})
@@ -84,7 +84,7 @@ func tool(ctx context.Context, p *place) (err error) {
 		}
 	}
 	out, err := p.inst.Arc(ctx, "run", "orders.add", "--input", `{"id":"A-17","buyer":"Ada","total":4200}`).CombinedOutput()
-	if err != nil || !bytes.Contains(out, []byte(`"open"`)) || !bytes.Contains(out, []byte("rootless")) {
+	if err != nil || !bytes.Contains(out, []byte(`"open"`)) || !bytes.Contains(out, []byte("degraded: rootless without "+strings.ReplaceAll(p.users.degraded(), ",", ", ")+" (")) {
 		return fmt.Errorf("arc run said %s (%v)", out, err)
 	}
 	return nil
@@ -133,25 +133,72 @@ func stopped(ctx context.Context, p *place) error {
 	return err
 }
 
+// waiting starts five runs and returns when three of their containers stand.
+func (p *place) waiting(ctx context.Context) (runs []string, containers []int, err error) {
+	for range 5 {
+		s, err := p.inst.Tasks.Start(ctx, connect.NewRequest(&ariav1.StartRequest{Unit: "work.wait", Input: []byte("{}")}))
+		if err != nil {
+			return nil, nil, err
+		}
+		runs = append(runs, s.Msg.Run.Id)
+	}
+	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if containers = containersOf(p.users); len(containers) >= 3 {
+			return runs, containers, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("%d containers", len(containers))
+}
+
+// through: all of them come to their end.
+func (p *place) through(ctx context.Context, runs []string) error {
+	for _, id := range runs {
+		if _, err := system.Done(p.inst.Follow(ctx, id)); err != nil {
+			return fmt.Errorf("run %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// restarted replaces the engine while containers run. They go on.
+func restarted(ctx context.Context, p *place) error {
+	runs, before, err := p.waiting(ctx)
+	if err != nil {
+		return err
+	}
+	engine := p.find("quiltd engine")
+	out, err := p.as(ctx, "quiltd", "restart", "-data", p.data).CombinedOutput()
+	if err != nil || !bytes.HasPrefix(out, []byte(fmt.Sprintf("restarted: engine %d is ", engine))) {
+		return fmt.Errorf("engine %d; quiltd restart said %s (%v)", engine, out, err)
+	}
+	for _, c := range before {
+		if system.StartTime(c) == "" {
+			return fmt.Errorf("container %d of %d did not outlive the restart", c, len(before))
+		}
+	}
+	return p.through(ctx, runs)
+}
+
+// collected: what is to be cleaned up by hand after all this is nothing.
+func collected(ctx context.Context, p *place) error {
+	out, err := p.as(ctx, "quiltd", "gc", "-data", p.data).CombinedOutput()
+	if err != nil || string(out) != "gc: 0 groups, 0 unfinished images removed\n" {
+		return fmt.Errorf("quiltd gc said %s (%v)", out, err)
+	}
+	return nil
+}
+
 // killed ends a daemon while containers run. They end with it; the runs go on in
 // others.
 func killed(victim string) func(context.Context, *place) error {
 	return func(ctx context.Context, p *place) error {
-		var ids []string
-		for range 5 {
-			s, err := p.inst.Tasks.Start(ctx, connect.NewRequest(&ariav1.StartRequest{Unit: "work.wait", Input: []byte("{}")}))
-			if err != nil {
-				return err
-			}
-			ids = append(ids, s.Msg.Run.Id)
-		}
-		var before []int
-		for end := time.Now().Add(30 * time.Second); len(before) < 3 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-			before = containersOf(p.uid)
+		runs, before, err := p.waiting(ctx)
+		if err != nil {
+			return err
 		}
 		pid := p.find(victim)
-		if len(before) < 3 || pid == 0 {
-			return fmt.Errorf("%d containers, process %q is %d", len(before), victim, pid)
+		if pid == 0 {
+			return fmt.Errorf("there is no process %q", victim)
 		}
 		starts := map[int]string{}
 		for _, c := range before {
@@ -174,18 +221,13 @@ func killed(victim string) func(context.Context, *place) error {
 				return fmt.Errorf("%d of %d containers outlived %q", left, len(before), victim)
 			}
 		}
-		for _, id := range ids {
-			if _, err := system.Done(p.inst.Follow(ctx, id)); err != nil {
-				return fmt.Errorf("run %s: %w", id, err)
-			}
-		}
-		return nil
+		return p.through(ctx, runs)
 	}
 }
 
 // find is the process of that user whose command line begins so.
 func (p *place) find(what string) int {
-	for _, pid := range processesOf(p.uid) {
+	for _, pid := range processesOf(p.users) {
 		if strings.HasPrefix(system.CommandLine(pid), what) {
 			return pid
 		}
