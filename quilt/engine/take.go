@@ -57,7 +57,19 @@ func (l *leases) take(ctx context.Context, execution string, want token.Set) ([]
 		return nil, context.Cause(ctx)
 	}
 	defer func() { <-x.turn }()
-	holds, err := l.ask(ctx, x, want)
+	// The request before may have brought it. Another lock would have a later fence, and
+	// whichever of the two writes second would be stale.
+	l.mu.Lock()
+	var holds []broker.Hold
+	if l.live[execution] == x {
+		holds = l.join(x, want)
+	}
+	l.mu.Unlock()
+	if holds != nil {
+		release()
+		return holds, nil
+	}
+	holds, err = l.ask(ctx, x, want)
 	if err != nil {
 		release()
 		return nil, err

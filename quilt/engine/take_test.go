@@ -82,6 +82,34 @@ func TestTakeWaitsAndShows(t *testing.T) {
 	})
 }
 
+// TestTakeTogether: two operations of one execution that waited for the same token
+// write under one lock, so that neither makes the other stale.
+func TestTakeTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLeases(scheduler.Config{Epoch: 1}, nil)
+		a, b := callOf(t, l, "a", "kv:x:rw?hold=tx"), callOf(t, l, "b", "kv:x:rw?hold=tx")
+		theirs := mustHold(t, b, "kv:x:rw")
+		got := make(chan broker.Hold, 2)
+		for range cap(got) {
+			go func() { got <- mustHold(t, a, "kv:x:rw") }()
+		}
+		synctest.Wait()
+		theirs.Done()
+		one, two := <-got, <-got
+		if one.Fence != two.Fence || one.Fence <= theirs.Fence {
+			t.Errorf("fences %d and %d after %d", one.Fence, two.Fence, theirs.Fence)
+		}
+		one.Done()
+		ctx, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if _, err := b.Hold(ctx, need(t, "kv:x:rw")); err != context.DeadlineExceeded {
+			t.Errorf("b got what a still uses: %v", err)
+		}
+		two.Done()
+		mustHold(t, b, "kv:x:rw").Done()
+	})
+}
+
 // TestTakeInside: operations inside a transaction use its lock even while another
 // one of the execution waits, and the lock outlasts the transaction until they
 // are done.

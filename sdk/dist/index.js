@@ -182,7 +182,7 @@ function millis(d, least = 1) {
   if (!(n >= least)) throw new AriaError("invalid", `"${d}" is not a span of time`, { hint: 'write it like "30s", "5m" or "7d"' });
   return n;
 }
-var pause = (ms) => new Promise((done) => setTimeout(done, ms));
+var pause = (ms) => new Promise((done) => setTimeout(done, ms)), backOff = (n) => pause(Math.random() * 2 ** Math.min(n, 10));
 
 // src/kvtx.ts
 var rounds = 16, most = 1e3, place = (ns, key) => `${ns}
@@ -250,7 +250,7 @@ async function transact(handles, work) {
       throw new Conflict(`${rounds} writers came between the reads and the commit of a transaction`, {
         hint: 'ask for the mode "rw", or for {hold: "tx"}, which keep other writers out'
       });
-    await pause(Math.random() * 2 ** Math.min(n, 7));
+    await backOff(n);
   }
 }
 async function attempt(round, spaces, work) {
@@ -325,6 +325,7 @@ var page = 200, most2 = 1e4, tries = 16, poll = 2e4, Client = class {
     for (let i = 0; i < tries; i++) {
       let old = await this.getEntry(key), value = await change(old?.value);
       if (await this.replace(key, old?.version ?? 0, value)) return value;
+      await backOff(i);
     }
     throw new Conflict(`kv "${this.ns}": ${tries} writers came between the read and the write of "${key}"`, {
       hint: 'ask for the mode "rw", which keeps other writers out while the unit runs'

@@ -5,7 +5,7 @@ import { open } from './handle';
 import { call } from './host';
 import { checkKey, storable } from './kvcheck';
 import { freeze, transact } from './kvtx';
-import { millis } from './time';
+import { backOff, millis } from './time';
 
 const page = 200; // entries per question of a list
 const most = 10_000; // entries that entries() collects
@@ -70,6 +70,7 @@ class Client<T> implements api.KvWrite<T> {
       const old = await this.getEntry(key);
       const value = await change(old?.value);
       if (await this.replace(key, old?.version ?? 0, value)) return value;
+      await backOff(i);
     }
     throw new Conflict(`kv "${this.ns}": ${tries} writers came between the read and the write of "${key}"`, {
       hint: 'ask for the mode "rw", which keeps other writers out while the unit runs',

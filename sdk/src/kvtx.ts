@@ -5,7 +5,7 @@ import { AriaError, Conflict } from './errors';
 import { openedBy, type Opened } from './handle';
 import { call } from './host';
 import { checkKey, storable } from './kvcheck';
-import { millis, pause } from './time';
+import { backOff, millis } from './time';
 
 const rounds = 16;
 const most = 1000; // entries of one list
@@ -97,7 +97,7 @@ export async function transact<R>(handles: readonly object[], work: (...views: a
         hint: 'ask for the mode "rw", or for {hold: "tx"}, which keep other writers out',
       });
     }
-    await pause(Math.random() * 2 ** Math.min(n, 7));
+    await backOff(n);
   }
 }
 

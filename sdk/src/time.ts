@@ -12,3 +12,6 @@ export function millis(d: api.Dur, least = 1): number {
 }
 
 export const pause = (ms: number) => new Promise<void>((done) => setTimeout(done, ms));
+
+/** Waits after the nth loss of a race, so that the others are soon out of step: up to a second. */
+export const backOff = (n: number) => pause(Math.random() * 2 ** Math.min(n, 10));
