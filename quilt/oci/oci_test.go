@@ -1,11 +1,13 @@
 package oci
 
 import (
+	"debug/elf"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,6 +27,10 @@ func TestMain(m *testing.M) {
 			os.Exit(1)
 		}
 		os.Exit(0)
+	}
+	if f, err := elf.Open("/proc/self/exe"); err == nil && slices.ContainsFunc(f.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		fmt.Fprintln(os.Stderr, "quilt/oci: built with cgo, this program needs a loader that containers do not have: CGO_ENABLED=0 go test, as make test does")
+		os.Exit(1)
 	}
 	os.Exit(m.Run())
 }

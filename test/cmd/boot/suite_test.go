@@ -26,6 +26,10 @@ func TestVerdicts(t *testing.T) {
 	if said := failures("=== RUN   TestB\naria-test: hang quilt/a TestB\n"); !strings.Contains(said, "hang quilt/a TestB") {
 		t.Errorf("a hang is told as %q", said)
 	}
+	long := "=== RUN   TestB\n=== RUN   TestB/x\n    b_test.go:31: failed: kv\n" + strings.Repeat("level=INFO\n", 50) + "--- FAIL: TestB (9.0s)\n"
+	if said := failures(long); !strings.Contains(said, "b_test.go:31: failed: kv") || strings.Count(said, "\n") > 20 {
+		t.Errorf("a long failure is told as %q", said)
+	}
 }
 
 // Only a test that failed by itself is tried once more.

@@ -79,17 +79,30 @@ func failedOf(serial string) (out []job, ok bool) {
 	return out, len(names) == 0 && !hung.MatchString(serial)
 }
 
-// failures keeps what failed tests said, with the lines before each verdict.
+var complaint = regexp.MustCompile(`^\s+\w+_test\.go:\d+: `)
+
+// failures keeps what failed tests said: the lines before each verdict, and before
+// those what the test complained of, with the two lines after it.
 func failures(serial string) string {
-	var out, recent []string
+	var out, recent, said []string
+	after := -1
 	for line := range strings.Lines(serial) {
 		line = strings.TrimRight(line, "\r\n")
 		if strings.HasPrefix(line, "=== RUN") && !strings.Contains(line, "/") {
-			recent = nil
+			recent, said = nil, nil
 		}
 		recent = append(recent, line)
+		if after--; complaint.MatchString(line) {
+			after = 2
+		}
+		if after >= 0 {
+			said = append(said, line)
+		}
 		switch {
 		case strings.HasPrefix(line, "--- FAIL"), strings.HasPrefix(line, "--- SKIP"):
+			if len(recent) > 15 {
+				out = append(out, said...)
+			}
 			out = append(out, recent[max(0, len(recent)-15):]...)
 		case strings.HasPrefix(line, "aria-test: hang "):
 			out = append(out, line+" (where its threads stood: -serial FILE)")
