@@ -5,14 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/ariacomputecompany/firmware/internal/testenv"
 	"github.com/ariacomputecompany/firmware/llm/scripted"
-	"github.com/ariacomputecompany/firmware/test/system"
 )
 
 var clientUnits = map[string]string{
@@ -45,26 +42,9 @@ export class Letters extends Pipeline<{ letter: string }, string[]> {
 // provider is gone.
 func TestModelClientsAreRecorded(t *testing.T) {
 	testenv.NeedRoot(t)
-	testenv.NeedModules(t, "clients")
-	clients, err := filepath.Abs("clients")
-	if err != nil {
-		t.Fatal(err)
-	}
 	keyed := strings.NewReplacer(`key = "MODEL_KEY"`, `key_file = "KEYFILE"`).Replace(clientsFile)
 	p, provider := startWithScript(t, keyed, scripted.Script{Forever: true, Turns: []scripted.Turn{{Text: "it is about a refund"}}})
-	dir, err := system.Project(clientUnits)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	for _, f := range []string{"package.json", "package-lock.json", "node_modules"} {
-		if err := os.Symlink(filepath.Join(clients, f), filepath.Join(dir, f)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if _, err := p.Upload(t.Context(), dir); err != nil {
-		t.Fatal(err)
-	}
+	p.uploadWithClients(t, clientUnits)
 	const said = `"it is about a refund"`
 	r, code := p.run(t, "letters", `{"letter":"my money back"}`)
 	if string(r.Output) != "["+said+","+said+","+said+"]" {

@@ -2,7 +2,8 @@
 // for the ready line, uploads the example and runs a tool and an agent from
 // outside, compares what the machine consists of with docs/spec/firmware.md,
 // boots it again by UEFI with the line of the guide, and then runs Quilt's root
-// tests inside, on cgroup v2.
+// tests inside, on cgroup v2. At most three that fail there by their own verdict are
+// tried once more, alone, and named in the last line.
 package main
 
 import (
